@@ -1,0 +1,65 @@
+// What can be wrong with a peer's bytes: one table from error to disconnect code, counter name and text.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace sluice {
+
+// RFC 4253 section 11.1.
+enum class Disconnect : uint8_t {
+  protocol_error = 2,
+  key_exchange_failed = 3,
+  mac_error = 5,
+  service_not_available = 7,
+  version_not_supported = 8,
+  host_key_not_verifiable = 9,
+  connection_lost = 10,
+  by_application = 11,
+  too_many_connections = 12,
+  auth_cancelled = 13,
+  no_more_auth_methods = 14,
+  illegal_user_name = 15,
+};
+
+enum class ErrorCode : uint8_t {
+  corrupt_record,
+  record_too_long,
+  record_misaligned,
+  record_unencrypted_too_long,
+  key_exhausted,
+  crypto_device,
+  truncated_stream,
+  malformed_message,
+  unexpected_message,
+  count_,
+};
+
+struct ErrorRow {
+  ErrorCode code;
+  Disconnect disconnect;
+  std::string_view counter;
+  std::string_view text;
+};
+
+// corrupt_record is one answer for a bad tag, bad padding and a bad encrypted length: a peer that could tell them
+// apart would have a decryption oracle.
+inline constexpr std::array<ErrorRow, static_cast<size_t>(ErrorCode::count_)> kErrors{{
+    {ErrorCode::corrupt_record, Disconnect::mac_error, "record.corrupt", "Corrupted MAC on input"},
+    {ErrorCode::record_too_long, Disconnect::protocol_error, "record.too_long", "Bad packet length"},
+    {ErrorCode::record_misaligned, Disconnect::protocol_error, "record.misaligned",
+     "Bad packet length: not a multiple of the block"},
+    {ErrorCode::record_unencrypted_too_long, Disconnect::protocol_error, "record.unencrypted_too_long",
+     "Packet too long before keys were exchanged"},
+    {ErrorCode::key_exhausted, Disconnect::key_exchange_failed, "record.key_exhausted",
+     "Key used up to its limit and no new one agreed"},
+    {ErrorCode::crypto_device, Disconnect::by_application, "crypto.device_error", "Crypto device failed"},
+    {ErrorCode::truncated_stream, Disconnect::connection_lost, "record.truncated", "Connection ended inside a packet"},
+    {ErrorCode::malformed_message, Disconnect::protocol_error, "message.malformed", "Malformed message"},
+    {ErrorCode::unexpected_message, Disconnect::protocol_error, "message.unexpected", "Message not allowed here"},
+}};
+
+constexpr const ErrorRow& describe(ErrorCode code) { return kErrors[static_cast<size_t>(code)]; }
+
+}  // namespace sluice
