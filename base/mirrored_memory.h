@@ -1,7 +1,8 @@
 // One piece of memory mapped twice in a row, so that a ring buffer's contents are contiguous wherever they start.
 //
-// Invariant: data()[i] and data()[i + size()] are the same byte for every i < size(). The kernel's page tables do the
-// wrapping; no record is ever copied because it straddles the end of a buffer.
+// Invariant: data()[i] and data()[i + size()] are the same byte for every i < size(), and the page before data() is
+// the last one of the ring. The kernel's page tables do the wrapping; no record is ever copied because it straddles
+// the end of a buffer, and the bytes before a record can always be touched.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,11 @@ class MirroredMemory {
   void drop_pages();
 
  private:
+  void map(uint8_t* at, size_t size, int fd, size_t from);
+
   uint8_t* data_ = nullptr;
   size_t size_ = 0;
+  size_t page_ = 0;
 };
 
 }  // namespace sluice

@@ -1,0 +1,114 @@
+// Preparing keys on drivers, and the arithmetic of IVs.
+#include "crypto_offload/key_epoch.h"
+
+namespace sluice {
+namespace {
+
+constexpr uint32_t kAesBlock = 16;
+
+uint32_t cipher_blocks(const CryptoOp& op, const CipherSuite& suite) {
+  return (op.length - suite.encrypted_from) / kAesBlock;
+}
+
+// Adds to the 128-bit big-endian counter of AES-CTR (RFC 4344 section 4).
+void add_be128(uint8_t* counter, uint64_t n) {
+  const uint64_t low = load_be64(counter + 8);
+  store_be64(counter + 8, low + n);
+  if (low + n < low) store_be64(counter, load_be64(counter) + 1);
+}
+
+}  // namespace
+
+bool counter_wraps(const CryptoOp& op, const CipherSuite& suite, uint8_t counter_bits) {
+  if (counter_bits >= 64 || suite.kind() != CipherKind::aes_ctr) return false;
+  const uint64_t room = uint64_t{1} << counter_bits;
+  const uint64_t start = load_be64(op.iv.data() + 8) & (room - 1);
+  return start + cipher_blocks(op, suite) > room;
+}
+
+ResultOrText<std::unique_ptr<KeyEpoch>> KeyEpoch::prepare(const CipherSuite& suite, Direction direction,
+                                                          const KeyMaterial& keys, const DriverSet& drivers,
+                                                          uint64_t now_ns) {
+  SLUICE_CHECK(keys.cipher_key.size() == suite.cipher->key_bytes && keys.iv.size() == suite.cipher->iv_bytes);
+  SLUICE_CHECK(keys.mac_key.size() == (suite.mac ? suite.mac->key_bytes : 0u));
+  std::unique_ptr<KeyEpoch> epoch(new KeyEpoch(suite, direction, now_ns));
+  std::memcpy(epoch->iv_.data(), keys.iv.data(), keys.iv.size());
+  CryptoDriver& last = drivers[drivers.size() - 1];
+  for (size_t i = 0; i < drivers.size(); ++i) {
+    const Support support = drivers[i].supports(suite);
+    if (!support.yes && i == 0 && drivers.only_first()) {
+      return fail(std::string(drivers[0].name()) + " cannot serve " + suite.name() + ": " + support.reason);
+    }
+    const bool wanted = !drivers.only_first() || i == 0 || i + 1 == drivers.size();
+    if (!support.yes || !wanted) continue;
+    auto key = drivers[i].prepare(suite, direction, keys);
+    if (!key) return fail(std::string(drivers[i].name()) + ": " + key.error());
+    (*key)->epoch = epoch.get();
+    const bool measured = !drivers.only_first() && support.lanes > 1;
+    const PaysFrom pays = measured ? crossover(drivers[i], last, suite) : PaysFrom{};
+    epoch->candidates_.push_back(
+        {std::move(*key), static_cast<uint8_t>(i), pays, support.longest, support.counter_bits, support.lanes});
+    epoch->length_reader_ = &drivers[i];
+    if (drivers[i].placement() == Placement::separate) epoch->placement_ = Placement::separate;
+  }
+  if (epoch->candidates_.empty())
+    return fail("no driver can serve " + suite.name() + ": " + drivers.supports(suite).reason);
+  return epoch;
+}
+
+std::unique_ptr<KeyEpoch> KeyEpoch::plain(Direction direction) {
+  return std::unique_ptr<KeyEpoch>(new KeyEpoch(plain_suite(), direction, 0));
+}
+
+KeyEpoch::~KeyEpoch() {
+  SLUICE_CHECK(in_flight_ == 0);
+  wipe(iv_.data(), iv_.size());
+}
+
+void KeyEpoch::assign(CryptoOp& op) {
+  op.iv = iv_;
+  op.direction = direction_;
+  op.status = OpStatus::pending;
+  op.attempts = 0;
+  ++records_;
+  bytes_ += op.length;
+  if (suite_->is_plain()) {
+    op.key = nullptr;
+    op.status = OpStatus::ok;
+    return;
+  }
+  op.key = candidates_.front().key.get();
+  ++in_flight_;
+  advance_iv(op);
+}
+
+void KeyEpoch::advance_iv(const CryptoOp& op) {
+  switch (suite_->kind()) {
+    case CipherKind::aes_gcm:  // RFC 5647 section 7.1: a fixed field of four bytes, a counter of eight
+      store_be64(iv_.data() + 4, load_be64(iv_.data() + 4) + 1);
+      return;
+    case CipherKind::aes_ctr: add_be128(iv_.data(), cipher_blocks(op, *suite_)); return;
+    case CipherKind::aes_cbc:
+    case CipherKind::des3_cbc:
+      if (direction_ == Direction::open) {
+        const size_t block = suite_->cipher->block_bytes;
+        std::memcpy(iv_.data(), op.src + op.length - block, block);
+      }
+      return;
+    case CipherKind::none:
+    case CipherKind::chacha20_poly1305: return;
+  }
+}
+
+void KeyEpoch::complete(const CryptoOp& op) {
+  if (suite_->is_plain()) return;
+  SLUICE_CHECK(in_flight_ > 0);
+  --in_flight_;
+  // Sealing CBC chains through the ciphertext, which exists only now; the sender keeps one such record in flight.
+  if (suite_->chained && direction_ == Direction::seal) {
+    const size_t block = suite_->cipher->block_bytes;
+    std::memcpy(iv_.data(), op.dst + op.length - block, block);
+  }
+}
+
+}  // namespace sluice

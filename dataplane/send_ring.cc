@@ -1,0 +1,71 @@
+// Positions, pieces and joins of the outgoing ring.
+#include "dataplane/send_ring.h"
+
+#include "base/check.h"
+
+namespace sluice {
+
+uint8_t* SendRing::reserve(size_t n) {
+  if (n > room()) return nullptr;
+  uint8_t* place = memory_.data() + reserved_ % memory_.size();
+  reserved_ += n;
+  return place;
+}
+
+bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
+  SLUICE_CHECK(committed_ + reserved <= reserved_);
+  const uint8_t* place = memory_.data() + committed_ % memory_.size();
+  SLUICE_CHECK(n == 0 || (begin >= place && begin + n <= place + reserved));
+  const bool nothing_before = first_piece_ == end_piece_;
+  if (n == 0) {
+    committed_ += reserved;
+    if (nothing_before) {
+      freed_ = committed_;
+    } else {
+      piece(end_piece_ - 1).frees_to = committed_;
+    }
+    return true;
+  }
+  if (!nothing_before) {
+    Piece& last = piece(end_piece_ - 1);
+    if (last.begin + last.size == begin && last.frees_to == committed_) {
+      committed_ += reserved;
+      last.size += n;
+      last.frees_to = committed_;
+      pending_bytes_ += n;
+      return true;
+    }
+  }
+  if (end_piece_ - first_piece_ == kMaxPieces) return false;
+  piece(end_piece_++) = {begin, n, committed_ + static_cast<size_t>(begin - place), committed_ + reserved};
+  committed_ += reserved;
+  pending_bytes_ += n;
+  return true;
+}
+
+size_t SendRing::pending(std::span<Bytes> out) const {
+  size_t n = 0;
+  for (size_t i = first_piece_; i != end_piece_ && n < out.size(); ++i) out[n++] = {piece(i).begin, piece(i).size};
+  return n;
+}
+
+void SendRing::sent(size_t n) {
+  SLUICE_CHECK(n <= pending_bytes_);
+  pending_bytes_ -= n;
+  while (n > 0) {
+    Piece& first = piece(first_piece_);
+    if (n < first.size) {
+      first.begin += n;
+      first.size -= n;
+      first.position += n;
+      // The part that is gone is free at once: a joined piece can span most of the ring.
+      freed_ = first.position;
+      return;
+    }
+    n -= first.size;
+    freed_ = first.frees_to;
+    ++first_piece_;
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,58 @@
+// The outgoing stream: records are sealed at the place from which they are sent.
+//
+// Reservations are contiguous and follow each other in the ring. A committed piece may be any part of its reservation:
+// the headroom in front of a record and what a short read left unused behind it are never sent. Invariant:
+// sent <= committed <= reserved, all in ring order; bytes below `sent` are free again.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "base/bytes.h"
+#include "base/mirrored_memory.h"
+
+namespace sluice {
+
+// Pieces that are committed and not yet sent. Bounds the work of one gathering write.
+inline constexpr size_t kMaxPieces = 256;
+
+class SendRing {
+ public:
+  explicit SendRing(size_t capacity) : memory_(capacity) {}
+
+  size_t capacity() const { return memory_.size(); }
+  size_t room() const { return memory_.size() - (reserved_ - freed_); }
+
+  // Null when there is no room: try again after the transport has sent some.
+  uint8_t* reserve(size_t n);
+  // Closes the oldest open reservation, of `reserved` bytes, and queues [begin, begin + n), which lies inside it.
+  // n may be 0. False when kMaxPieces are queued: flush first.
+  bool commit(size_t reserved, const uint8_t* begin, size_t n);
+
+  // What to send, oldest first, neighbours joined.
+  size_t pending(std::span<Bytes> out) const;
+  size_t pending_bytes() const { return pending_bytes_; }
+  // The first n pending bytes are gone and their memory is free.
+  void sent(size_t n);
+
+ private:
+  struct Piece {
+    const uint8_t* begin;
+    size_t size;
+    size_t position;  // of begin in the ring
+    size_t frees_to;  // the position up to which the ring is free once the piece is sent
+  };
+  Piece& piece(size_t i) { return pieces_[i % kMaxPieces]; }
+  const Piece& piece(size_t i) const { return pieces_[i % kMaxPieces]; }
+
+  MirroredMemory memory_;
+  size_t reserved_ = 0;  // positions grow without wrapping; modulo capacity is the place
+  size_t committed_ = 0;
+  size_t freed_ = 0;
+  size_t pending_bytes_ = 0;
+  size_t first_piece_ = 0;
+  size_t end_piece_ = 0;
+  std::array<Piece, kMaxPieces> pieces_;
+};
+
+}  // namespace sluice

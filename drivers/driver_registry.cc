@@ -1,0 +1,59 @@
+// Names to drivers.
+#include "drivers/driver_registry.h"
+
+#include <cstdlib>
+
+#include "drivers/openssl_driver.h"
+#ifdef SLUICE_HAVE_IPSEC_MB
+#include "drivers/ipsec_mb_driver.h"
+#endif
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kEnginePrefix = "openssl:";
+
+#ifndef SLUICE_HAVE_IPSEC_MB
+ResultOrText<std::unique_ptr<CryptoDriver>> make_ipsec_mb_driver() {
+  return fail("this build was made without libipsec-mb (package libipsec-mb-dev, x86-64 only)");
+}
+#endif
+
+}  // namespace
+
+std::vector<DriverNote> driver_notes() {
+  std::vector<DriverNote> notes;
+  const auto ipsec_mb = make_ipsec_mb_driver();
+  notes.push_back({"ipsec_mb", ipsec_mb.has_value(), ipsec_mb ? "" : ipsec_mb.error()});
+  notes.push_back({"openssl", true, ""});
+  return notes;
+}
+
+ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& name) {
+  if (name == "openssl") return make_openssl_driver();
+  if (name.starts_with(kEnginePrefix)) return make_openssl_driver(name.substr(kEnginePrefix.size()));
+  if (name == "ipsec_mb") return make_ipsec_mb_driver();
+  return fail("unknown crypto driver \"" + name + "\": expected ipsec_mb, openssl or openssl:ENGINE");
+}
+
+ResultOrText<std::unique_ptr<DriverSet>> make_driver_set(const std::string& only) {
+  std::vector<std::unique_ptr<CryptoDriver>> drivers;
+  if (only.empty()) {
+    if (auto ipsec_mb = make_ipsec_mb_driver()) drivers.push_back(std::move(*ipsec_mb));
+  } else if (only != "openssl") {
+    auto driver = make_driver(only);
+    if (!driver) return fail(driver.error());
+    drivers.push_back(std::move(*driver));
+  }
+  drivers.push_back(std::move(*make_openssl_driver()));
+  return std::make_unique<DriverSet>(std::move(drivers), !only.empty());
+}
+
+ResultOrText<std::unique_ptr<DriverSet>> make_driver_set_from_environment() {
+  const char* only = std::getenv("SLUICE_CRYPTO_DRIVER");
+  auto set = make_driver_set(only ? only : "");
+  if (!set) return fail("SLUICE_CRYPTO_DRIVER: " + set.error());
+  return set;
+}
+
+}  // namespace sluice

@@ -1,0 +1,30 @@
+// Which crypto drivers this build and machine have, and the set that a worker runs with.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crypto_offload/driver_set.h"
+
+namespace sluice {
+
+struct DriverNote {
+  std::string name;
+  bool present;
+  std::string reason;  // when not present
+};
+
+// Every driver known to the source, with the reason for those that this build or CPU lacks.
+std::vector<DriverNote> driver_notes();
+
+// `name` as in SLUICE_CRYPTO_DRIVER: ipsec_mb, openssl, openssl:ENGINE.
+ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& name);
+
+// The drivers of one worker, best first and openssl last. `only` (empty: automatic) restricts it to one; what cannot be
+// met is an error, never a quiet fallback.
+ResultOrText<std::unique_ptr<DriverSet>> make_driver_set(const std::string& only);
+// With `only` from the environment variable SLUICE_CRYPTO_DRIVER.
+ResultOrText<std::unique_ptr<DriverSet>> make_driver_set_from_environment();
+
+}  // namespace sluice
