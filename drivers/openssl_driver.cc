@@ -21,20 +21,6 @@ bool update(EVP_CIPHER_CTX* context, uint8_t* dst, const uint8_t* src, size_t n)
   return EVP_CipherUpdate(context, dst, &written, src, static_cast<int>(n)) == 1;
 }
 
-// RFC 2104 over sequence number and record.
-bool hmac(const OpenSslKey& key, uint32_t sequence, const uint8_t* record, size_t n, uint8_t* out) {
-  EVP_MD_CTX* digest = key.digest.get();
-  std::array<uint8_t, 4> number;
-  store_be32(number.data(), sequence);
-  unsigned size = 0;
-  return EVP_DigestInit_ex(digest, nullptr, nullptr) == 1 &&
-         EVP_DigestUpdate(digest, key.inner.data(), key.digest_block) == 1 &&
-         EVP_DigestUpdate(digest, number.data(), number.size()) == 1 && EVP_DigestUpdate(digest, record, n) == 1 &&
-         EVP_DigestFinal_ex(digest, out, &size) == 1 && EVP_DigestInit_ex(digest, nullptr, nullptr) == 1 &&
-         EVP_DigestUpdate(digest, key.outer.data(), key.digest_block) == 1 &&
-         EVP_DigestUpdate(digest, out, size) == 1 && EVP_DigestFinal_ex(digest, out, &size) == 1;
-}
-
 bool poly1305(const OpenSslKey& key, const uint8_t* once, const uint8_t* data, size_t n, uint8_t* out) {
   size_t size = 0;
   return EVP_MAC_init(key.poly1305.get(), once, 32, nullptr) == 1 && EVP_MAC_update(key.poly1305.get(), data, n) == 1 &&
@@ -132,14 +118,14 @@ void OpenSslDriver::run_chain(CryptoOp& op, const OpenSslKey& key) {
   const bool seal = op.direction == Direction::seal;
   const bool cipher_first = seal == suite.is_etm();
   const size_t from = suite.encrypted_from;
-  std::array<uint8_t, EVP_MAX_MD_SIZE> computed;
+  std::array<uint8_t, kMaxTagBytes> computed;
   if (op.src != op.dst) std::memcpy(op.dst, op.src, 4);
   const auto cipher = [&] {
     return EVP_CipherInit_ex(key.cipher.get(), nullptr, nullptr, nullptr, op.iv.data(), -1) == 1 &&
            update(key.cipher.get(), op.dst + from, op.src + from, op.length - from);
   };
   bool fine = !cipher_first || cipher();
-  fine = fine && hmac(key, op.sequence, cipher_first ? op.dst : op.src, op.length, computed.data());
+  if (fine) key.hmac->compute(op.sequence, cipher_first ? op.dst : op.src, op.length, computed.data());
   fine = fine && (cipher_first || cipher());
   if (!fine) {
     op.status = OpStatus::device_error;

@@ -6,17 +6,6 @@
 namespace sluice {
 namespace {
 
-const EVP_MD* evp_digest(MacKind kind) {
-  switch (kind) {
-    case MacKind::hmac_md5: return EVP_md5();
-    case MacKind::hmac_sha1: return EVP_sha1();
-    case MacKind::hmac_sha256: return EVP_sha256();
-    case MacKind::hmac_sha512: return EVP_sha512();
-    case MacKind::none: break;
-  }
-  return nullptr;
-}
-
 const EVP_CIPHER* by_key_size(size_t bytes, const EVP_CIPHER* k16, const EVP_CIPHER* k24, const EVP_CIPHER* k32) {
   return bytes == 16 ? k16 : bytes == 24 ? k24 : k32;
 }
@@ -24,20 +13,6 @@ const EVP_CIPHER* by_key_size(size_t bytes, const EVP_CIPHER* k16, const EVP_CIP
 const EVP_CIPHER* bare_block_cipher(const CipherSuite& suite) {
   if (suite.kind() == CipherKind::des3_cbc) return EVP_des_ede3_ecb();
   return by_key_size(suite.cipher->key_bytes, EVP_aes_128_ecb(), EVP_aes_192_ecb(), EVP_aes_256_ecb());
-}
-
-bool prepare_hmac(OpenSslKey& key, MacKind kind, Bytes mac_key) {
-  const EVP_MD* digest = evp_digest(kind);
-  key.digest.reset(EVP_MD_CTX_new());
-  if (!key.digest || EVP_DigestInit_ex(key.digest.get(), digest, nullptr) != 1) return false;
-  key.digest_block = static_cast<size_t>(EVP_MD_get_block_size(digest));
-  key.inner.fill(0x36);
-  key.outer.fill(0x5c);
-  for (size_t i = 0; i < mac_key.size(); ++i) {
-    key.inner[i] = static_cast<uint8_t>(key.inner[i] ^ mac_key[i]);
-    key.outer[i] = static_cast<uint8_t>(key.outer[i] ^ mac_key[i]);
-  }
-  return true;
 }
 
 bool prepare_length_block(OpenSslKey& key, const CipherSuite& suite, Bytes cipher_key) {
@@ -67,18 +42,14 @@ bool prepare_all(OpenSslKey& key, const CipherSuite& suite, Direction direction,
     return false;
   }
   EVP_CIPHER_CTX_set_padding(key.cipher.get(), 0);
-  if (suite.mac && !prepare_hmac(key, suite.mac_kind(), keys.mac_key)) return false;
+  if (suite.mac) key.hmac = make_openssl_hmac(suite.mac_kind(), keys.mac_key);
   if (suite.length_form == LengthForm::first_block && !prepare_length_block(key, suite, keys.cipher_key)) return false;
   return suite.kind() != CipherKind::chacha20_poly1305 || prepare_poly1305(key, keys.cipher_key);
 }
 
 }  // namespace
 
-OpenSslKey::~OpenSslKey() {
-  wipe(inner.data(), inner.size());
-  wipe(outer.data(), outer.size());
-  wipe(chacha.data(), chacha.size());
-}
+OpenSslKey::~OpenSslKey() { wipe(chacha.data(), chacha.size()); }
 
 const EVP_CIPHER* evp_cipher(const CipherSuite& suite) {
   const size_t key = suite.cipher->key_bytes;

@@ -6,6 +6,7 @@
 #include "crypto_offload/crypto_driver.h"
 #include "drivers/chacha20_first_blocks.h"
 #include "drivers/openssl_engine.h"
+#include "drivers/openssl_hmac.h"
 
 namespace sluice {
 
@@ -17,7 +18,6 @@ struct OpenSslDeleter {
   }
 };
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, OpenSslDeleter<EVP_CIPHER_CTX_free>>;
-using DigestContext = std::unique_ptr<EVP_MD_CTX, OpenSslDeleter<EVP_MD_CTX_free>>;
 using MacContext = std::unique_ptr<EVP_MAC_CTX, OpenSslDeleter<EVP_MAC_CTX_free>>;
 
 struct OpenSslKey final : PreparedKey {
@@ -27,13 +27,8 @@ struct OpenSslKey final : PreparedKey {
   const CipherSuite* suite;
   CipherContext cipher;
   CipherContext length_block;  // first_block suites: the bare block cipher
-  DigestContext digest;
+  std::unique_ptr<OpenSslHmac> hmac;
   MacContext poly1305;
-  size_t digest_block = 0;
-  // HMAC's key block xor 0x36 and xor 0x5c. HMAC over a reused digest context is the one form of OpenSSL 3.0 that
-  // allocates nothing per record.
-  std::array<uint8_t, 128> inner{};
-  std::array<uint8_t, 128> outer{};
   std::array<uint8_t, 64> chacha{};  // payload key, length key
   ChachaLengthMasks length_masks;
 };

@@ -1,0 +1,24 @@
+// The driver sets that every crypto and data-path test runs on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "crypto_offload/driver_set.h"
+
+namespace sluice::test {
+
+struct DriverUnderTest {
+  std::string name;
+  std::function<std::unique_ptr<CryptoDriver>()> make;
+
+  // The driver alone in front, with openssl behind it for what is beyond its limits.
+  std::unique_ptr<DriverSet> make_set() const;
+};
+
+// openssl, ipsec_mb where the CPU has it, and both made late and out of order, in one place and in two.
+const std::vector<DriverUnderTest>& drivers_under_test();
+
+}  // namespace sluice::test

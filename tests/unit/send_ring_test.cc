@@ -1,0 +1,94 @@
+// The outgoing ring and the pool of blocks.
+#include "dataplane/send_ring.h"
+
+#include <gtest/gtest.h>
+
+#include "base/random.h"
+#include "dataplane/record_pool.h"
+
+namespace sluice {
+namespace {
+
+std::vector<Bytes> pending(const SendRing& ring) {
+  std::vector<Bytes> out(kMaxPieces);
+  out.resize(ring.pending(out));
+  return out;
+}
+
+TEST(SendRing, Neighbours_are_joined_and_gaps_are_not_sent) {
+  SendRing ring(4096);
+  uint8_t* a = ring.reserve(100);
+  uint8_t* b = ring.reserve(100);
+  uint8_t* c = ring.reserve(100);
+  EXPECT_TRUE(ring.commit(100, a, 100));
+  EXPECT_TRUE(ring.commit(100, b, 60));
+  EXPECT_TRUE(ring.commit(100, c + 4, 96));
+  const auto pieces = pending(ring);
+  ASSERT_EQ(pieces.size(), 2u);
+  EXPECT_EQ(pieces[0].size(), 160u);
+  EXPECT_EQ(pieces[1].data(), c + 4);
+}
+
+TEST(SendRing, Memory_is_free_again_as_soon_as_it_is_sent) {
+  SendRing ring(4096);
+  uint8_t* a = ring.reserve(4096);
+  EXPECT_EQ(ring.reserve(1), nullptr);
+  EXPECT_TRUE(ring.commit(4096, a, 4096));
+  ring.sent(1000);
+  EXPECT_EQ(ring.room(), 1000u);
+  ring.sent(3096);
+  EXPECT_EQ(ring.room(), 4096u);
+  EXPECT_EQ(ring.pending_bytes(), 0u);
+}
+
+TEST(SendRing, A_dropped_reservation_frees_its_place) {
+  SendRing ring(4096);
+  ring.reserve(4096);
+  EXPECT_TRUE(ring.commit(4096, nullptr, 0));
+  EXPECT_EQ(ring.room(), 4096u);
+}
+
+TEST(SendRing, A_long_random_life_sends_every_byte_in_order) {
+  SendRing ring(8192);
+  CheapRandom random(3);
+  std::vector<uint8_t> expected, sent;
+  uint8_t next = 0;
+  for (int step = 0; step < 20000; ++step) {
+    const size_t n = 1 + random.below(700);
+    if (uint8_t* place = ring.reserve(n)) {
+      const size_t skip = random.below(std::min<size_t>(n, 5));
+      const size_t size = random.below(n - skip + 1);
+      for (size_t i = 0; i < size; ++i) expected.push_back(place[skip + i] = next++);
+      ASSERT_TRUE(ring.commit(n, place + skip, size));
+    }
+    size_t budget = random.below(900);
+    while (budget > 0 && ring.pending_bytes() > 0) {
+      std::array<Bytes, 1> piece;
+      ring.pending(piece);
+      const size_t part = std::min(budget, piece[0].size());
+      sent.insert(sent.end(), piece[0].begin(), piece[0].begin() + static_cast<ptrdiff_t>(part));
+      ring.sent(part);
+      budget -= part;
+    }
+  }
+  expected.resize(sent.size());
+  EXPECT_TRUE(sent == expected);
+  EXPECT_GT(sent.size(), 1000000u);
+}
+
+TEST(RecordPool, Hands_out_blocks_of_both_sizes_until_it_is_empty) {
+  RecordPool pool({2, 1});
+  uint8_t* a = pool.take(100);
+  uint8_t* b = pool.take(64000);
+  EXPECT_EQ(pool.take(1), nullptr);
+  uint8_t* c = pool.take(kMaxRecordLength + 4 + 64);
+  ASSERT_TRUE(a && b && c);
+  EXPECT_EQ(pool.take(100000), nullptr);
+  c[kMaxRecordLength + 4 + 63] = 1;
+  a[-64] = 1;
+  pool.give(a);
+  EXPECT_EQ(pool.take(50), a);
+}
+
+}  // namespace
+}  // namespace sluice
