@@ -50,6 +50,8 @@ class SendPath {
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
   void install(std::unique_ptr<KeyEpoch> next);
+  // An installed epoch still waits for its NEWKEYS to be staged.
+  bool has_next_epoch() const { return epochs_.next() != nullptr; }
   std::unique_ptr<KeyEpoch> take_drained() { return epochs_.take_drained(); }
   const KeyEpoch& epoch() const { return epochs_.current(); }
 

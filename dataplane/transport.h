@@ -23,10 +23,20 @@ class Transport {
   // Fills `out` with the contiguous pieces that follow `offset`; returns how many.
   virtual size_t peek(size_t offset, std::span<MutableBytes> out) = 0;
   virtual void release(size_t n) = 0;
+  // Takes in what the network has, as far as there is room. Never waits.
+  virtual void receive() {}
+  // False: full, so readiness of the descriptor means nothing until something is released.
+  virtual bool can_receive() const { return true; }
   // The peer has closed its direction: what peek() shows is all there will be.
   virtual bool ended() const = 0;
 
+  // The connection is gone, both ways.
+  virtual bool broken() const { return false; }
+  // To be watched for readiness, or -1.
+  virtual int descriptor() const { return -1; }
+
   SendRing& send_ring() { return send_ring_; }
+  bool has_unsent() const { return send_ring_.pending_bytes() > 0; }
   virtual void flush() = 0;
 
  private:
