@@ -13,6 +13,10 @@
 
 namespace sluice {
 
+// Bytes before the first unreleased one that a transport leaves alone: an HMAC job writes its sequence number there. In
+// a full ring they would otherwise be the newest received bytes.
+inline constexpr size_t kReceiveHeadroom = 64;
+
 class Transport {
  public:
   explicit Transport(size_t send_capacity) : send_ring_(send_capacity) {}

@@ -46,7 +46,7 @@ void SocketTransport::release(size_t n) {
 }
 
 void SocketTransport::receive() {
-  const size_t room = received_.size() - (end_ - begin_);
+  const size_t room = received_.size() - kReceiveHeadroom - (end_ - begin_);
   if (room == 0 || ended_ || broken_) return;
   const ssize_t n = ::recv(descriptor_, received_.data() + end_ % received_.size(), room, 0);
   if (n > 0) {

@@ -22,7 +22,7 @@ class SocketTransport final : public Transport {
   size_t peek(size_t offset, std::span<MutableBytes> out) override;
   void release(size_t n) override;
   void receive() override;
-  bool can_receive() const override { return !ended_ && end_ - begin_ < received_.size(); }
+  bool can_receive() const override { return !ended_ && end_ - begin_ < received_.size() - kReceiveHeadroom; }
   bool ended() const override { return ended_; }
   bool broken() const override { return broken_; }
   int descriptor() const override { return descriptor_; }

@@ -125,6 +125,7 @@ void TransportMachine::take_method_message(Bytes payload) {
 void TransportMachine::step(std::vector<uint8_t> payload) {
   auto& exchange = std::get<Exchanging>(kex_);
   exchange.busy = true;
+  exchange.reply_taken = !is_server();
   // Before any answer of ours: it may be what lets the peer send NEWKEYS.
   if (is_server()) around_.port.expect_newkeys(strict_);
   auto outcome = std::make_shared<Outcome>();
@@ -156,7 +157,7 @@ void TransportMachine::finish_step(const std::shared_ptr<Outcome>& outcome) {
   auto& exchange = std::get<Exchanging>(kex_);
   if (!outcome->step) return fail_with(outcome->step.error());
   if (auto* reply = std::get_if<Payload>(&*outcome->step)) {
-    exchange.busy = false;
+    exchange.busy = exchange.reply_taken = false;
     return around_.port.send(std::move(*reply));
   }
   is_server() ? answer_as_server(outcome) : check_as_client(outcome);
@@ -201,7 +202,7 @@ void TransportMachine::turn(const std::shared_ptr<Outcome>& outcome) {
 
 void TransportMachine::peer_turned() {
   if (closed_) return;
-  if (auto* exchange = std::get_if<Exchanging>(&kex_); exchange != nullptr && exchange->busy) {
+  if (auto* exchange = std::get_if<Exchanging>(&kex_); exchange != nullptr && exchange->reply_taken) {
     exchange->peer_turned = true;
   } else if (std::holds_alternative<Turning>(kex_)) {
     end_exchange();

@@ -89,7 +89,8 @@ class TransportMachine {
     std::shared_ptr<KexServer> server;
     bool ignore_next = false;  // a wrong guess
     bool busy = false;         // arithmetic or a signature is under way
-    bool peer_turned = false;  // its NEWKEYS came while we were busy
+    bool reply_taken = false;  // client: the server's reply is being checked, so its NEWKEYS may come
+    bool peer_turned = false;  // and it did, before we were done
   };
   struct Turning {};
   struct Outcome;

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/message_numbers.h"
+#include "base/random.h"
 #include "base/wire.h"
 
 namespace sluice::test {
@@ -11,31 +13,30 @@ namespace {
 
 constexpr size_t kDataHeader = 9;  // number, channel, length
 
-uint64_t pattern_word(uint64_t index) { return index * 0x9e3779b97f4a7c15u; }
+// A prime period: a piece that is lost, doubled or swapped never falls back into step.
+constexpr size_t kPeriod = 65521;
+
+// The pattern twice in a row, so that any piece of up to a period is contiguous in it.
+const uint8_t* pattern() {
+  static const std::vector<uint8_t> bytes = [] {
+    std::vector<uint8_t> out(2 * kPeriod);
+    CheapRandom(1).fill({out.data(), kPeriod});
+    std::copy(out.begin(), out.begin() + kPeriod, out.begin() + kPeriod);
+    return out;
+  }();
+  return bytes.data();
+}
 
 }  // namespace
 
 void fill_pattern(MutableBytes out, uint64_t position) {
-  size_t i = 0;
-  while (i < out.size()) {
-    const uint64_t word = pattern_word((position + i) / 8);
-    const size_t skip = (position + i) % 8;
-    const size_t n = std::min(out.size() - i, 8 - skip);
-    std::memcpy(out.data() + i, reinterpret_cast<const uint8_t*>(&word) + skip, n);
-    i += n;
-  }
+  SLUICE_CHECK(out.size() <= kPeriod);
+  std::memcpy(out.data(), pattern() + position % kPeriod, out.size());
 }
 
 bool matches_pattern(Bytes bytes, uint64_t position) {
-  size_t i = 0;
-  while (i < bytes.size()) {
-    const uint64_t word = pattern_word((position + i) / 8);
-    const size_t skip = (position + i) % 8;
-    const size_t n = std::min(bytes.size() - i, 8 - skip);
-    if (std::memcmp(bytes.data() + i, reinterpret_cast<const uint8_t*>(&word) + skip, n) != 0) return false;
-    i += n;
-  }
-  return true;
+  SLUICE_CHECK(bytes.size() <= kPeriod);
+  return std::memcmp(bytes.data(), pattern() + position % kPeriod, bytes.size()) == 0;
 }
 
 size_t TestChannel::on_messages(std::span<const Message> messages, ChannelSender& sender) {
