@@ -21,7 +21,7 @@ MAY_INCLUDE = {
     "control": {"control", "base", "crypto_offload/cipher_suite.h", "dataplane/control_port.h"},
     "services": {"services", "base", "dataplane/channel.h"},
     "apps": set(FOLDERS),
-    "bench": set(FOLDERS) - {"tests"},
+    "bench": set(FOLDERS),
     "tests": set(FOLDERS),
 }
 VENDOR = {

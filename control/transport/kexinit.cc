@@ -12,23 +12,24 @@ namespace {
 constexpr size_t kCookieBytes = 16;
 
 bool valid_name(std::string_view name) {
-  if (name.empty() || name.size() > kMaxNameLength) return false;
+  if (name.size() > kMaxNameLength) return false;
   return std::all_of(name.begin(), name.end(), [](char c) { return c > 0x20 && c < 0x7f && c != ','; });
 }
 
 }  // namespace
 
-// RFC 4251 section 5: comma-separated, no name empty, so ",": malformed.
+// RFC 4251 section 5 wants no name empty, but libssh 0.10 sends a comma behind the last one: empty names are passed
+// over.
 Result<NameList> parse_names(std::string_view text) {
   NameList names;
   while (!text.empty()) {
     const size_t comma = text.find(',');
     const std::string_view name = text.substr(0, comma);
-    if (!valid_name(name) || names.size() == kMaxNames) return fail(ErrorCode::malformed_message);
-    names.emplace_back(name);
+    if (!name.empty() && !valid_name(name)) return fail(ErrorCode::malformed_message);
+    if (names.size() == kMaxNames) return fail(ErrorCode::malformed_message);
+    if (!name.empty()) names.emplace_back(name);
     if (comma == std::string_view::npos) break;
     text.remove_prefix(comma + 1);
-    if (text.empty()) return fail(ErrorCode::malformed_message);
   }
   return names;
 }

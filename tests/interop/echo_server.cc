@@ -1,7 +1,7 @@
 // A server for interop tests of transport and rekeying: test channels behind the real transport, no authentication.
 //
 // usage: echo_server [--port N] [--rekey-bytes N] [--kex NAMES] [--ciphers NAMES] [--macs NAMES] [--host-keys NAMES]
-// Prints its port on a line of its own and serves until its standard input ends.
+// Prints its port and the fingerprints of its host keys on one line and serves until its standard input ends.
 #include <unistd.h>
 
 #include <cstdio>
@@ -26,7 +26,9 @@ int main(int argc, char** argv) {
   }
   test::TestEnd end;
   test::TestServer server(end, options, port);
-  std::printf("%u\n", server.port());
+  std::printf("%u", server.port());
+  for (const std::string& fingerprint : server.host_keys().fingerprints()) std::printf(" %s", fingerprint.c_str());
+  std::printf("\n");
   std::fflush(stdout);
   end.start();
   char byte;

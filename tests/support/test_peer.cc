@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/message_numbers.h"
 #include "base/wire.h"
+#include "control/keys/fingerprint.h"
 #include "drivers/socket_transport.h"
 
 namespace sluice::test {
@@ -110,6 +111,12 @@ NameList LocalHostKeys::algorithms() const {
     if (row.on_by_default && key_for(row.name) != nullptr) names.emplace_back(row.name);
   }
   return names;
+}
+
+std::vector<std::string> LocalHostKeys::fingerprints() const {
+  std::vector<std::string> out;
+  for (const PrivateKey& key : keys_) out.push_back(sha256_fingerprint(key.public_key()));
+  return out;
 }
 
 std::vector<uint8_t> LocalHostKeys::public_blob(std::string_view algorithm) const {

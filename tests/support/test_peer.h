@@ -21,6 +21,8 @@ class LocalHostKeys final : public HostKeys {
  public:
   explicit LocalHostKeys(std::vector<PrivateKey> keys) : keys_(std::move(keys)) {}
   NameList algorithms() const override;
+  // SHA256:..., of each key.
+  std::vector<std::string> fingerprints() const;
   std::vector<uint8_t> public_blob(std::string_view algorithm) const override;
   void sign(HashId hash, std::string_view algorithm, Bytes exchange_hash, Signed then) override;
 
@@ -61,6 +63,7 @@ class TestServer {
   TestServer(TestEnd& end, ServerOptions options, uint16_t port = 0);
   ~TestServer();
   uint16_t port() const { return port_; }
+  const LocalHostKeys& host_keys() const { return host_keys_; }
   const std::atomic<uint64_t>& rekeys() const { return rekeys_; }
   const std::atomic<uint64_t>& accepted() const { return accepted_; }
 
