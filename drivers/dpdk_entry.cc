@@ -1,10 +1,11 @@
 // The module's entry point: EAL, then devices by name.
+#include "drivers/dpdk_entry.h"
+
 #include <rte_bus.h>
 #include <rte_cryptodev.h>
 #include <rte_dev.h>
 
 #include "drivers/cryptodev_driver.h"
-#include "drivers/dpdk_module.h"
 #include "drivers/dpdk_runtime.h"
 
 namespace sluice {

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <optional>
 
+#include "drivers/dpdk_entry.h"
+
 namespace sluice {
 namespace {
 

@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/log.h"
 #include "base/result.h"
 #include "crypto_offload/crypto_driver.h"
 #include "drivers/dpdk_settings.h"
@@ -52,16 +51,5 @@ bool set_dpdk_settings(const DpdkSettings& settings);
 ResultOrText<DpdkModule*> dpdk_module(const std::string& device);
 // Why this build has no module, or how to ask for its devices.
 std::string dpdk_note();
-
-// The module's one entry point. `build` must be kDpdkModuleBuild of the caller: C++ objects cross this line.
-struct DpdkHost {
-  std::string_view build;
-  void (*log)(LogLevel, std::string_view);
-  const DpdkSettings* settings;
-  const std::string* device;
-};
-inline constexpr std::string_view kDpdkModuleBuild = SLUICE_BUILD;
-inline constexpr const char* kDpdkModuleEntry = "sluice_dpdk_start";
-using DpdkModuleEntry = void (*)(const DpdkHost*, ResultOrText<DpdkModule*>*);
 
 }  // namespace sluice

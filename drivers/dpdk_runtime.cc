@@ -95,7 +95,7 @@ Start options(const DpdkSettings& settings, const std::vector<std::string>& devi
     while (cpu + 1 < CPU_SETSIZE && !CPU_ISSET(cpu, &affinity)) ++cpu;
     args.insert(args.end(), {"-l", std::to_string(cpu)});
   }
-  bool pci = any_of_these(settings.eal_args, {"-a", "--allow"});
+  bool pci = settings.pci || any_of_these(settings.eal_args, {"-a", "--allow"});
   for (const std::string& device : devices) {
     if (!is_pci_address(device)) continue;
     args.insert(args.end(), {"-a", device});

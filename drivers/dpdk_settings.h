@@ -17,6 +17,8 @@ enum class Handoff : uint8_t {
 struct DpdkSettings {
   // Devices made or probed at start: "crypto_aesni_mb0,max_nb_queue_pairs=2", "0000:3d:01.0,qat_legacy_capa=1".
   std::vector<std::string> devices;
+  // Look at every PCI device that is bound to a driver for user space, not only at those named.
+  bool pci = false;
   // Further options of EAL, one word each. Where they speak of memory or of cores, ours are left out.
   std::vector<std::string> eal_args;
   // What EAL may take: all of it is reserved (not touched) where there are no hugepages.

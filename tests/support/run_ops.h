@@ -6,7 +6,7 @@
 
 #include "crypto_offload/key_epoch.h"
 #include "tests/support/drivers_under_test.h"
-#include "tests/support/reference_crypto.h"
+#include "drivers/reference_crypto.h"
 
 namespace sluice::test {
 
