@@ -53,7 +53,11 @@ rte_iova_t same_address(const uint8_t* p) { return reinterpret_cast<rte_iova_t>(
 class CryptodevDriver final : public CryptoDriver {
  public:
   CryptodevDriver(CryptodevDevice& device, uint16_t queue, std::unique_ptr<CryptodevSlots> slots)
-      : device_(device), queue_(queue), name_("cryptodev:" + device.name()), slots_(std::move(slots)) {}
+      : device_(device),
+        queue_(queue),
+        reaches_all_(!device.reads_by_dma() && device.handoff() != Handoff::bounced),
+        name_("cryptodev:" + device.name()),
+        slots_(std::move(slots)) {}
   ~CryptodevDriver() override;
 
   std::string_view name() const override { return name_; }
@@ -81,6 +85,7 @@ class CryptodevDriver final : public CryptoDriver {
 
   CryptodevDevice& device_;
   uint16_t queue_;
+  bool reaches_all_;
   std::string name_;
   std::unique_ptr<CryptodevSlots> slots_;
   DoneQueue refused_;  // by the device at once, while it was offered
@@ -173,7 +178,7 @@ bool CryptodevDriver::place(CryptoOp& op, CryptodevSlot& slot, rte_crypto_op* re
   sym.m_dst = nullptr;
   const bool seal = op.direction == Direction::seal;
   const size_t written = bytes + (seal ? key.suite->tag_bytes : 0u);
-  if (!device_.reaches(op.src - before, bytes) || !device_.reaches(op.dst - before, written)) {
+  if (!reaches_all_ && !(device_.reaches(op.src - before, bytes) && device_.reaches(op.dst - before, written))) {
     if (!slots_->can_bounce()) return false;
     const BounceBlock block = slots_->take_block();
     slot.bounce = block.begin;
