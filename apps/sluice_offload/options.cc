@@ -156,7 +156,7 @@ ResultOrText<Options> parse_options(int argc, char** argv) {
 }
 
 std::string usage() {
-  return "usage: sluice-offload list   [--json] [device options]\n"
+  return "usage: sluice-offload list   [--json] [device options] [--suite S,...]\n"
          "       sluice-offload bench  [--json] [device options] [--suite S,...] [--size BYTES,...] [--batch N,...]\n"
          "                             [--direction seal|open|both] [--seconds S]\n"
          "       sluice-offload verify [--json] [device options] [--suite S,...]\n"
