@@ -5,6 +5,8 @@
 #include <rte_cryptodev.h>
 #include <rte_dev.h>
 
+#include <mutex>
+
 #include "drivers/cryptodev_driver.h"
 #include "drivers/dpdk_runtime.h"
 
@@ -63,6 +65,7 @@ class Module final : public DpdkModule {
   std::string about() const override { return runtime_.about(); }
 
   ResultOrText<std::vector<CryptodevSummary>> devices() override {
+    const std::lock_guard lock(mutex_);
     std::vector<CryptodevSummary> out;
     for (uint8_t id = 0; id < RTE_CRYPTO_MAX_DEVS; ++id) {
       if (!rte_cryptodev_is_valid_dev(id)) continue;
@@ -74,6 +77,7 @@ class Module final : public DpdkModule {
   }
 
   ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& device) override {
+    const std::lock_guard lock(mutex_);
     int id = -1;
     if (device.empty()) {
       for (uint8_t i = 0; i < RTE_CRYPTO_MAX_DEVS && id < 0; ++i) id = rte_cryptodev_is_valid_dev(i) ? i : -1;
@@ -94,6 +98,8 @@ class Module final : public DpdkModule {
  private:
   DpdkRuntime runtime_;
   DpdkSettings settings_;
+  // Two workers may ask for a device that is not there yet at the same time.
+  std::mutex mutex_;
 };
 
 ResultOrText<DpdkModule*> start(const DpdkHost& host) {
