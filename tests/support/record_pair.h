@@ -7,8 +7,8 @@
 #include "dataplane/memory_transport.h"
 #include "dataplane/receive_path.h"
 #include "dataplane/send_path.h"
-#include "tests/support/drivers_under_test.h"
 #include "drivers/reference_crypto.h"
+#include "tests/support/drivers_under_test.h"
 
 namespace sluice::test {
 
