@@ -5,11 +5,16 @@
 //   .../xN                      with N records at hand instead of 32
 //   raw/SUITE/SIZE/LIBRARY      the bare library over the same bytes
 //
+// SLUICE_BENCH_DRIVERS names further drivers, separated by semicolons: cryptodev:crypto_aesni_mb. A plain run starts no
+// DPDK. Suites that such a driver lacks have no rows.
+//
 // DRIVER `auto` is the choice that sluice makes; its label names the driver that ran. bytes_per_second is payload.
 // Fresh ciphertext for the open rows is made while the clock stands.
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 
 #include "base/check.h"
@@ -56,7 +61,28 @@ void run_raw(benchmark::State& state, const CipherSuite& suite, uint32_t payload
   count_bytes(state, kBatch, payload);
 }
 
-void register_suite(const CipherSuite& suite, const std::vector<std::string>& drivers) {
+struct BenchDriver {
+  std::string name;
+  std::unique_ptr<CryptoDriver> probe;  // answers supports(); null: every suite
+};
+
+void add_asked_for(std::vector<BenchDriver>& drivers) {
+  const char* variable = std::getenv("SLUICE_BENCH_DRIVERS");
+  std::string_view names = variable ? variable : "";
+  while (!names.empty()) {
+    const size_t end = std::min(names.find(';'), names.size());
+    const std::string name(names.substr(0, end));
+    names.remove_prefix(std::min(end + 1, names.size()));
+    auto driver = make_driver(name);
+    if (!driver) {
+      std::fprintf(stderr, "record_bench: %s: %s\n", name.c_str(), driver.error().c_str());
+      std::exit(1);
+    }
+    drivers.push_back({name, std::move(*driver)});
+  }
+}
+
+void register_suite(const CipherSuite& suite, const std::vector<BenchDriver>& drivers) {
   const auto row = [](const std::string& name, auto&& function) {
     benchmark::RegisterBenchmark(name.c_str(), function);
   };
@@ -66,7 +92,9 @@ void register_suite(const CipherSuite& suite, const std::vector<std::string>& dr
       row("raw/" + tail + library, [&suite, size, library](benchmark::State& s) { run_raw(s, suite, size, library); });
     }
     for (const auto& [verb, direction] : {std::pair{"seal/", Direction::seal}, std::pair{"open/", Direction::open}}) {
-      for (const std::string& driver : drivers) {
+      for (const BenchDriver& asked : drivers) {
+        if (asked.probe && !asked.probe->supports(suite).yes) continue;
+        const std::string& driver = asked.name;
         const auto at = [&suite, direction = direction, size, driver](size_t records) {
           return [&suite, direction, size, driver, records](benchmark::State& s) {
             run_path(s, suite, direction, size, driver, records);
@@ -87,11 +115,14 @@ int main(int argc, char** argv) {
   using namespace sluice;
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  std::vector<std::string> drivers{"auto", "null"};
+  std::vector<bench::BenchDriver> drivers;
+  drivers.push_back({"auto", nullptr});
+  drivers.push_back({"null", nullptr});
   for (const DriverNote& note : driver_notes()) {
-    if (note.present) drivers.push_back(note.name);
+    if (note.present) drivers.push_back({note.name, nullptr});
     benchmark::AddCustomContext("driver " + note.name, note.present ? "present" : note.reason);
   }
+  bench::add_asked_for(drivers);
   benchmark::AddCustomContext("commit", SLUICE_COMMIT);
   for (const CipherSuite& suite : cipher_suites()) {
     if (suite.negotiable) bench::register_suite(suite, drivers);

@@ -18,6 +18,11 @@ class SteppedTransport final : public MemoryTransport {
   using MemoryTransport::MemoryTransport;
   size_t available() const override { return std::min(visible_, MemoryTransport::available()); }
   void show(size_t bytes) { visible_ = bytes; }
+  // Part of a batch may be opened before the rest: what follows the batch stays hidden.
+  void release(size_t n) override {
+    visible_ -= n;
+    MemoryTransport::release(n);
+  }
 
  private:
   size_t visible_ = 0;

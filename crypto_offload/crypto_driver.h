@@ -65,6 +65,10 @@ class CryptoDriver {
   // Another instance that control may drive itself, to measure with. Null where a device is not to be disturbed.
   virtual std::unique_ptr<CryptoDriver> sibling() const { return nullptr; }
 
+  // Tells a device of memory in which records will lie for the process's life, so that it need not copy them from
+  // there. True: it was mapped. False: the driver reaches all memory anyway.
+  virtual ResultOrText<bool> register_memory(MutableBytes) { return false; }
+
   // Takes a prefix of the ops; the rest is offered again later. Every op taken comes back through poll() once.
   virtual size_t submit(std::span<CryptoOp* const> ops) = 0;
   virtual size_t poll(std::span<CryptoOp*> done) = 0;

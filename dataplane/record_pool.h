@@ -7,6 +7,7 @@
 #include <array>
 #include <vector>
 
+#include "base/bytes.h"
 #include "crypto_offload/cipher_suite.h"
 
 namespace sluice {
@@ -29,6 +30,8 @@ class RecordPool {
   // The start of a record of that many bytes, tag included, with kBlockHeadroom before it. Null when empty.
   uint8_t* take(size_t record_bytes);
   void give(uint8_t* record);
+  // All of it, for CryptoDriver::register_memory().
+  MutableBytes memory() const { return {memory_, size_}; }
   size_t available(size_t record_bytes) const { return class_of(record_bytes).free.size(); }
 
  private:

@@ -3,6 +3,7 @@
 
 #include <cstdlib>
 
+#include "drivers/dpdk_module.h"
 #include "drivers/openssl_driver.h"
 #ifdef SLUICE_HAVE_IPSEC_MB
 #include "drivers/ipsec_mb_driver.h"
@@ -12,12 +13,19 @@ namespace sluice {
 namespace {
 
 constexpr std::string_view kEnginePrefix = "openssl:";
+constexpr std::string_view kDevicePrefix = "cryptodev:";
 
 #ifndef SLUICE_HAVE_IPSEC_MB
 ResultOrText<std::unique_ptr<CryptoDriver>> make_ipsec_mb_driver() {
   return fail("this build was made without libipsec-mb (package libipsec-mb-dev, x86-64 only)");
 }
 #endif
+
+ResultOrText<std::unique_ptr<CryptoDriver>> make_cryptodev(const std::string& device) {
+  auto module = dpdk_module(device);
+  if (!module) return fail(module.error());
+  return (*module)->make_driver(device);
+}
 
 }  // namespace
 
@@ -26,6 +34,7 @@ std::vector<DriverNote> driver_notes() {
   const auto ipsec_mb = make_ipsec_mb_driver();
   notes.push_back({"ipsec_mb", ipsec_mb.has_value(), ipsec_mb ? "" : ipsec_mb.error()});
   notes.push_back({"openssl", true, ""});
+  notes.push_back({"cryptodev", false, dpdk_note()});
   return notes;
 }
 
@@ -33,7 +42,10 @@ ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& name)
   if (name == "openssl") return make_openssl_driver();
   if (name.starts_with(kEnginePrefix)) return make_openssl_driver(name.substr(kEnginePrefix.size()));
   if (name == "ipsec_mb") return make_ipsec_mb_driver();
-  return fail("unknown crypto driver \"" + name + "\": expected ipsec_mb, openssl or openssl:ENGINE");
+  if (name == "cryptodev") return make_cryptodev("");
+  if (name.starts_with(kDevicePrefix)) return make_cryptodev(name.substr(kDevicePrefix.size()));
+  return fail("unknown crypto driver \"" + name +
+              "\": expected ipsec_mb, openssl, openssl:ENGINE, cryptodev or cryptodev:DEVICE");
 }
 
 ResultOrText<std::unique_ptr<DriverSet>> make_driver_set(const std::string& only) {

@@ -11,14 +11,15 @@ namespace sluice {
 
 struct DriverNote {
   std::string name;
-  bool present;
+  bool present;        // usable without anything being loaded or configured for it
   std::string reason;  // when not present
 };
 
 // Every driver known to the source, with the reason for those that this build or CPU lacks.
 std::vector<DriverNote> driver_notes();
 
-// `name` as in SLUICE_CRYPTO_DRIVER: ipsec_mb, openssl, openssl:ENGINE.
+// `name` as in SLUICE_CRYPTO_DRIVER: ipsec_mb, openssl, openssl:ENGINE, cryptodev (the first device), cryptodev:DEVICE
+// (see DpdkModule::make_driver).
 ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& name);
 
 // The drivers of one worker, best first and openssl last. `only` (empty: automatic) restricts it to one; what cannot be

@@ -3,7 +3,7 @@
 #include "dataplane/receive_path.h"
 #include "drivers/driver_registry.h"
 #include "drivers/memory_transport.h"
-#include "tests/support/reference_crypto.h"
+#include "drivers/reference_crypto.h"
 
 namespace {
 
@@ -41,7 +41,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static RecordPool pool;
   MemoryTransport transport(size_t{1} << 19, data[1]);
   ReceivePath path(transport, pool);
-  const test::ReferenceKeys keys = test::random_keys(suite, 1);
+  const ReferenceKeys keys = random_keys(suite, 1);
   const Bytes hostile(data + 3, size - 3);
   if (suite.negotiable) {
     auto epoch = KeyEpoch::prepare(suite, Direction::open, {keys.cipher_key, keys.iv, keys.mac_key}, drivers(), 0);
@@ -50,7 +50,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     path.turn_keys(true);
     if (data[2] & 1) {
       const std::vector<uint8_t> payload{94, 1, 2, 3};
-      transport.receive(test::reference_seal(suite, keys, 0, keys.iv, test::frame_payload(suite, payload)));
+      transport.receive(reference_seal(suite, keys, 0, keys.iv, frame_payload(suite, payload)));
       SLUICE_CHECK(drain(path, dispatch) == 1);
     }
   }

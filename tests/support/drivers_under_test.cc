@@ -1,6 +1,10 @@
 // Factories by name.
 #include "tests/support/drivers_under_test.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
 #include "base/check.h"
 #include "drivers/delay_driver.h"
 #include "drivers/driver_registry.h"
@@ -10,11 +14,24 @@ namespace {
 
 std::unique_ptr<CryptoDriver> plain(const std::string& name) {
   auto driver = make_driver(name);
+  if (!driver) std::fprintf(stderr, "%s: %s\n", name.c_str(), driver.error().c_str());
   SLUICE_CHECK(driver.has_value());
   return std::move(*driver);
 }
 
+std::vector<DriverUnderTest> named(std::string_view names) {
+  std::vector<DriverUnderTest> out;
+  while (!names.empty()) {
+    const size_t end = std::min(names.find(';'), names.size());
+    const std::string name(names.substr(0, end));
+    names.remove_prefix(std::min(end + 1, names.size()));
+    out.push_back({name, [name] { return plain(name); }, true});
+  }
+  return out;
+}
+
 std::vector<DriverUnderTest> list() {
+  if (const char* names = std::getenv("SLUICE_TEST_DRIVERS")) return named(names);
   std::vector<DriverUnderTest> out;
   for (const DriverNote& note : driver_notes()) {
     if (!note.present) continue;
@@ -39,12 +56,20 @@ std::unique_ptr<DriverSet> DriverUnderTest::make_set() const {
   std::vector<std::unique_ptr<CryptoDriver>> drivers;
   drivers.push_back(make());
   if (name != "openssl") drivers.push_back(plain("openssl"));
-  return std::make_unique<DriverSet>(std::move(drivers), true);
+  return std::make_unique<DriverSet>(std::move(drivers), !partial);
 }
 
 const std::vector<DriverUnderTest>& drivers_under_test() {
   static const std::vector<DriverUnderTest> drivers = list();
   return drivers;
+}
+
+std::vector<DriverUnderTest> drivers_with(const CipherSuite& suite) {
+  std::vector<DriverUnderTest> out;
+  for (const DriverUnderTest& driver : drivers_under_test()) {
+    if (!driver.partial || driver.make()->supports(suite).yes) out.push_back(driver);
+  }
+  return out;
 }
 
 }  // namespace sluice::test

@@ -7,8 +7,8 @@
 #include "dataplane/receive_path.h"
 #include "dataplane/send_path.h"
 #include "drivers/memory_transport.h"
+#include "drivers/reference_crypto.h"
 #include "tests/support/drivers_under_test.h"
-#include "tests/support/reference_crypto.h"
 
 namespace sluice::test {
 

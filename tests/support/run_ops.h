@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "crypto_offload/key_epoch.h"
+#include "drivers/reference_crypto.h"
 #include "tests/support/drivers_under_test.h"
-#include "tests/support/reference_crypto.h"
 
 namespace sluice::test {
 

@@ -6,8 +6,8 @@
 
 #include "base/random.h"
 #include "drivers/chacha20_first_blocks.h"
+#include "drivers/reference_crypto.h"
 #include "tests/support/drivers_under_test.h"
-#include "tests/support/reference_crypto.h"
 #include "tests/support/run_ops.h"
 
 namespace sluice::test {

@@ -1,6 +1,8 @@
 // Messages through the send path, the wire and the receive path.
 #include <gtest/gtest.h>
 
+#include <cctype>
+
 #include "base/random.h"
 #include "drivers/driver_registry.h"
 #include "tests/support/record_pair.h"
@@ -243,7 +245,7 @@ TEST(RecordPathKeys, A_receiver_whose_next_keys_are_not_there_parks_until_they_a
 
 std::string driver_name(const testing::TestParamInfo<size_t>& info) {
   std::string name = drivers_under_test()[info.param].name;
-  for (char& c : name) c = c == ':' ? '_' : c;
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   return name;
 }
 

@@ -1,5 +1,5 @@
 // One context a call, no reuse, no cleverness.
-#include "tests/support/reference_crypto.h"
+#include "drivers/reference_crypto.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/random.h"
 
-namespace sluice::test {
+namespace sluice {
 namespace {
 
 const EVP_CIPHER* cipher_by_name(const CipherSuite& suite) {
@@ -128,4 +128,4 @@ std::vector<uint8_t> frame_payload(const CipherSuite& suite, Bytes payload, uint
   return record;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice

@@ -1,5 +1,5 @@
 // The SSH record protection written a second time, as plainly as possible, on OpenSSL's one-shot calls: the outside
-// authority that drivers are compared with. Shares no code with them.
+// authority that drivers are compared with, by the tests and by sluice-offload. Shares no code with them.
 #pragma once
 
 #include <array>
@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "crypto_offload/cipher_suite.h"
 
-namespace sluice::test {
+namespace sluice {
 
 struct ReferenceKeys {
   std::vector<uint8_t> cipher_key;
@@ -27,4 +27,4 @@ std::vector<uint8_t> reference_seal(const CipherSuite& suite, const ReferenceKey
 // A record in clear around a payload, with padding bytes that depend on the seed.
 std::vector<uint8_t> frame_payload(const CipherSuite& suite, Bytes payload, uint64_t seed = 1);
 
-}  // namespace sluice::test
+}  // namespace sluice
