@@ -26,7 +26,7 @@ void MemoryTransport::release(size_t n) {
 }
 
 size_t MemoryTransport::receive(Bytes bytes) {
-  const size_t n = std::min(bytes.size(), received_.size() - (end_ - begin_));
+  const size_t n = std::min(bytes.size(), received_.size() - kReceiveHeadroom - (end_ - begin_));
   if (n > 0) std::memcpy(received_.data() + end_ % received_.size(), bytes.data(), n);
   end_ += n;
   return n;

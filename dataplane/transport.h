@@ -2,8 +2,10 @@
 // sealed.
 //
 // Receiving: peek() shows bytes from an offset after the first unreleased one; they stay where they are, writable,
-// until release(). Sending: SendRing::reserve() opens places in stream order, commit() closes them in the same order,
-// flush() moves committed bytes out. Everybody else sees memory only; system calls and packets are the transport's.
+// until release(). The kReceiveHeadroom bytes before the first unreleased byte are writable and hold nothing that is
+// still to be shown: an HMAC job puts a sequence number in front of its record. Sending: SendRing::reserve() opens
+// places in stream order, commit() closes them in the same order, flush() moves committed bytes out. Everybody else
+// sees memory only; system calls and packets are the transport's.
 #pragma once
 
 #include <span>
@@ -12,6 +14,8 @@
 #include "dataplane/send_ring.h"
 
 namespace sluice {
+
+inline constexpr size_t kReceiveHeadroom = 64;
 
 class Transport {
  public:
