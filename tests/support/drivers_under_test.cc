@@ -2,8 +2,11 @@
 #include "tests/support/drivers_under_test.h"
 
 #include "base/check.h"
+#include "crypto_offload/key_epoch.h"
 #include "drivers/delay_driver.h"
 #include "drivers/driver_registry.h"
+#include "drivers/sim_driver.h"
+#include "tests/support/reference_crypto.h"
 
 namespace sluice::test {
 namespace {
@@ -12,6 +15,18 @@ std::unique_ptr<CryptoDriver> plain(const std::string& name) {
   auto driver = make_driver(name);
   SLUICE_CHECK(driver.has_value());
   return std::move(*driver);
+}
+
+// Time passes by a microsecond at each look at the clock, so that a few polls bring an op back, out of order.
+std::unique_ptr<CryptoDriver> simulated(const SimProfile& profile) {
+  static const ManualClock clock(1000);
+  SimOptions options;
+  options.profile = &profile;
+  options.latency_ns = 4000;
+  options.jitter_percent = 100;
+  options.depth = 64;
+  options.virtual_clock = &clock;
+  return make_sim_driver(options);
 }
 
 std::vector<DriverUnderTest> list() {
@@ -30,10 +45,27 @@ std::vector<DriverUnderTest> list() {
                      }});
     }
   }
+  for (const SimProfile& profile : sim_profiles()) {
+    out.push_back({"sim:" + std::string(profile.name), [&profile] { return simulated(profile); }});
+  }
   return out;
 }
 
 }  // namespace
+
+bool DriverUnderTest::serves(const CipherSuite& suite) const {
+  const auto driver = make();
+  const Support support = driver->supports(suite);
+  if (support.yes) return true;
+  SLUICE_CHECK(!support.reason.empty());
+  const ReferenceKeys keys = random_keys(suite, 1);
+  const auto key = driver->prepare(suite, Direction::seal, {keys.cipher_key, keys.iv, keys.mac_key});
+  SLUICE_CHECK(!key.has_value() && key.error() == support.reason);
+  const auto set = make_set();
+  const auto epoch = KeyEpoch::prepare(suite, Direction::open, {keys.cipher_key, keys.iv, keys.mac_key}, *set, 0);
+  SLUICE_CHECK(!epoch.has_value() && epoch.error().find(support.reason) != std::string::npos);
+  return false;
+}
 
 std::unique_ptr<DriverSet> DriverUnderTest::make_set() const {
   std::vector<std::unique_ptr<CryptoDriver>> drivers;

@@ -14,11 +14,15 @@ struct DriverUnderTest {
   std::string name;
   std::function<std::unique_ptr<CryptoDriver>()> make;
 
+  // False for a suite that the driver lacks; then it is checked that it says so with a reason at every door.
+  bool serves(const CipherSuite& suite) const;
+
   // The driver alone in front, with openssl behind it for what is beyond its limits.
   std::unique_ptr<DriverSet> make_set() const;
 };
 
-// openssl, ipsec_mb where the CPU has it, and both made late and out of order, in one place and in two.
+// openssl, ipsec_mb where the CPU has it, both made late and out of order, in one place and in two, and the simulated
+// devices, which lack some suites.
 const std::vector<DriverUnderTest>& drivers_under_test();
 
 }  // namespace sluice::test

@@ -26,6 +26,7 @@ TEST_P(Forgery, Every_flipped_bit_of_a_record_is_refused_and_its_plaintext_wiped
   const auto record = frame_payload(suite(), data_payload(20, 1));
   const auto wire = reference_seal(suite(), keys, 77, keys.iv, record);
   for (const DriverUnderTest& under_test : checking_drivers()) {
+    if (!under_test.serves(suite())) continue;
     const auto driver = under_test.make();
     OpBench open(*driver, suite(), Direction::open, keys);
     for (size_t bit = 0; bit < 8 * wire.size(); ++bit) {
@@ -50,6 +51,7 @@ TEST_P(Forgery, Every_flipped_bit_of_a_record_is_refused_and_its_plaintext_wiped
 
 TEST_P(Forgery, A_forged_record_ends_the_session_after_the_good_ones_before_it) {
   for (const DriverUnderTest& driver : checking_drivers()) {
+    if (!driver.serves(suite())) continue;
     // The last bytes of the body, of the tag, and a byte of the first block.
     for (const size_t from_end : {size_t{1}, size_t{suite().tag_bytes} + 1, size_t{suite().tag_bytes} + 16}) {
       RecordPair pair(suite(), driver);
