@@ -32,7 +32,7 @@ struct Message {
 class ReceivePath {
  public:
   ReceivePath(Transport& transport, RecordPool& pool, uint32_t first_sequence = 0);
-  // No op may be in flight.
+  // in_flight() must be 0: drivers, and devices that were not stopped yet, own the memory of what is in flight.
   ~ReceivePath();
   ReceivePath(const ReceivePath&) = delete;
   ReceivePath& operator=(const ReceivePath&) = delete;
@@ -45,6 +45,8 @@ class ReceivePath {
   // The first error, once every message before it was collected.
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
+  // After an error frame() still hands over what was framed, so that this comes down to 0.
+  size_t in_flight() const { return epochs_.in_flight(); }
   // A hint for the transport: bytes without which nothing new can be framed.
   size_t wanted() const { return wanted_; }
 
