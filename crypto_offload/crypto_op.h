@@ -6,7 +6,7 @@
 //                ^ src/dst                                      ^ where a seal writes it, op.tag
 //
 // Invariants: src, dst, tag and the op itself stay put until the driver has given the op back. The suite's headroom
-// bytes before dst (before src too, for an open) belong to the op while it is in flight. src == dst is work in place.
+// bytes before dst and before src belong to the op while it is in flight. src == dst is work in place.
 #pragma once
 
 #include <array>

@@ -96,7 +96,7 @@ bool DeviceWatch::tick(uint64_t now_ns) {
 }
 
 void DeviceWatch::watch_deadline(uint64_t now_ns) {
-  if (device_.lost()) return take_out("it disappeared", now_ns);
+  if (device_.lost()) return take_out("it disappeared, and one that is put in its place needs a restart", now_ns);
   // A worker that itself stood still cannot tell how long the device took; it asks again before it judges.
   const bool stood_still = now_ns - last_tick_ > options_.deadline_ns / 2;
   excused_ = stood_still && !excused_;

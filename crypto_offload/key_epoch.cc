@@ -1,6 +1,8 @@
 // Preparing keys on drivers, and the arithmetic of IVs.
 #include "crypto_offload/key_epoch.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "crypto_offload/device_use.h"
 
@@ -35,7 +37,7 @@ ResultOrText<std::unique_ptr<KeyEpoch>> KeyEpoch::prepare(const CipherSuite& sui
   SLUICE_CHECK(keys.cipher_key.size() == suite.cipher->key_bytes && keys.iv.size() == suite.cipher->iv_bytes);
   SLUICE_CHECK(keys.mac_key.size() == (suite.mac ? suite.mac->key_bytes : 0u));
   std::unique_ptr<KeyEpoch> epoch(new KeyEpoch(suite, direction, now_ns));
-  std::memcpy(epoch->iv_.data(), keys.iv.data(), keys.iv.size());
+  std::copy(keys.iv.begin(), keys.iv.end(), epoch->iv_.begin());
   for (size_t i = 0; i < drivers.size(); ++i) {
     const bool wanted = !drivers.only_first() || i == 0 || i + 1 == drivers.size();
     if (!wanted) continue;
