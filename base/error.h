@@ -33,6 +33,7 @@ enum class ErrorCode : uint8_t {
   truncated_stream,
   malformed_message,
   unexpected_message,
+  key_exchange_value,
   count_,
 };
 
@@ -58,6 +59,7 @@ inline constexpr std::array<ErrorRow, static_cast<size_t>(ErrorCode::count_)> kE
     {ErrorCode::truncated_stream, Disconnect::connection_lost, "record.truncated", "Connection ended inside a packet"},
     {ErrorCode::malformed_message, Disconnect::protocol_error, "message.malformed", "Malformed message"},
     {ErrorCode::unexpected_message, Disconnect::protocol_error, "message.unexpected", "Message not allowed here"},
+    {ErrorCode::key_exchange_value, Disconnect::key_exchange_failed, "kex.bad_value", "Key exchange value refused"},
 }};
 
 constexpr const ErrorRow& describe(ErrorCode code) { return kErrors[static_cast<size_t>(code)]; }

@@ -15,9 +15,9 @@
 
 #include "base/check.h"
 #include "base/log.h"
-#include "dataplane/memory_transport.h"
 #include "dataplane/send_path.h"
 #include "drivers/driver_registry.h"
+#include "drivers/memory_transport.h"
 #include "drivers/sim_driver.h"
 
 namespace sluice::bench {

@@ -5,10 +5,10 @@
 #include <memory>
 #include <string>
 
-#include "dataplane/memory_transport.h"
 #include "dataplane/receive_path.h"
 #include "dataplane/send_path.h"
 #include "drivers/driver_registry.h"
+#include "drivers/memory_transport.h"
 
 namespace sluice::bench {
 

@@ -73,7 +73,12 @@ ResultOrText<bool> KeyEpoch::add_candidate(const DriverSet& drivers, size_t i, c
   if (!key) return fail(name + ": " + key.error());
   (*key)->epoch = this;
   const bool measured = !drivers.only_first() && support.lanes > 1;
-  const PaysFrom pays = measured ? crossover(driver, drivers[drivers.size() - 1], *suite_) : PaysFrom{};
+  PaysFrom pays{};
+  if (measured && drivers.options().lanes_pay_from) {
+    pays.fill(*drivers.options().lanes_pay_from);
+  } else if (measured) {
+    pays = crossover(driver, drivers[drivers.size() - 1], *suite_);
+  }
   candidates_.push_back({std::move(*key), static_cast<uint8_t>(i), pays, support.longest, support.counter_bits,
                          support.lanes, pays_from_bytes});
   devices_ += device;

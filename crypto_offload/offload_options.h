@@ -37,6 +37,9 @@ struct OffloadOptions {
   OffloadPolicy policy = OffloadPolicy::adaptive;
   // Adaptive: the device from this record length on, for every suite, instead of a measurement.
   std::optional<uint32_t> pays_from_bytes{};
+  // Multi-buffer lanes from so many records at hand on, for every suite, instead of a measurement: what a run that is
+  // to be repeated exactly needs.
+  std::optional<uint8_t> lanes_pay_from{};
 
   // One in so many results of a device is compared with software's, which is then used; 1: each, 0: none.
   uint32_t verify_one_in = 0;

@@ -60,8 +60,7 @@ template <int kBits>
 }
 
 #if defined(__x86_64__)
-[[gnu::target("avx512f,avx512vl,prefer-vector-width=512")]] void blocks_avx512(const ChachaLane* lanes, size_t n,
-                                                                               ChachaBlocks& out) {
+[[gnu::target("avx512f,avx512vl")]] void blocks_avx512(const ChachaLane* lanes, size_t n, ChachaBlocks& out) {
   blocks(lanes, n, out);
 }
 [[gnu::target("avx2")]] void blocks_avx2(const ChachaLane* lanes, size_t n, ChachaBlocks& out) {

@@ -77,7 +77,9 @@ Bytes StormSession::content(uint64_t index, size_t size) const {
 void StormSession::rekey() {
   const auto draft = send_.reserve(1);
   if (!draft) return;
-  const CipherSuite& suite = *find_suite(kSuites[world_.random.below(kSuites.size())]);
+  std::string_view name = kSuites[world_.random.below(kSuites.size())];
+  if (name.starts_with("3des") && world_.random.below(4) != 0) name = kSuites[0];  // a fiftieth of the others' speed
+  const CipherSuite& suite = *find_suite(name);
   const uint64_t seed = world_.random.next();
   strict_ = world_.random.below(2) == 0;
   send_.install(epoch(Direction::seal, suite, seed));

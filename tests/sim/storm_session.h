@@ -5,9 +5,9 @@
 #include <optional>
 #include <vector>
 
-#include "dataplane/memory_transport.h"
 #include "dataplane/receive_path.h"
 #include "dataplane/send_path.h"
+#include "drivers/memory_transport.h"
 
 namespace sluice::test {
 

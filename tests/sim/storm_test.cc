@@ -3,7 +3,10 @@
 // Every record is delivered once, in order and equal; or the session is closed with a reason, and then only because a
 // device sealed a record wrong unnoticed. A seed decides everything: device, policy, records, rekeys, faults.
 //
-//   storm_test [--seeds=5] [--records=100000] [--seed=FIRST]      or SLUICE_STORM_SEEDS, _RECORDS, _SEED
+//   storm_test [--seeds=5] [--records=100000] [--seed=ONE]      or SLUICE_STORM_SEEDS, _RECORDS, _SEED
+//
+// With SLUICE_TEST_FULL 50 seeds of a million records; under sanitizers a fifth of the seeds and a tenth of the
+// records.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -20,14 +23,16 @@ constexpr size_t kSessions = 64;
 // Virtual time in which nothing at all moves: longer than any outage and any gap between probes.
 constexpr uint64_t kStuckNs = 5'000'000'000;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 struct Size {
   uint64_t first = 1;
   uint64_t seeds = 5;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  uint64_t records = 20000;
-#else
-  uint64_t records = 100000;
-#endif
+  uint64_t records = kSanitized ? 20'000 : 100'000;
 };
 Size g_size;
 
@@ -59,6 +64,7 @@ class Storm {
     OffloadOptions options;
     options.policy = seed % 2 == 0 ? OffloadPolicy::hardware : OffloadPolicy::adaptive;
     options.pays_from_bytes = static_cast<uint32_t>(random.below(3) * 700);
+    options.lanes_pay_from = static_cast<uint8_t>(random.below(9));
     options.deadline_ns = 3 * kMillisecond;
     options.probe_after_ns = kMillisecond;
     options.probe_at_most_ns = 4 * kMillisecond;
@@ -124,7 +130,7 @@ class Storm {
   bool finished() const {
     if (world_->records_left > 0 || world_->dispatch.outstanding() > 0) return false;
     for (const auto& session : sessions_) {
-      if (session->error() || !session->delivered_all()) return false;
+      if (session->error() || !session->delivered_all() || !session->at_rest()) return false;
     }
     return true;
   }
@@ -214,6 +220,8 @@ TEST(Storm, A_seed_replays_exactly) {
 }
 
 void read_size(int argc, char** argv) {
+  if (std::getenv("SLUICE_TEST_FULL") != nullptr)
+    g_size = {1, kSanitized ? 10u : 50u, kSanitized ? 100'000u : 1'000'000u};
   const std::array<std::pair<std::string, uint64_t*>, 3> words{
       {{"seeds", &g_size.seeds}, {"records", &g_size.records}, {"seed", &g_size.first}}};
   for (const auto& [name, value] : words) {

@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "dataplane/memory_transport.h"
 #include "dataplane/receive_path.h"
 #include "dataplane/send_path.h"
+#include "drivers/memory_transport.h"
 #include "tests/support/drivers_under_test.h"
 #include "tests/support/reference_crypto.h"
 

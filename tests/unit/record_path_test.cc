@@ -35,6 +35,20 @@ TEST_P(RecordPath, Every_suite_delivers_every_message_once_and_in_order) {
   }
 }
 
+TEST_P(RecordPath, Every_payload_size_to_2100_arrives_with_its_own_padding) {
+  for (const CipherSuite& suite : cipher_suites()) {
+    if (!suite.negotiable) continue;
+    RecordPair pair(suite, driver());
+    std::vector<std::vector<uint8_t>> sent;
+    for (size_t size = 1; size <= 2100; ++size) {
+      sent.push_back(data_payload(size, size));
+      while (!pair.send(sent.back())) pair.turn();
+    }
+    pair.settle();
+    ASSERT_TRUE(pair.received() == sent) << suite.name();
+  }
+}
+
 TEST_P(RecordPath, Large_messages_and_records_that_span_pieces_arrive_whole) {
   for (const char* name :
        {"aes128-gcm", "chacha20-poly1305", "aes256-ctr+hmac-sha2-512", "aes256-ctr+hmac-sha2-256-etm"}) {

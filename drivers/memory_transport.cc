@@ -1,5 +1,5 @@
 // Moving bytes from one end's ring to the other's.
-#include "dataplane/memory_transport.h"
+#include "drivers/memory_transport.h"
 
 #include <algorithm>
 
