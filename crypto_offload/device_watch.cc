@@ -88,7 +88,11 @@ bool DeviceWatch::tick(uint64_t now_ns) {
     case State::stopping: break;
   }
   last_tick_ = now_ns;
-  if (state_ != State::stopping || !device_.stop()) return false;
+  if (state_ != State::stopping) return false;
+  if (!device_.stop()) {
+    complain_of_no_stop(now_ns);
+    return false;
+  }
   probe_out_ = false;
   state_ = State::out_of_service;
   next_probe_ = now_ns + probe_gap_;
@@ -107,7 +111,7 @@ void DeviceWatch::watch_deadline(uint64_t now_ns) {
 }
 
 void DeviceWatch::take_out(std::string_view why, uint64_t now_ns) {
-  state_ = State::stopping;
+  begin_stop(now_ns);
   out_since_ = now_ns;
   if (back_since_ != 0 && now_ns - back_since_ > kTrustedAfter) probe_gap_ = options_.probe_after_ns;
   drivers_.set_out(index_, true);
@@ -116,6 +120,19 @@ void DeviceWatch::take_out(std::string_view why, uint64_t now_ns) {
   log_line(LogLevel::warning, "crypto device " + std::string(device_.name()) +
                                   " is out of service: " + std::string(why) + "; " + std::to_string(held_count_) +
                                   " records are done again in software");
+}
+
+void DeviceWatch::complain_of_no_stop(uint64_t now_ns) {
+  if (told_no_stop_ || now_ns - stopping_since_ < kSecond) return;
+  told_no_stop_ = true;
+  log_line(LogLevel::error, "crypto device " + std::string(device_.name()) + " cannot be stopped; " +
+                                std::to_string(held_count_) + " records wait for it, and their sessions with them");
+}
+
+void DeviceWatch::begin_stop(uint64_t now_ns) {
+  state_ = State::stopping;
+  stopping_since_ = now_ns;
+  told_no_stop_ = false;
 }
 
 void DeviceWatch::send_probe(uint64_t now_ns) {
@@ -144,8 +161,7 @@ void DeviceWatch::probe_came_back(uint64_t now_ns) {
 void DeviceWatch::probe_failed(uint64_t now_ns) {
   counters_.failed_probes.add();
   probe_gap_ = std::min(2 * probe_gap_, options_.probe_at_most_ns);
-  next_probe_ = now_ns + probe_gap_;
-  state_ = State::stopping;
+  begin_stop(now_ns);
 }
 
 void DeviceWatch::take_back(uint64_t now_ns) {

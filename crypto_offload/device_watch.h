@@ -67,6 +67,8 @@ class DeviceWatch {
   void watch_deadline(uint64_t now_ns);
   void take_out(std::string_view why, uint64_t now_ns);
   void take_back(uint64_t now_ns);
+  void begin_stop(uint64_t now_ns);
+  void complain_of_no_stop(uint64_t now_ns);
   void send_probe(uint64_t now_ns);
   void probe_failed(uint64_t now_ns);
 
@@ -92,6 +94,8 @@ class DeviceWatch {
   uint32_t until_check_ = 0;
   bool probe_out_ = false;
   uint64_t out_since_ = 0;
+  uint64_t stopping_since_ = 0;
+  bool told_no_stop_ = false;
   uint64_t back_since_ = 0;
   uint64_t next_probe_ = 0;
   uint64_t probe_sent_ = 0;

@@ -5,6 +5,7 @@
 
 #include "crypto_offload/device_use.h"
 #include "drivers/driver_registry.h"
+#include "drivers/null_driver.h"
 #include "tests/support/sim_world.h"
 
 namespace sluice::test {
@@ -108,7 +109,35 @@ TEST(OffloadPolicy, Software_errors_queue_and_bytes_are_counted_by_driver_and_su
   EXPECT_GT(counters.latency.total(), 0u) << "a sample of the batches is timed";
 }
 
-TEST(DeviceUse, A_slow_device_does_not_pay_and_a_fast_one_pays_for_large_records) {
+// Hardware that is done as soon as it was asked.
+class InstantDevice final : public CryptoDriver {
+ public:
+  std::string_view name() const override { return "instant"; }
+  DriverKind kind() const override { return DriverKind::hardware; }
+  Placement placement() const override { return Placement::separate; }
+  Support supports(const CipherSuite& suite) const override { return inner_.supports(suite); }
+  ResultOrText<std::unique_ptr<PreparedKey>> prepare(const CipherSuite& s, Direction d, const KeyMaterial& k) override {
+    return inner_.prepare(s, d, k);
+  }
+  std::unique_ptr<CryptoDriver> sibling() const override { return std::make_unique<InstantDevice>(); }
+  size_t submit(std::span<CryptoOp* const> ops) override { return inner_.submit(ops); }
+  size_t poll(std::span<CryptoOp*> done) override { return inner_.poll(done); }
+  void read_lengths(std::span<LengthQuestion> questions) override { inner_.read_lengths(questions); }
+
+ private:
+  NullDriver inner_;
+};
+
+TEST(DeviceUse, A_fast_device_pays_for_large_records_of_a_hashed_suite) {
+  std::vector<std::unique_ptr<CryptoDriver>> devices;
+  devices.push_back(std::make_unique<InstantDevice>());
+  auto set = std::move(*make_driver_set_with(std::move(devices), {}));
+  const DeviceUse use = device_use(*set, 0, *find_suite("aes256-ctr+hmac-sha2-512"));
+  EXPECT_TRUE(use.yes) << use.reason;
+  EXPECT_LE(use.from_bytes, 16384u + 4) << use.reason;
+}
+
+TEST(DeviceUse, A_device_that_is_far_away_does_not_pay) {
   if (make_driver_set("")->get()->size() < 2) GTEST_SKIP() << "ipsec_mb is not on this machine";
   const CipherSuite& gcm = *find_suite("aes128-gcm");
   const auto use = [&](const char* device) {

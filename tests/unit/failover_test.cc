@@ -69,6 +69,19 @@ TEST(Failover, Nothing_is_done_again_before_the_queue_is_stopped) {
   ASSERT_TRUE(world.settle());
 }
 
+TEST(Failover, A_queue_that_cannot_be_stopped_keeps_its_records_and_the_log_says_so_once) {
+  LogCapture log;
+  SimWorldOptions options;
+  options.device = "qat-gen4,stop=30000ms";
+  SimWorld world("aes128-gcm", options);
+  world.device().break_for(SimDevice::Outage::stalled, 100'000 * kMs);
+  world.send(10, 3000);
+  for (int i = 0; i < 3000; ++i) world.turn(kMs);
+  EXPECT_EQ(log.count("cannot be stopped; 10 records wait for it"), 1u);
+  EXPECT_EQ(world.pair->send_path.in_flight(), 10u);
+  ASSERT_TRUE(world.settle(60'000 * kMs));
+}
+
 TEST(Failover, Work_that_waits_for_a_device_under_policy_hardware_moves_on_when_it_fails) {
   SimWorldOptions options;
   options.device = "qat-gen4,depth=2";
