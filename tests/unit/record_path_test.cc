@@ -37,7 +37,7 @@ TEST_P(RecordPath, Every_suite_delivers_every_message_once_and_in_order) {
 
 TEST_P(RecordPath, Every_payload_size_to_2100_arrives_with_its_own_padding) {
   for (const CipherSuite& suite : cipher_suites()) {
-    if (!suite.negotiable) continue;
+    if (!suite.negotiable || !driver().serves(suite)) continue;
     RecordPair pair(suite, driver());
     std::vector<std::vector<uint8_t>> sent;
     for (size_t size = 1; size <= 2100; ++size) {
