@@ -34,6 +34,7 @@ enum class ErrorCode : uint8_t {
   malformed_message,
   unexpected_message,
   key_exchange_value,
+  peer_does_not_read,
   count_,
 };
 
@@ -60,6 +61,8 @@ inline constexpr std::array<ErrorRow, static_cast<size_t>(ErrorCode::count_)> kE
     {ErrorCode::malformed_message, Disconnect::protocol_error, "message.malformed", "Malformed message"},
     {ErrorCode::unexpected_message, Disconnect::protocol_error, "message.unexpected", "Message not allowed here"},
     {ErrorCode::key_exchange_value, Disconnect::key_exchange_failed, "kex.bad_value", "Key exchange value refused"},
+    {ErrorCode::peer_does_not_read, Disconnect::by_application, "session.peer_does_not_read",
+     "Too many answers wait for a peer that does not read"},
 }};
 
 constexpr const ErrorRow& describe(ErrorCode code) { return kErrors[static_cast<size_t>(code)]; }

@@ -49,6 +49,9 @@ class WireReader {
 
 class WireWriter {
  public:
+  // Most messages fit; a first allocation of one byte would be wasted.
+  WireWriter() { out_.reserve(64); }
+
   WireWriter& u8(uint8_t v) { return out_.push_back(v), *this; }
   WireWriter& boolean(bool v) { return u8(v ? 1 : 0); }
   WireWriter& u32(uint32_t v);

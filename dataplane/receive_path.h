@@ -38,6 +38,8 @@ class ReceivePath {
   ReceivePath& operator=(const ReceivePath&) = delete;
 
   void frame(Dispatch& dispatch);
+  // The part of frame() that a path which is closing still needs: until in_flight() is 0.
+  void hand_over(Dispatch& dispatch);
   size_t collect(std::span<Message> out);
   // The n oldest collected messages are done with.
   void release(size_t n);
@@ -45,7 +47,6 @@ class ReceivePath {
   // The first error, once every message before it was collected.
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
-  // After an error frame() still hands over what was framed, so that this comes down to 0.
   size_t in_flight() const { return epochs_.in_flight(); }
   // A hint for the transport: bytes without which nothing new can be framed.
   size_t wanted() const { return wanted_; }

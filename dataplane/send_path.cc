@@ -91,7 +91,7 @@ bool SendPath::stage_one(Slot& slot, Dispatch& dispatch) {
   KeyEpoch& epoch = epochs_.current();
   const CipherSuite& suite = epoch.suite();
   SLUICE_CHECK(slot.suite == &suite);
-  if (dispatch.full()) return false;
+  if (dispatch.full() || (slot.turns_keys && !epochs_.can_turn())) return false;
   // CBC: the next IV is this record's last block, which exists only when it is sealed.
   if (suite.chained && epoch.in_flight() > 0) return false;
   CryptoOp& op = slot.op;

@@ -52,6 +52,8 @@ class SendPath {
   size_t in_work() const { return ring_.size(); }
   size_t in_flight() const { return epochs_.in_flight(); }
   void install(std::unique_ptr<KeyEpoch> next);
+  // An installed epoch still waits for its NEWKEYS to be staged.
+  bool has_next_epoch() const { return epochs_.next() != nullptr; }
   std::unique_ptr<KeyEpoch> take_drained() { return epochs_.take_drained(); }
   const KeyEpoch& epoch() const { return epochs_.current(); }
 

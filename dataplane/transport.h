@@ -2,10 +2,8 @@
 // sealed.
 //
 // Receiving: peek() shows bytes from an offset after the first unreleased one; they stay where they are, writable,
-// until release(). The kReceiveHeadroom bytes before the first unreleased byte are writable and hold nothing that is
-// still to be shown: an HMAC job puts a sequence number in front of its record. Sending: SendRing::reserve() opens
-// places in stream order, commit() closes them in the same order, flush() moves committed bytes out. Everybody else
-// sees memory only; system calls and packets are the transport's.
+// until release(). Sending: SendRing::reserve() opens places in stream order, commit() closes them in the same order,
+// flush() moves committed bytes out. Everybody else sees memory only; system calls and packets are the transport's.
 #pragma once
 
 #include <span>
@@ -15,6 +13,8 @@
 
 namespace sluice {
 
+// Bytes before the first unreleased one that a transport leaves alone: an HMAC job writes its sequence number there. In
+// a full ring they would otherwise be the newest received bytes.
 inline constexpr size_t kReceiveHeadroom = 64;
 
 class Transport {
@@ -27,10 +27,20 @@ class Transport {
   // Fills `out` with the contiguous pieces that follow `offset`; returns how many.
   virtual size_t peek(size_t offset, std::span<MutableBytes> out) = 0;
   virtual void release(size_t n) = 0;
+  // Takes in what the network has, as far as there is room. Never waits.
+  virtual void receive() {}
+  // False: full, so readiness of the descriptor means nothing until something is released.
+  virtual bool can_receive() const { return true; }
   // The peer has closed its direction: what peek() shows is all there will be.
   virtual bool ended() const = 0;
 
+  // The connection is gone, both ways.
+  virtual bool broken() const { return false; }
+  // To be watched for readiness, or -1.
+  virtual int descriptor() const { return -1; }
+
   SendRing& send_ring() { return send_ring_; }
+  bool has_unsent() const { return send_ring_.pending_bytes() > 0; }
   virtual void flush() = 0;
 
  private:

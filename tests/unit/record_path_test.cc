@@ -36,8 +36,11 @@ TEST_P(RecordPath, Every_suite_delivers_every_message_once_and_in_order) {
 }
 
 TEST_P(RecordPath, Every_payload_size_to_2100_arrives_with_its_own_padding) {
-  for (const CipherSuite& suite : cipher_suites()) {
-    if (!suite.negotiable || !driver().serves(suite)) continue;
+  // One suite for each way of framing and alignment.
+  for (const char* name : {"aes128-gcm", "chacha20-poly1305", "aes256-ctr+hmac-sha2-256",
+                           "aes256-ctr+hmac-sha2-512-etm", "3des-cbc+hmac-sha1", "3des-cbc+hmac-sha1-etm"}) {
+    const CipherSuite& suite = *find_suite(name);
+    if (!driver().serves(suite)) continue;
     RecordPair pair(suite, driver());
     std::vector<std::vector<uint8_t>> sent;
     for (size_t size = 1; size <= 2100; ++size) {
@@ -179,17 +182,24 @@ TEST_P(RecordPath, Drafts_finished_out_of_order_shortened_or_dropped_leave_in_or
 TEST_P(RecordPath, A_peer_that_does_not_read_blocks_the_sender_and_loses_nothing) {
   PairOptions options;
   options.capacity = 16384;
-  RecordPair pair(*find_suite("aes128-gcm"), driver(), 1, options);
-  std::vector<std::vector<uint8_t>> sent;
-  for (uint64_t i = 0; i < 1000; ++i) {
-    auto payload = data_payload(900, i);
-    if (!pair.send(payload)) break;
-    sent.push_back(std::move(payload));
-    for (int turn = 0; turn < 20; ++turn) pair.turn_sender(), pair.near.flush();
+  for (const char* name : {"aes128-gcm", "aes256-ctr+hmac-sha2-256", "aes256-ctr+hmac-sha2-512-etm"}) {
+    if (!driver().serves(*find_suite(name))) continue;
+    RecordPair pair(*find_suite(name), driver(), 1, options);
+    std::vector<std::vector<uint8_t>> sent;
+    // Several laps around full rings: what is before the oldest record there is what was received last.
+    for (uint64_t i = 0; i < 200; ++i) {
+      auto payload = data_payload(900, i);
+      const bool taken = pair.send(payload);
+      if (taken) sent.push_back(std::move(payload));
+      for (int turn = 0; turn < 20; ++turn) pair.turn_sender(), pair.near.flush();
+      if (!taken) pair.turn_receiver();
+      if (i < 39) continue;
+      EXPECT_LT(sent.size(), i) << "memory in both directions is all that a silent peer gets";
+    }
+    pair.settle();
+    EXPECT_FALSE(pair.receive_path.error()) << name;
+    EXPECT_TRUE(pair.received() == sent) << name;
   }
-  EXPECT_LT(sent.size(), 40u) << "memory in both directions is all that a silent peer gets";
-  pair.settle();
-  EXPECT_TRUE(pair.received() == sent);
 }
 
 TEST_P(RecordPath, A_key_at_its_limit_seals_not_one_record_more) {

@@ -1,0 +1,223 @@
+// The exchange itself: from two KEXINITs to keys, with everything slow on other threads.
+//
+// Server: take the client's value -> agree -> hash -> sign -> reply, NEWKEYS. Client: open -> take the reply -> agree
+// -> hash -> verify -> judge the host key -> NEWKEYS. Keys are derived in the same slow step that hashes.
+#include "base/message_numbers.h"
+#include "base/wire.h"
+#include "control/kex/exchange_hash.h"
+#include "control/keys/public_key.h"
+#include "control/transport/transport_machine.h"
+
+namespace sluice {
+
+// What one slow step made. Owned by the step and its continuation, so that threads share nothing else.
+struct TransportMachine::Outcome {
+  Result<KexStep> step = fail(ErrorCode::key_exchange_value);
+  std::vector<uint8_t> host_key;
+  std::string signature_error;
+  Digest hash;
+  DirectionKeys client_to_server;
+  DirectionKeys server_to_client;
+
+  bool agreed() const { return step && std::holds_alternative<KexAgreed>(*step); }
+};
+
+template <class F>
+auto TransportMachine::guarded(F f) {
+  return [this, alive = alive_, f = std::move(f)](auto&&... arguments) {
+    if (*alive && !closed_) f(std::forward<decltype(arguments)>(arguments)...);
+  };
+}
+
+namespace {
+
+struct HashInput {
+  std::string client_version, server_version;
+  std::vector<uint8_t> client_init, server_init;
+  std::vector<uint8_t> session_id;  // empty: this is the first exchange
+  Negotiated agreed;
+};
+
+DirectionKeys derive(const HashInput& input, const Digest& hash, const Secret& shared, const CipherSuite& suite,
+                     bool client_to_server) {
+  const Bytes session = input.session_id.empty() ? hash.view() : Bytes(input.session_id);
+  const auto key = [&](KeyLetter up, KeyLetter down, size_t size) {
+    return derive_key(input.agreed.method->hash, shared, hash, client_to_server ? up : down, session, size);
+  };
+  return {&suite, key(KeyLetter::cipher_client_to_server, KeyLetter::cipher_server_to_client, suite.cipher->key_bytes),
+          key(KeyLetter::iv_client_to_server, KeyLetter::iv_server_to_client, suite.cipher->iv_bytes),
+          key(KeyLetter::mac_client_to_server, KeyLetter::mac_server_to_client, suite.mac ? suite.mac->key_bytes : 0)};
+}
+
+// Slow: the exchange hash and all keys.
+template <class Outcome>
+void hash_and_derive(Outcome& out, const HashInput& input) {
+  const auto& agreed = std::get<KexAgreed>(*out.step);
+  out.hash = exchange_hash(input.agreed.method->hash,
+                           {bytes_of(input.client_version), bytes_of(input.server_version), input.client_init,
+                            input.server_init, out.host_key, agreed.hash_fields, agreed.shared.view()});
+  out.client_to_server = derive(input, out.hash, agreed.shared, *input.agreed.client_to_server, true);
+  out.server_to_client = derive(input, out.hash, agreed.shared, *input.agreed.server_to_client, false);
+}
+
+// Slow: does the server hold the key that it shows?
+std::string verify_host_key(const KexAgreed& agreed, std::string_view algorithm, const Digest& hash) {
+  const auto key = PublicKey::parse(agreed.host_key);
+  if (!key) return "the server's host key: " + std::string(describe(key.error()));
+  const auto verified = key->verify(agreed.signature, algorithm, hash.view());
+  return verified ? std::string() : "the server's signature: " + std::string(describe(verified.error()));
+}
+
+}  // namespace
+
+void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint32_t sequence) {
+  auto own_init = parse_kexinit(own);
+  auto peer_init = parse_kexinit(peer);
+  if (!peer_init) return fail_with(peer_init.error());
+  auto agreed = negotiate(is_server() ? *peer_init : *own_init, is_server() ? *own_init : *peer_init);
+  if (!agreed) return refuse(Disconnect::key_exchange_failed, agreed.error());
+  Exchanging state;
+  state.ignore_next = is_server() ? agreed->client_guess_wrong : agreed->server_guess_wrong;
+  if (exchanges_ == 0) {
+    strict_ = agreed->strict;
+    // Strict: KEXINIT must be the first packet of all, or something was slipped in before it.
+    if (strict_ && sequence != 0) return refuse(Disconnect::protocol_error, "KEXINIT was not the first packet");
+    phase_ = strict_ ? TransportPhase::first_kex_strict : TransportPhase::first_kex;
+    ext_info_due_ = is_server() ? agreed->client_wants_ext_info : agreed->server_wants_ext_info;
+  }
+  state.own = std::move(own);
+  state.peer.assign(peer.begin(), peer.end());
+  const bool prepared = prepared_method_ == agreed->method;
+  if (is_server()) {
+    state.server = prepared ? std::move(prepared_server_) : start_kex_server(*agreed->method, config_.kex_options);
+  } else {
+    state.client = prepared ? std::move(prepared_client_) : start_kex_client(*agreed->method, config_.kex_options);
+  }
+  prepared_method_ = nullptr;
+  prepared_client_.reset(), prepared_server_.reset();
+  state.agreed = std::move(*agreed);
+  Exchanging& exchange = kex_.emplace<Exchanging>(std::move(state));
+  if (is_server()) return;
+  // From our first method message on the peer may send NEWKEYS.
+  around_.port.expect_newkeys(strict_);
+  exchange.busy = true;
+  auto first = std::make_shared<Payload>();
+  run_slow([client = exchange.client, first] { *first = client->open(); },
+           [this, first] {
+             std::get<Exchanging>(kex_).busy = false;
+             around_.port.send(std::move(*first));
+           });
+}
+
+void TransportMachine::run_slow(std::function<void()> work, std::function<void()> then) {
+  if (!around_.slow.run(std::move(work), guarded(std::move(then)))) {
+    refuse(Disconnect::too_many_connections, "Too many key exchanges are waiting");
+  }
+}
+
+void TransportMachine::take_method_message(Bytes payload) {
+  auto* exchange = std::get_if<Exchanging>(&kex_);
+  if (exchange == nullptr || exchange->busy) return fail_with(ErrorCode::unexpected_message);
+  if (std::exchange(exchange->ignore_next, false)) return;
+  step({payload.begin(), payload.end()});
+}
+
+void TransportMachine::step(std::vector<uint8_t> payload) {
+  auto& exchange = std::get<Exchanging>(kex_);
+  exchange.busy = true;
+  exchange.reply_taken = !is_server();
+  // Before any answer of ours: it may be what lets the peer send NEWKEYS.
+  if (is_server()) around_.port.expect_newkeys(strict_);
+  auto outcome = std::make_shared<Outcome>();
+  const std::string& own = own_identification_;
+  const std::string& peer = identification_.peer().line;
+  HashInput input{is_server() ? peer : own,
+                  is_server() ? own : peer,
+                  is_server() ? exchange.peer : exchange.own,
+                  is_server() ? exchange.own : exchange.peer,
+                  session_id_,
+                  exchange.agreed};
+  if (is_server()) outcome->host_key = around_.host_keys->public_blob(exchange.agreed.host_key_algorithm);
+  run_slow(
+      [outcome, input = std::move(input), payload = std::move(payload), client = exchange.client,
+       server = exchange.server] {
+        outcome->step = server ? server->take(payload) : client->take(payload);
+        if (!outcome->agreed()) return;
+        if (client) outcome->host_key = std::get<KexAgreed>(*outcome->step).host_key;
+        hash_and_derive(*outcome, input);
+        if (client) {
+          outcome->signature_error =
+              verify_host_key(std::get<KexAgreed>(*outcome->step), input.agreed.host_key_algorithm, outcome->hash);
+        }
+      },
+      [this, outcome] { finish_step(outcome); });
+}
+
+void TransportMachine::finish_step(const std::shared_ptr<Outcome>& outcome) {
+  auto& exchange = std::get<Exchanging>(kex_);
+  if (!outcome->step) return fail_with(outcome->step.error());
+  if (auto* reply = std::get_if<Payload>(&*outcome->step)) {
+    exchange.busy = exchange.reply_taken = false;
+    return around_.port.send(std::move(*reply));
+  }
+  is_server() ? answer_as_server(outcome) : check_as_client(outcome);
+}
+
+void TransportMachine::answer_as_server(const std::shared_ptr<Outcome>& outcome) {
+  const auto& agreed = std::get<Exchanging>(kex_).agreed;
+  around_.host_keys->sign(agreed.method->hash, agreed.host_key_algorithm, outcome->hash.view(),
+                          guarded([this, outcome](ResultOrText<std::vector<uint8_t>> signature) {
+                            if (!signature) return refuse(Disconnect::key_exchange_failed, signature.error());
+                            const auto& exchange = std::get<Exchanging>(kex_);
+                            around_.port.send(exchange.server->reply(outcome->host_key, *signature));
+                            turn(outcome);
+                          }));
+}
+
+void TransportMachine::check_as_client(const std::shared_ptr<Outcome>& outcome) {
+  if (!outcome->signature_error.empty()) {
+    return refuse(Disconnect::host_key_not_verifiable, outcome->signature_error);
+  }
+  around_.judge->judge(outcome->host_key, std::get<Exchanging>(kex_).agreed.host_key_algorithm,
+                       guarded([this, outcome](ResultOrText<bool> verdict) {
+                         if (!verdict) return refuse(Disconnect::host_key_not_verifiable, verdict.error());
+                         if (!*verdict) return refuse(Disconnect::host_key_not_verifiable, "Host key was not accepted");
+                         turn(outcome);
+                       }));
+}
+
+// Both directions' keys to the data path, our NEWKEYS, and what waited for it.
+void TransportMachine::turn(const std::shared_ptr<Outcome>& outcome) {
+  auto exchange = std::move(std::get<Exchanging>(kex_));
+  const bool first = session_id_.empty();
+  if (first) session_id_.assign(outcome->hash.view().begin(), outcome->hash.view().end());
+  negotiated_ = exchange.agreed;
+  around_.port.install_receive(std::move(is_server() ? outcome->client_to_server : outcome->server_to_client));
+  around_.port.send_newkeys(std::move(is_server() ? outcome->server_to_client : outcome->client_to_server), strict_);
+  kex_ = Turning{};
+  if (std::exchange(ext_info_due_, false)) send_ext_info();
+  release_waiting();
+  if (exchange.peer_turned) end_exchange();
+}
+
+void TransportMachine::peer_turned() {
+  if (closed_) return;
+  if (auto* exchange = std::get_if<Exchanging>(&kex_); exchange != nullptr && exchange->reply_taken) {
+    exchange->peer_turned = true;
+  } else if (std::holds_alternative<Turning>(kex_)) {
+    end_exchange();
+  } else {
+    fail_with(ErrorCode::unexpected_message);
+  }
+}
+
+void TransportMachine::end_exchange() {
+  kex_ = NoKex{};
+  ++exchanges_;
+  if (exchanges_ > 1) return around_.upper.on_rekeyed();
+  phase_ = TransportPhase::keyed;
+  ext_info_allowed_ = true;
+  around_.upper.on_keyed(session_id_);
+}
+
+}  // namespace sluice

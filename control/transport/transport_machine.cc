@@ -1,0 +1,237 @@
+// Messages to states: identification, KEXINIT, and everything that is not the exchange itself.
+#include "control/transport/transport_machine.h"
+
+#include <algorithm>
+
+#include "base/message_numbers.h"
+#include "base/random.h"
+#include "base/wire.h"
+#include "control/keys/key_type.h"
+
+namespace sluice {
+namespace {
+
+constexpr size_t kCookieBytes = 16;
+constexpr uint32_t kMaxExtensions = 64;  // RFC 8308 names four; a stranger's list is no longer
+
+template <class Rows, class Name>
+NameList default_names(const Rows& rows, Name name) {
+  NameList out;
+  for (const auto& row : rows) {
+    if (row.on_by_default) out.emplace_back(name(row));
+  }
+  return out;
+}
+
+}  // namespace
+
+TransportConfig default_transport_config(Role role) {
+  TransportConfig config;
+  config.role = role;
+  config.kex = default_names(kex_methods(), [](const KexMethod& m) { return m.name; });
+  config.ciphers = default_names(cipher_rows(), [](const CipherRow& c) { return c.ssh_name; });
+  config.macs = default_names(mac_rows(), [](const MacRow& m) { return m.ssh_name; });
+  config.signature_algorithms =
+      default_names(all_signature_algorithms(), [](const SignatureAlgorithm& a) { return a.name; });
+  if (role == Role::client) config.host_keys = config.signature_algorithms;
+  return config;
+}
+
+TransportMachine::TransportMachine(const TransportConfig& config, const Surroundings& around)
+    : config_(config),
+      around_(around),
+      identification_(config.role),
+      own_identification_(sluice::own_identification(config.software)) {
+  if (is_server() && config_.host_keys.empty()) config_.host_keys = around_.host_keys->algorithms();
+}
+
+TransportMachine::~TransportMachine() { *alive_ = false; }
+
+void TransportMachine::start() { around_.port.send_line(own_identification_); }
+
+size_t TransportMachine::take_bytes(Bytes received) {
+  auto answer = identification_.take(received);
+  if (answer.kind == IdentificationReader::Kind::refused) {
+    // RFC 4253 section 4.2 has no message for it yet: a line that a person can read, then the end.
+    around_.port.send_line(answer.text);
+    refuse(Disconnect::version_not_supported, answer.text);
+  } else if (answer.kind == IdentificationReader::Kind::found) {
+    phase_ = TransportPhase::first_init;
+    send_init();
+  }
+  return answer.consumed;
+}
+
+void TransportMachine::refuse(Disconnect code, const std::string& text) {
+  if (closed_) return;
+  closed_ = true;
+  around_.port.close(code, text);
+}
+
+void TransportMachine::close(Disconnect code, std::string_view text) { refuse(code, std::string(text)); }
+
+void TransportMachine::fail_with(ErrorCode error) {
+  const ErrorRow& row = describe(error);
+  refuse(row.disconnect, std::string(row.text));
+}
+
+void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
+  if (closed_ || payload.empty() || !phase_) return;
+  const uint8_t number = payload[0];
+  const Role peer = is_server() ? Role::client : Role::server;
+  const bool both_inits_sent = std::holds_alternative<Exchanging>(kex_) && *phase_ >= TransportPhase::keyed;
+  switch (judge_message(*phase_, peer, both_inits_sent, number)) {
+    case Verdict::take: break;
+    case Verdict::unimplemented: return send(WireWriter().u8(kMsgUnimplemented).u32(sequence).take());
+    case Verdict::unexpected:
+      return refuse(Disconnect::protocol_error, "Message " + std::to_string(number) + " is not allowed at this point");
+  }
+  if (number != kMsgExtInfo && number > kMsgDebug) ext_info_allowed_ = false;
+  if (number == kMsgKexInit) return take_init(payload, sequence);
+  if (is_kex_method_message(number)) return take_method_message(payload);
+  switch (number) {
+    case kMsgDisconnect: return take_disconnect(payload);
+    case kMsgIgnore:
+    case kMsgUnimplemented:
+    case kMsgDebug:
+    case kMsgPong: return;
+    case kMsgServiceRequest:
+    case kMsgServiceAccept: return take_service(payload);
+    case kMsgExtInfo: return take_ext_info(payload);
+    case kMsgPing: {
+      // OpenSSH's PROTOCOL: the answer is the same bytes under the next number.
+      std::vector<uint8_t> pong(payload.begin(), payload.end());
+      pong[0] = kMsgPong;
+      return send(std::move(pong));
+    }
+    default: break;
+  }
+  if (*phase_ == TransportPhase::connected && number == kMsgUserauthRequest) return;
+  if (!around_.upper.on_message(payload, sequence) && !closed_) {
+    send(WireWriter().u8(kMsgUnimplemented).u32(sequence).take());
+  }
+}
+
+void TransportMachine::send_init() {
+  KexInit init;
+  init[KexList::kex] = config_.kex;
+  if (exchanges_ == 0) {
+    init[KexList::kex].emplace_back(is_server() ? kExtInfoServer : kExtInfoClient);
+    init[KexList::kex].emplace_back(is_server() ? kStrictServer : kStrictClient);
+  }
+  init[KexList::host_key] = config_.host_keys;
+  init[KexList::cipher_client_to_server] = init[KexList::cipher_server_to_client] = config_.ciphers;
+  init[KexList::mac_client_to_server] = init[KexList::mac_server_to_client] = config_.macs;
+  init[KexList::compression_client_to_server] = init[KexList::compression_server_to_client] = {"none"};
+  std::array<uint8_t, kCookieBytes> cookie;
+  fill_random(cookie);
+  InitSent state{write_kexinit(init, cookie)};
+  around_.port.send(state.own);
+  kex_ = std::move(state);
+}
+
+void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
+  if (std::holds_alternative<NoKex>(kex_)) send_init();
+  auto* sent = std::get_if<InitSent>(&kex_);
+  if (sent == nullptr) return refuse(Disconnect::protocol_error, "KEXINIT in the middle of a key exchange");
+  begin_exchange(std::move(sent->own), payload, sequence);
+}
+
+void TransportMachine::rekey() {
+  if (closed_ || !phase_ || *phase_ < TransportPhase::keyed || in_kex()) return;
+  send_init();
+}
+
+void TransportMachine::prepare_rekey() {
+  if (closed_ || prepared_method_ != nullptr || negotiated_.method == nullptr) return;
+  prepared_method_ = negotiated_.method;
+  std::function<void()> work;
+  if (is_server()) {
+    prepared_server_ = start_kex_server(*prepared_method_, config_.kex_options);
+    work = [server = prepared_server_] { server->prepare(); };
+  } else {
+    prepared_client_ = start_kex_client(*prepared_method_, config_.kex_options);
+    work = [client = prepared_client_] { client->prepare(); };
+  }
+  // Merely ahead of time: without room for it the exchange makes its keys when it comes.
+  if (!around_.slow.run(std::move(work), [] {})) {
+    prepared_method_ = nullptr;
+    prepared_client_.reset(), prepared_server_.reset();
+  }
+}
+
+void TransportMachine::send(std::vector<uint8_t> payload) {
+  if (closed_) return;
+  // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
+  const bool waits = (std::holds_alternative<InitSent>(kex_) || std::holds_alternative<Exchanging>(kex_)) &&
+                     (payload[0] > kMsgKexLast || payload[0] == kMsgServiceRequest || payload[0] == kMsgServiceAccept);
+  if (!waits) return around_.port.send(std::move(payload));
+  if (waiting_.size() == kMaxWaitingMessages)
+    return refuse(Disconnect::protocol_error, "Too many messages wait for a key exchange");
+  waiting_.push_back(std::move(payload));
+}
+
+void TransportMachine::release_waiting() {
+  while (!waiting_.empty() && !closed_) {
+    around_.port.send(std::move(waiting_.front()));
+    waiting_.pop_front();
+  }
+}
+
+void TransportMachine::request_service(std::string_view name) {
+  requested_service_ = name;
+  send(WireWriter().u8(kMsgServiceRequest).string(name).take());
+}
+
+void TransportMachine::take_service(Bytes payload) {
+  WireReader reader(payload);
+  reader.u8();
+  const std::string name(reader.text());
+  if (!reader.ok() || !reader.at_end()) return fail_with(ErrorCode::malformed_message);
+  const bool expected = is_server() || (!requested_service_.empty() && name == requested_service_);
+  if (!expected || !around_.upper.on_service(name)) {
+    return refuse(Disconnect::service_not_available, "Service " + name + " is not available");
+  }
+  phase_ = TransportPhase::authenticating;
+  if (is_server()) send(WireWriter().u8(kMsgServiceAccept).string(name).take());
+}
+
+void TransportMachine::set_authenticated() { phase_ = TransportPhase::connected; }
+
+// RFC 8308 section 2.4: right behind the first NEWKEYS, or from a server right before USERAUTH_SUCCESS.
+void TransportMachine::take_ext_info(Bytes payload) {
+  if (!ext_info_allowed_ && !(*phase_ == TransportPhase::authenticating && !is_server())) {
+    return refuse(Disconnect::protocol_error, "EXT_INFO is not allowed at this point");
+  }
+  ext_info_allowed_ = false;
+  WireReader reader(payload);
+  reader.u8();
+  const uint32_t count = reader.u32();
+  if (count > kMaxExtensions) return fail_with(ErrorCode::malformed_message);
+  for (uint32_t i = 0; i < count && reader.ok(); ++i) {
+    const std::string name(reader.text());
+    const Bytes value = reader.string();
+    if (reader.ok()) around_.upper.on_ext_info(name, value);
+  }
+  if (!reader.ok() || !reader.at_end()) fail_with(ErrorCode::malformed_message);
+}
+
+void TransportMachine::send_ext_info() {
+  WireWriter writer;
+  writer.u8(kMsgExtInfo).u32(is_server() ? 2 : 1);
+  if (is_server()) writer.string("server-sig-algs").string(join_names(config_.signature_algorithms));
+  writer.string("ping@openssh.com").string("0");
+  around_.port.send(writer.take());
+}
+
+void TransportMachine::take_disconnect(Bytes payload) {
+  WireReader reader(payload);
+  reader.u8();
+  const uint32_t reason = reader.u32();
+  const std::string text(reader.text());
+  closed_ = true;
+  around_.upper.on_disconnect(reason, reader.ok() ? std::string_view(text) : std::string_view());
+  around_.port.close(Disconnect::by_application, "");
+}
+
+}  // namespace sluice

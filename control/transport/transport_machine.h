@@ -1,0 +1,141 @@
+// One connection's transport protocol, RFC 4253, in either role: identification, key exchange, rekeying, and the
+// messages around them.
+//
+// States of key exchange, each a type: NoKex -> InitSent (ours is out) -> Exchanging (both are) -> Turning (our NEWKEYS
+// is out, the peer's has not come) -> NoKex. A step consumes one and leaves the next. What the layer above sends during
+// an exchange waits, bounded, and follows our NEWKEYS.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <variant>
+
+#include "control/transport/identification.h"
+#include "control/transport/message_sets.h"
+#include "control/transport/negotiation.h"
+#include "control/transport/transport_port.h"
+
+namespace sluice {
+
+struct TransportConfig {
+  Role role = Role::server;
+  std::string software = "Sluice_0.1";
+  NameList kex;
+  NameList host_keys;  // client: algorithms that it accepts. Server: empty means all that HostKeys has
+  NameList ciphers;
+  NameList macs;
+  NameList signature_algorithms;  // the server's server-sig-algs
+  KexOptions kex_options;
+};
+
+// Everything that is on by default, in our order of preference.
+TransportConfig default_transport_config(Role role);
+
+// Messages of the layer above that wait while keys are exchanged. A peer that stops in mid-exchange holds no more.
+inline constexpr size_t kMaxWaitingMessages = 256;
+
+class TransportMachine {
+ public:
+  struct Surroundings {
+    TransportPort& port;
+    SlowWork& slow;
+    HostKeys* host_keys;  // server
+    HostKeyJudge* judge;  // client
+    UpperLayer& upper;
+  };
+
+  TransportMachine(const TransportConfig& config, const Surroundings& around);
+  ~TransportMachine();
+
+  void start();
+  // Until identified(): raw bytes; returns how many are done with.
+  size_t take_bytes(Bytes received);
+  bool identified() const { return phase_.has_value(); }
+  void take_message(Bytes payload, uint32_t sequence);
+  // The data path has seen the peer's NEWKEYS and turned.
+  void peer_turned();
+  void fail_with(ErrorCode error);
+
+  // Starts a rekey unless one is under way.
+  void rekey();
+  // Makes the next exchange's ephemeral keys ahead of its time.
+  void prepare_rekey();
+  bool in_kex() const { return !std::holds_alternative<NoKex>(kex_); }
+
+  // For the layer above.
+  void send(std::vector<uint8_t> payload);
+  void request_service(std::string_view name);
+  void set_authenticated();
+  void close(Disconnect code, std::string_view text);
+
+  Bytes session_id() const { return session_id_; }
+  const Negotiated& negotiated() const { return negotiated_; }
+  const Identification& peer() const { return identification_.peer(); }
+  bool strict() const { return strict_; }
+  uint64_t exchanges() const { return exchanges_; }
+  bool closed() const { return closed_; }
+
+ private:
+  struct NoKex {};
+  struct InitSent {
+    std::vector<uint8_t> own;
+  };
+  struct Exchanging {
+    std::vector<uint8_t> own;
+    std::vector<uint8_t> peer;
+    Negotiated agreed;
+    std::shared_ptr<KexClient> client;
+    std::shared_ptr<KexServer> server;
+    bool ignore_next = false;  // a wrong guess
+    bool busy = false;         // arithmetic or a signature is under way
+    bool reply_taken = false;  // client: the server's reply is being checked, so its NEWKEYS may come
+    bool peer_turned = false;  // and it did, before we were done
+  };
+  struct Turning {};
+  struct Outcome;
+
+  bool is_server() const { return config_.role == Role::server; }
+  void refuse(Disconnect code, const std::string& text);
+  void send_init();
+  void take_init(Bytes payload, uint32_t sequence);
+  void begin_exchange(std::vector<uint8_t> own, Bytes peer, uint32_t sequence);
+  void take_method_message(Bytes payload);
+  void step(std::vector<uint8_t> payload);
+  void finish_step(const std::shared_ptr<Outcome>& outcome);
+  void answer_as_server(const std::shared_ptr<Outcome>& outcome);
+  void check_as_client(const std::shared_ptr<Outcome>& outcome);
+  void turn(const std::shared_ptr<Outcome>& outcome);
+  void end_exchange();
+  void release_waiting();
+  void send_ext_info();
+  void take_ext_info(Bytes payload);
+  void take_service(Bytes payload);
+  void take_disconnect(Bytes payload);
+  void run_slow(std::function<void()> work, std::function<void()> then);
+  // Wraps a continuation so that it does nothing once the machine is gone or closed.
+  template <class F>
+  auto guarded(F f);
+
+  TransportConfig config_;
+  Surroundings around_;
+  IdentificationReader identification_;
+  std::string own_identification_;
+  std::optional<TransportPhase> phase_;  // none before the peer is identified
+  std::variant<NoKex, InitSent, Exchanging, Turning> kex_;
+  std::shared_ptr<KexClient> prepared_client_;
+  std::shared_ptr<KexServer> prepared_server_;
+  const KexMethod* prepared_method_ = nullptr;
+  Negotiated negotiated_;
+  std::vector<uint8_t> session_id_;
+  std::deque<std::vector<uint8_t>> waiting_;
+  std::string requested_service_;
+  uint64_t exchanges_ = 0;
+  bool strict_ = false;
+  bool ext_info_due_ = false;
+  bool ext_info_allowed_ = false;
+  bool closed_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace sluice

@@ -1,0 +1,131 @@
+// Pushing, preparing keys, and waking.
+#include "dataplane/control_port.h"
+
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace sluice {
+namespace {
+
+uint64_t monotonic_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+void wake(int descriptor) {
+  const uint64_t one = 1;
+  // Fails only when the counter is full, and then the other side is awake.
+  [[maybe_unused]] const ssize_t n = ::write(descriptor, &one, sizeof one);
+}
+
+void clear(int descriptor) {
+  uint64_t count;
+  [[maybe_unused]] const ssize_t n = ::read(descriptor, &count, sizeof count);
+}
+
+}  // namespace
+
+ControlPort::ControlPort(const DriverSet& drivers)
+    : drivers_(drivers),
+      up_wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      down_wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  SLUICE_CHECK(up_wake_ >= 0 && down_wake_ >= 0);
+}
+
+ControlPort::~ControlPort() {
+  ::close(up_wake_);
+  ::close(down_wake_);
+}
+
+void ControlPort::push(PortCommand&& command) {
+  if (!overflow_.empty() || !down_.push(std::move(command))) overflow_.push_back(std::move(command));
+  wake(down_wake_);
+}
+
+void ControlPort::retry_commands() {
+  while (!overflow_.empty() && down_.push(std::move(overflow_.front()))) overflow_.pop_front();
+}
+
+void ControlPort::adopt(SessionId session, std::unique_ptr<Transport> transport, const RekeyLimits& limits) {
+  PortCommand command;
+  command.kind = PortCommand::Kind::adopt;
+  command.session = session;
+  command.limits = limits;
+  command.transport = std::move(transport);
+  push(std::move(command));
+}
+
+void ControlPort::send_raw(SessionId session, std::vector<uint8_t> bytes) {
+  PortCommand command;
+  command.kind = PortCommand::Kind::send_raw;
+  command.session = session;
+  command.bytes = std::move(bytes);
+  push(std::move(command));
+}
+
+void ControlPort::send(SessionId session, std::vector<uint8_t> payload) {
+  PortCommand command;
+  command.kind = PortCommand::Kind::send;
+  command.session = session;
+  command.bytes = std::move(payload);
+  push(std::move(command));
+}
+
+void ControlPort::expect_newkeys(SessionId session, bool strict) {
+  PortCommand command;
+  command.kind = PortCommand::Kind::expect_newkeys;
+  command.session = session;
+  command.flag = strict;
+  push(std::move(command));
+}
+
+ResultOrText<void> ControlPort::push_keys(PortCommand::Kind kind, SessionId session, Direction direction,
+                                          const CipherSuite& suite, const KeyMaterial& keys, bool flag) {
+  auto epoch = KeyEpoch::prepare(suite, direction, keys, drivers_, monotonic_ns());
+  if (!epoch) return fail(epoch.error());
+  PortCommand command;
+  command.kind = kind;
+  command.session = session;
+  command.flag = flag;
+  command.epoch = std::move(*epoch);
+  push(std::move(command));
+  return {};
+}
+
+ResultOrText<void> ControlPort::install_receive(SessionId session, const CipherSuite& suite, const KeyMaterial& keys) {
+  return push_keys(PortCommand::Kind::install_receive, session, Direction::open, suite, keys, false);
+}
+
+ResultOrText<void> ControlPort::send_newkeys(SessionId session, const CipherSuite& suite, const KeyMaterial& keys,
+                                             bool strict) {
+  return push_keys(PortCommand::Kind::send_newkeys, session, Direction::seal, suite, keys, strict);
+}
+
+void ControlPort::open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink) {
+  PortCommand command;
+  command.kind = PortCommand::Kind::open_channels;
+  command.session = session;
+  command.sink = std::move(sink);
+  push(std::move(command));
+}
+
+void ControlPort::close(SessionId session) {
+  PortCommand command;
+  command.kind = PortCommand::Kind::close;
+  command.session = session;
+  push(std::move(command));
+}
+
+bool ControlPort::post(PortEvent&& event) {
+  if (!up_.push(std::move(event))) return false;
+  wake(up_wake_);
+  return true;
+}
+
+void ControlPort::wake_worker() const { wake(down_wake_); }
+void ControlPort::clear_event_wake() const { clear(up_wake_); }
+void ControlPort::clear_command_wake() const { clear(down_wake_); }
+
+}  // namespace sluice

@@ -1,0 +1,112 @@
+// The two bounded rings between a worker and control: events up, commands down, and a wake-up for each side.
+//
+// Control's one thread calls the upper half, the worker the lower. Keys are prepared on control's thread, inside
+// install_receive() and send_newkeys(); old epochs come back up to be dropped there. Messages of control are rare and
+// small beside data, so they own their bytes; channel messages never pass here.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ring.h"
+#include "crypto_offload/key_epoch.h"
+#include "dataplane/connection_sink.h"
+#include "dataplane/rekey_policy.h"
+#include "dataplane/transport.h"
+
+namespace sluice {
+
+using SessionId = uint64_t;
+
+struct PortEvent {
+  enum class Kind : uint8_t {
+    line,         // before records: a line with its LF, or too much without one
+    message,      // a message that is control's
+    peer_turned,  // the peer's NEWKEYS was committed
+    rekey_soon,   // prepare a key exchange
+    rekey_due,
+    drained,  // an old epoch, to be dropped
+    failed,   // the data path refused the peer: `error` says why
+    ended,    // the peer closed, the network failed, or close() is done: the session is gone
+  };
+  Kind kind = Kind::ended;
+  SessionId session = 0;
+  uint32_t sequence = 0;
+  ErrorCode error = ErrorCode::corrupt_record;
+  std::vector<uint8_t> bytes;
+  std::unique_ptr<KeyEpoch> epoch;
+};
+
+struct PortCommand {
+  enum class Kind : uint8_t {
+    adopt,           // a new connection
+    send_raw,        // bytes before records
+    send,            // a message
+    expect_newkeys,  // flag: strict
+    install_receive,
+    send_newkeys,   // flag: strict
+    open_channels,  // channel messages go to the sink from now on
+    close,          // after what was sent before it
+  };
+  Kind kind = Kind::close;
+  SessionId session = 0;
+  bool flag = false;
+  RekeyLimits limits;
+  std::vector<uint8_t> bytes;
+  std::unique_ptr<KeyEpoch> epoch;
+  std::unique_ptr<Transport> transport;
+  std::unique_ptr<ConnectionSink> sink;
+};
+
+inline constexpr size_t kPortDepth = 1024;
+
+class ControlPort {
+ public:
+  explicit ControlPort(const DriverSet& drivers);
+  ~ControlPort();
+  ControlPort(const ControlPort&) = delete;
+  ControlPort& operator=(const ControlPort&) = delete;
+
+  // --- control's side
+  void adopt(SessionId session, std::unique_ptr<Transport> transport, const RekeyLimits& limits);
+  void send_raw(SessionId session, std::vector<uint8_t> bytes);
+  void send(SessionId session, std::vector<uint8_t> payload);
+  void expect_newkeys(SessionId session, bool strict);
+  ResultOrText<void> install_receive(SessionId session, const CipherSuite& suite, const KeyMaterial& keys);
+  ResultOrText<void> send_newkeys(SessionId session, const CipherSuite& suite, const KeyMaterial& keys, bool strict);
+  void open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink);
+  void close(SessionId session);
+  std::optional<PortEvent> next_event() { return up_.pop(); }
+  // Commands that found the ring full are kept in order and offered again here.
+  void retry_commands();
+  // Readable when there are events.
+  int event_descriptor() const { return up_wake_; }
+  void clear_event_wake() const;
+
+  // --- the worker's side
+  std::optional<PortCommand> next_command() { return down_.pop(); }
+  // False: full, the worker keeps the event and what caused it.
+  bool post(PortEvent&& event);
+  int command_descriptor() const { return down_wake_; }
+  void clear_command_wake() const;
+  void wake_worker() const;
+  bool has_commands() const { return !down_.empty(); }
+
+ private:
+  void push(PortCommand&& command);
+  ResultOrText<void> push_keys(PortCommand::Kind kind, SessionId session, Direction direction, const CipherSuite& suite,
+                               const KeyMaterial& keys, bool flag);
+
+  const DriverSet& drivers_;
+  Ring<PortEvent, kPortDepth> up_;
+  Ring<PortCommand, kPortDepth> down_;
+  std::deque<PortCommand> overflow_;
+  int up_wake_;
+  int down_wake_;
+};
+
+}  // namespace sluice

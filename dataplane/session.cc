@@ -1,0 +1,238 @@
+// Commands in, turns, routing.
+#include "dataplane/session.h"
+
+#include <algorithm>
+
+#include "base/message_numbers.h"
+
+namespace sluice {
+namespace {
+
+RekeyLimits seven_eighths(const RekeyLimits& limits) {
+  return {limits.volume_bytes / 8 * 7, limits.time_ns / 8 * 7, limits.records / 8 * 7};
+}
+
+RekeyAdvice advice_for(const KeyEpoch& epoch, const RekeyLimits& limits, uint64_t now_ns) {
+  const uint64_t age = now_ns > epoch.installed_at_ns() ? now_ns - epoch.installed_at_ns() : 0;
+  return rekey_advice(epoch.suite(), {epoch.bytes(), epoch.records(), age}, limits);
+}
+
+}  // namespace
+
+Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, const RekeyLimits& limits)
+    : id_(id),
+      transport_(std::move(transport)),
+      receive_(*transport_, pool),
+      send_(*transport_, pool),
+      limits_(limits),
+      soon_(seven_eighths(limits)) {}
+
+Session::~Session() = default;
+
+void Session::take_command(PortCommand&& command) {
+  switch (command.kind) {
+    case PortCommand::Kind::adopt: return;
+    case PortCommand::Kind::send_raw: {
+      SendRing& ring = transport_->send_ring();
+      // Lines precede all records, so there is nothing in the ring that they could not follow.
+      if (uint8_t* place = ring.reserve(command.bytes.size())) {
+        std::copy(command.bytes.begin(), command.bytes.end(), place);
+        ring.commit(command.bytes.size(), place, command.bytes.size());
+      }
+      return;
+    }
+    case PortCommand::Kind::send:
+      outbox_bytes_ += command.bytes.size();
+      outbox_.push_back({std::move(command.bytes), nullptr, false});
+      if (outbox_bytes_ > kMaxOutboxBytes) cut(ErrorCode::peer_does_not_read);
+      return;
+    case PortCommand::Kind::send_newkeys:
+      outbox_.push_back({{kMsgNewKeys}, std::move(command.epoch), command.flag});
+      ++outbox_bytes_;
+      return;
+    case PortCommand::Kind::expect_newkeys:
+      newkeys_expected_ = true;
+      newkeys_strict_ = command.flag;
+      receive_.set_one_at_a_time(true);
+      return;
+    case PortCommand::Kind::install_receive: receive_.install(std::move(command.epoch)); return;
+    case PortCommand::Kind::open_channels: sink_ = std::move(command.sink); return;
+    case PortCommand::Kind::close: closing_ = true; return;
+  }
+}
+
+void Session::receive(ControlPort& port, Dispatch& dispatch) {
+  transport_->receive();
+  if (error_ || closing_) return receive_.hand_over(dispatch);
+  if (!records_) read_lines(port);
+  if (records_) receive_.frame(dispatch);
+}
+
+void Session::read_lines(ControlPort& port) {
+  while (!records_) {
+    std::array<uint8_t, kMaxLineBytes> line;
+    std::array<MutableBytes, 16> pieces;
+    const size_t count = transport_->peek(0, pieces);
+    size_t n = 0;
+    bool whole = false;
+    for (size_t i = 0; i < count && !whole; ++i) {
+      for (size_t at = 0; at < pieces[i].size() && n < line.size() && !whole; ++at) {
+        line[n++] = pieces[i][at];
+        whole = line[n - 1] == '\n';
+      }
+    }
+    if (!whole && n < line.size()) return;
+    if (!post(port, PortEvent::Kind::line, Bytes(line).first(n))) return;
+    transport_->release(n);
+    records_ = n >= 4 && std::memcmp(line.data(), "SSH-", 4) == 0;
+  }
+}
+
+void Session::deliver(ControlPort& port) {
+  for (;;) {
+    if (error_ || closing_) break;
+    if (routed_ == shown_count_) {
+      shown_count_ = receive_.collect(shown_);
+      routed_ = 0;
+      if (shown_count_ == 0) break;
+    }
+    const size_t taken = route({shown_.data() + routed_, shown_count_ - routed_}, port);
+    if (taken == 0) break;
+    routed_ += taken;
+  }
+  if (!error_ && receive_.error() && routed_ == shown_count_) cut(*receive_.error());
+  return_epochs(port);
+}
+
+// Returns how many messages found their taker; those are released.
+size_t Session::route(std::span<const Message> messages, ControlPort& port) {
+  const Message& first = messages.front();
+  if (first.number() == kMsgNewKeys) return take_newkeys(first, port) ? 1 : 0;
+  size_t taken = 0;
+  if (sink_ && is_channel_message(first.number())) {
+    // RFC 4253 section 7.1: no data between a side's KEXINIT and its NEWKEYS.
+    if (peer_in_kex_) return cut(ErrorCode::unexpected_message), 0;
+    size_t run = 1;
+    while (run < messages.size() && is_channel_message(messages[run].number())) ++run;
+    taken = sink_->on_messages(messages.first(run), *this);
+  } else if (post(port, PortEvent::Kind::message, first.payload, first.sequence)) {
+    if (first.number() == kMsgKexInit) peer_in_kex_ = true;
+    taken = 1;
+  }
+  receive_.release(taken);
+  return taken;
+}
+
+bool Session::take_newkeys(const Message& message, ControlPort& port) {
+  if (!newkeys_expected_ || message.payload.size() != 1) return cut(ErrorCode::unexpected_message), false;
+  if (!post(port, PortEvent::Kind::peer_turned)) return false;
+  receive_.release(1);
+  // A record behind NEWKEYS that was framed before we could expect one was sealed with no valid key.
+  if (receive_.in_work() > 0) return cut(ErrorCode::unexpected_message), false;
+  receive_.turn_keys(newkeys_strict_);
+  receive_.set_one_at_a_time(false);
+  newkeys_expected_ = peer_in_kex_ = false;
+  told_soon_ = told_due_ = false;
+  return true;
+}
+
+bool Session::post(ControlPort& port, PortEvent::Kind kind, Bytes bytes, uint32_t sequence) {
+  PortEvent event;
+  event.kind = kind;
+  event.session = id_;
+  event.sequence = sequence;
+  event.bytes.assign(bytes.begin(), bytes.end());
+  return port.post(std::move(event));
+}
+
+void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
+  drain_outbox();
+  if (sink_ && !error_ && !closing_) sink_->on_turn(*this);
+  if (send_.error()) return;
+  const RekeyAdvice advice = send_.stage(dispatch, now_ns, limits_);
+  if (send_.error()) cut(*send_.error());
+  ask_rekey_policy(port, advice, now_ns);
+}
+
+void Session::drain_outbox() {
+  while (!outbox_.empty() && !send_.error()) {
+    Outgoing& next = outbox_.front();
+    // One turn of keys at a time: the one before must have been staged.
+    if (next.epoch && send_.has_next_epoch()) return;
+    const auto draft = send_.reserve(next.payload.size());
+    if (!draft) return;
+    std::copy(next.payload.begin(), next.payload.end(), draft->payload.begin());
+    if (next.epoch) {
+      send_.install(std::move(next.epoch));
+      send_.finish_newkeys(*draft, next.payload.size(), next.strict);
+      kex_gate_ = false;
+    } else {
+      if (next.payload[0] == kMsgKexInit) kex_gate_ = true;
+      send_.finish(*draft, next.payload.size());
+    }
+    outbox_bytes_ -= next.payload.size();
+    outbox_.pop_front();
+  }
+}
+
+std::optional<Draft> Session::reserve(size_t payload_bytes) {
+  // What control wants to say goes first, or a busy channel would keep a KEXINIT waiting for ever.
+  if (kex_gate_ || !outbox_.empty() || closing_ || error_) return std::nullopt;
+  return send_.reserve(payload_bytes);
+}
+
+void Session::ask_rekey_policy(ControlPort& port, RekeyAdvice advice, uint64_t now_ns) {
+  if (told_due_ || error_ || closing_) return;
+  const bool due = advice == RekeyAdvice::rekey || advice_for(receive_.epoch(), limits_, now_ns) != RekeyAdvice::keep;
+  if (due) {
+    told_due_ = post(port, PortEvent::Kind::rekey_due);
+  } else if (!told_soon_ && (advice_for(send_.epoch(), soon_, now_ns) != RekeyAdvice::keep ||
+                             advice_for(receive_.epoch(), soon_, now_ns) != RekeyAdvice::keep)) {
+    told_soon_ = post(port, PortEvent::Kind::rekey_soon);
+  }
+}
+
+void Session::commit(ControlPort& port) {
+  send_.commit();
+  if (send_.error() && !error_) cut(*send_.error());
+  transport_->flush();
+  if (!error_told_ && error_) {
+    PortEvent event;
+    event.kind = PortEvent::Kind::failed;
+    event.session = id_;
+    event.error = *error_;
+    error_told_ = port.post(std::move(event));
+  }
+}
+
+void Session::return_epochs(ControlPort& port) {
+  const auto give_back = [&](std::unique_ptr<KeyEpoch> epoch) {
+    PortEvent event;
+    event.kind = PortEvent::Kind::drained;
+    event.session = id_;
+    event.epoch = std::move(epoch);
+    // With the ring full it is dropped here, which costs this worker a little and nobody else anything.
+    port.post(std::move(event));
+  };
+  while (auto epoch = receive_.take_drained()) give_back(std::move(epoch));
+  while (auto epoch = send_.take_drained()) give_back(std::move(epoch));
+}
+
+void Session::cut(ErrorCode error) {
+  if (!error_) error_ = error;
+}
+
+bool Session::busy() const {
+  return receive_.in_work() > 0 || send_.in_work() > 0 || !outbox_.empty() || transport_->has_unsent();
+}
+
+bool Session::over(uint64_t now_ns) {
+  if (receive_.in_flight() > 0 || send_.in_flight() > 0) return false;
+  if (transport_->broken()) return true;
+  if (!closing_) return transport_->ended() && receive_.in_work() == 0 && !error_;
+  if (closing_since_ns_ == 0) closing_since_ns_ = now_ns;
+  const bool all_sent = outbox_.empty() && send_.in_work() == 0 && !transport_->has_unsent();
+  return all_sent || now_ns - closing_since_ns_ > kFarewellNs;
+}
+
+}  // namespace sluice

@@ -1,0 +1,88 @@
+// A connection in its worker: both paths over one transport, the messages' way to control or to channels, the keys'
+// turns, and the gate that keeps data back while keys are exchanged.
+//
+// Before records: lines go up until one starts with "SSH-". Invariant: after a failure nothing more of the peer is
+// looked at; what control sends as a farewell still goes out, then the session ends.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "dataplane/connection_sink.h"
+#include "dataplane/control_port.h"
+
+namespace sluice {
+
+// Control's messages that wait for room. A peer that makes us answer and never reads is cut off here.
+inline constexpr size_t kMaxOutboxBytes = size_t{1} << 20;
+// A longer line before records is no identification; control refuses it.
+inline constexpr size_t kMaxLineBytes = 1024;
+// How long a farewell may take to leave: a peer that does not read must not keep its session.
+inline constexpr uint64_t kFarewellNs = uint64_t{3} * 1000000000u;
+
+class Session final : private ChannelSender {
+ public:
+  Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, const RekeyLimits& limits);
+  ~Session() override;
+
+  SessionId id() const { return id_; }
+  Transport& transport() { return *transport_; }
+
+  void take_command(PortCommand&& command);
+
+  // The steps of a worker's turn, each for all its sessions before the next.
+  void receive(ControlPort& port, Dispatch& dispatch);
+  void deliver(ControlPort& port);
+  void send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns);
+  void commit(ControlPort& port);
+
+  // Nothing in flight, and either closed with everything sent or cut off: the worker drops it.
+  bool over(uint64_t now_ns);
+  bool busy() const;
+
+ private:
+  struct Outgoing {
+    std::vector<uint8_t> payload;
+    std::unique_ptr<KeyEpoch> epoch;  // NEWKEYS only
+    bool strict = false;
+  };
+
+  void read_lines(ControlPort& port);
+  size_t route(std::span<const Message> messages, ControlPort& port);
+  bool take_newkeys(const Message& message, ControlPort& port);
+  bool post(ControlPort& port, PortEvent::Kind kind, Bytes bytes = {}, uint32_t sequence = 0);
+  void drain_outbox();
+  void ask_rekey_policy(ControlPort& port, RekeyAdvice advice, uint64_t now_ns);
+  void return_epochs(ControlPort& port);
+  void cut(ErrorCode error);
+
+  std::optional<Draft> reserve(size_t payload_bytes) override;
+  void finish(const Draft& draft, size_t payload_bytes) override { send_.finish(draft, payload_bytes); }
+  void fail(ErrorCode error) override { cut(error); }
+
+  SessionId id_;
+  std::unique_ptr<Transport> transport_;
+  ReceivePath receive_;
+  SendPath send_;
+  RekeyLimits limits_;
+  RekeyLimits soon_;
+  std::unique_ptr<ConnectionSink> sink_;
+  std::deque<Outgoing> outbox_;
+  size_t outbox_bytes_ = 0;
+  std::array<Message, 32> shown_;  // collected, [routed_, shown_count_) not yet taken by anyone
+  size_t shown_count_ = 0;
+  size_t routed_ = 0;
+  bool records_ = false;      // the peer's identification line has passed
+  bool kex_gate_ = false;     // between our KEXINIT and our NEWKEYS
+  bool peer_in_kex_ = false;  // between the peer's KEXINIT and its NEWKEYS
+  bool newkeys_expected_ = false;
+  bool newkeys_strict_ = false;
+  bool told_soon_ = false;
+  bool told_due_ = false;
+  bool closing_ = false;
+  uint64_t closing_since_ns_ = 0;
+  std::optional<ErrorCode> error_;
+  bool error_told_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,140 @@
+// The loop, and what it waits for.
+#include "dataplane/worker.h"
+
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+namespace sluice {
+namespace {
+
+// After the last work: cheaper than two system calls and a wake-up while data flows, nothing when idle.
+constexpr uint64_t kSpinNs = 50'000;
+// Sessions' ages are looked at this often.
+constexpr int kIdleWaitMs = 1000;
+// While devices hold records, or a session waits for ring space, nothing will make a descriptor ready.
+constexpr int kBusyWaitMs = 1;
+
+uint64_t now_ns() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+Worker::Worker(const DriverSet& drivers) : dispatch_(drivers), port_(drivers), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  SLUICE_CHECK(epoll_ >= 0);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = 0;
+  SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, port_.command_descriptor(), &event) == 0);
+}
+
+Worker::~Worker() {
+  // Devices may still write into records: wait for them before memory goes.
+  while (dispatch_.outstanding() > 0) dispatch_.submit(), dispatch_.poll();
+  ::close(epoll_);
+}
+
+void Worker::run() {
+  uint64_t last_work = now_ns();
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    if (turn()) {
+      last_work = now_ns();
+    } else if (now_ns() - last_work > kSpinNs) {
+      wait();
+    }
+  }
+}
+
+void Worker::stop() {
+  stopping_.store(true);
+  port_.wake_worker();
+}
+
+bool Worker::take_commands() {
+  bool any = false;
+  while (auto command = port_.next_command()) {
+    any = true;
+    if (command->kind == PortCommand::Kind::adopt) {
+      adopt(std::move(*command));
+      continue;
+    }
+    const auto found = sessions_.find(command->session);
+    if (found != sessions_.end()) found->second.session->take_command(std::move(*command));
+  }
+  return any;
+}
+
+void Worker::adopt(PortCommand&& command) {
+  const SessionId id = command.session;
+  const int descriptor = command.transport->descriptor();
+  Watched& watched = sessions_[id];
+  watched.session = std::make_unique<Session>(id, std::move(command.transport), pool_, command.limits);
+  watched.watched = EPOLLIN;
+  if (descriptor < 0) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = id;
+  SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0);
+}
+
+bool Worker::turn() {
+  bool moved = take_commands();
+  for (auto& [id, watched] : sessions_) watched.session->receive(port_, dispatch_);
+  dispatch_.submit();
+  moved |= dispatch_.poll() > 0;
+  const uint64_t now = now_ns();
+  for (auto& [id, watched] : sessions_) {
+    watched.session->deliver(port_);
+    watched.session->send(port_, dispatch_, now);
+  }
+  dispatch_.submit();
+  moved |= dispatch_.poll() > 0;
+  for (auto& [id, watched] : sessions_) watched.session->commit(port_);
+  drop_finished(now);
+  return moved;
+}
+
+void Worker::drop_finished(uint64_t now) {
+  for (auto at = sessions_.begin(); at != sessions_.end();) {
+    if (!at->second.session->over(now)) {
+      ++at;
+      continue;
+    }
+    PortEvent event;
+    event.kind = PortEvent::Kind::ended;
+    event.session = at->first;
+    if (!port_.post(std::move(event))) return;
+    at = sessions_.erase(at);
+  }
+}
+
+// A full ring is not asked to receive and an empty one not to send: level-triggered readiness would never let us sleep.
+void Worker::watch(Watched& watched) {
+  Transport& transport = watched.session->transport();
+  const uint32_t wanted = (transport.can_receive() ? static_cast<uint32_t>(EPOLLIN) : 0u) |
+                          (transport.has_unsent() ? static_cast<uint32_t>(EPOLLOUT) : 0u);
+  if (wanted == watched.watched || transport.descriptor() < 0) return;
+  epoll_event event{};
+  event.events = wanted;
+  event.data.u64 = watched.session->id();
+  if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, transport.descriptor(), &event) == 0) watched.watched = wanted;
+}
+
+void Worker::wait() {
+  bool busy = dispatch_.outstanding() > 0;
+  for (auto& [id, watched] : sessions_) {
+    watch(watched);
+    busy = busy || (watched.session->busy() && (watched.watched & EPOLLOUT) == 0);
+  }
+  if (port_.has_commands()) return;
+  std::array<epoll_event, 64> events;
+  const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), busy ? kBusyWaitMs : kIdleWaitMs);
+  for (int i = 0; i < n; ++i) {
+    if (events[static_cast<size_t>(i)].data.u64 == 0) port_.clear_command_wake();
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,79 @@
+// recv into the ring, sendmsg out of it.
+#include "drivers/socket_transport.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/check.h"
+
+namespace sluice {
+namespace {
+
+// Pieces of one gathering write.
+constexpr size_t kMostPieces = 64;
+
+bool is_transient(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+}  // namespace
+
+SocketTransport::SocketTransport(int descriptor, const SocketTransportSize& size)
+    : Transport(size.send), descriptor_(descriptor), received_(size.receive) {
+  ::fcntl(descriptor_, F_SETFL, ::fcntl(descriptor_, F_GETFL) | O_NONBLOCK);
+  const int on = 1;
+  // Batches are ours to make. Fails on a Unix socket, where there is nothing to switch off.
+  ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+SocketTransport::~SocketTransport() { ::close(descriptor_); }
+
+size_t SocketTransport::peek(size_t offset, std::span<MutableBytes> out) {
+  const size_t at = begin_ + offset;
+  if (at >= end_ || out.empty()) return 0;
+  out[0] = {received_.data() + at % received_.size(), end_ - at};
+  return 1;
+}
+
+void SocketTransport::release(size_t n) {
+  SLUICE_CHECK(n <= end_ - begin_);
+  begin_ += n;
+}
+
+void SocketTransport::receive() {
+  const size_t room = received_.size() - kReceiveHeadroom - (end_ - begin_);
+  if (room == 0 || ended_ || broken_) return;
+  const ssize_t n = ::recv(descriptor_, received_.data() + end_ % received_.size(), room, 0);
+  if (n > 0) {
+    end_ += static_cast<size_t>(n);
+  } else if (n == 0) {
+    ended_ = true;
+  } else if (!is_transient(errno)) {
+    ended_ = broken_ = true;
+  }
+}
+
+void SocketTransport::flush() {
+  while (has_unsent() && !broken_) {
+    std::array<Bytes, kMostPieces> pieces;
+    std::array<iovec, kMostPieces> vectors;
+    const size_t n = send_ring().pending(pieces);
+    for (size_t i = 0; i < n; ++i) vectors[i] = {const_cast<uint8_t*>(pieces[i].data()), pieces[i].size()};
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = n;
+    const ssize_t sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (!is_transient(errno)) ended_ = broken_ = true;
+      return;
+    }
+    send_ring().sent(static_cast<size_t>(sent));
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,205 @@
+// Threads, a listener, and the smallest layers above the transport.
+#include "tests/support/test_peer.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/message_numbers.h"
+#include "base/wire.h"
+#include "drivers/socket_transport.h"
+
+namespace sluice::test {
+namespace {
+
+sockaddr_in loopback(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+std::unique_ptr<DriverSet> drivers_named(const std::string& name) {
+  auto set = make_driver_set(name);
+  SLUICE_CHECK(set.has_value());
+  return std::move(*set);
+}
+
+class ServerConnection final : public Connection {
+ public:
+  ServerConnection(HostKeys& keys, std::atomic<uint64_t>& rekeys, std::function<void()> authenticated)
+      : keys_(keys), rekeys_(rekeys), authenticated_(std::move(authenticated)) {}
+
+  void attach(TransportMachine& machine) override { machine_ = &machine; }
+  HostKeys* host_keys() override { return &keys_; }
+  void on_keyed(Bytes) override {}
+  bool on_service(std::string_view name) override { return name == "ssh-userauth"; }
+  bool on_message(Bytes payload, uint32_t) override {
+    if (payload[0] == kMsgGlobalRequest) {
+      WireReader reader(payload);
+      reader.u8();
+      reader.text();
+      if (reader.boolean()) machine_->send(WireWriter().u8(kMsgRequestFailure).take());
+      return true;
+    }
+    if (payload[0] != kMsgUserauthRequest) return false;
+    machine_->set_authenticated();
+    authenticated_();
+    machine_->send(WireWriter().u8(kMsgUserauthSuccess).take());
+    return true;
+  }
+  void on_ext_info(std::string_view, Bytes) override {}
+  void on_rekeyed() override { ++rekeys_; }
+  void on_disconnect(uint32_t, std::string_view) override {}
+
+ private:
+  HostKeys& keys_;
+  std::atomic<uint64_t>& rekeys_;
+  std::function<void()> authenticated_;
+  TransportMachine* machine_ = nullptr;
+};
+
+class ClientConnection final : public Connection, HostKeyJudge {
+ public:
+  ClientConnection(std::shared_ptr<ClientResult> result, std::function<void()> authenticated)
+      : result_(std::move(result)), authenticated_(std::move(authenticated)) {}
+
+  void attach(TransportMachine& machine) override { machine_ = &machine; }
+  HostKeyJudge* judge() override { return this; }
+  void judge(Bytes, std::string_view, Judged then) override { then(true); }
+  void on_keyed(Bytes) override {
+    result_->keyed = true;
+    machine_->request_service("ssh-userauth");
+  }
+  bool on_service(std::string_view) override {
+    machine_->send(WireWriter().u8(kMsgUserauthRequest).string("test").string("ssh-connection").string("none").take());
+    return true;
+  }
+  bool on_message(Bytes payload, uint32_t) override {
+    if (payload[0] != kMsgUserauthSuccess) return payload[0] == kMsgGlobalRequest;
+    machine_->set_authenticated();
+    authenticated_();
+    return true;
+  }
+  void on_ext_info(std::string_view, Bytes) override {}
+  void on_rekeyed() override { ++result_->rekeys; }
+  void on_disconnect(uint32_t, std::string_view text) override { result_->disconnect = text; }
+  void on_ended() override { result_->ended = true; }
+
+ private:
+  std::shared_ptr<ClientResult> result_;
+  std::function<void()> authenticated_;
+  TransportMachine* machine_ = nullptr;
+};
+
+}  // namespace
+
+const PrivateKey* LocalHostKeys::key_for(std::string_view algorithm) const {
+  const SignatureAlgorithm* row = find_signature_algorithm(algorithm);
+  for (const PrivateKey& key : keys_) {
+    if (row != nullptr && key.type() == row->key_type) return &key;
+  }
+  return nullptr;
+}
+
+NameList LocalHostKeys::algorithms() const {
+  NameList names;
+  for (const SignatureAlgorithm& row : all_signature_algorithms()) {
+    if (row.on_by_default && key_for(row.name) != nullptr) names.emplace_back(row.name);
+  }
+  return names;
+}
+
+std::vector<uint8_t> LocalHostKeys::public_blob(std::string_view algorithm) const {
+  const Bytes blob = key_for(algorithm)->public_key().blob();
+  return {blob.begin(), blob.end()};
+}
+
+void LocalHostKeys::sign(HashId, std::string_view algorithm, Bytes exchange_hash, Signed then) {
+  auto signature = key_for(algorithm)->sign(algorithm, exchange_hash);
+  SLUICE_CHECK(signature.has_value());
+  then(std::move(*signature));
+}
+
+std::vector<PrivateKey> all_host_keys() {
+  std::vector<PrivateKey> keys;
+  for (const KeyType type :
+       {KeyType::ed25519, KeyType::ecdsa_nistp256, KeyType::ecdsa_nistp384, KeyType::ecdsa_nistp521}) {
+    keys.push_back(std::move(*PrivateKey::generate(type)));
+  }
+  keys.push_back(std::move(*PrivateKey::generate(KeyType::rsa, 2048)));
+  return keys;
+}
+
+TestEnd::TestEnd(const std::string& driver)
+    : drivers_(drivers_named(driver)), worker_(*drivers_), loop_(worker_.port(), pool_) {}
+
+TestEnd::~TestEnd() { stop(); }
+
+void TestEnd::start() {
+  threads_.emplace_back([this] { worker_.run(); });
+  threads_.emplace_back([this] { loop_.run(); });
+}
+
+void TestEnd::stop() {
+  loop_.stop();
+  worker_.stop();
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+}
+
+TestServer::TestServer(TestEnd& end, ServerOptions options, uint16_t port)
+    : end_(end), options_(std::move(options)), host_keys_(all_host_keys()) {
+  listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  sockaddr_in address = loopback(port);
+  socklen_t size = sizeof address;
+  SLUICE_CHECK(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0 && ::listen(listener_, 1024) == 0);
+  ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
+  port_ = ntohs(address.sin_port);
+  end_.loop().watch(listener_, [this] { accept_all(); });
+}
+
+TestServer::~TestServer() {
+  end_.stop();
+  ::close(listener_);
+}
+
+void TestServer::accept_all() {
+  for (;;) {
+    const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) return;
+    ++accepted_;
+    auto session = std::make_shared<SessionId>(0);
+    ControlLoop& loop = end_.loop();
+    auto connection = std::make_unique<ServerConnection>(
+        host_keys_, rekeys_, [&loop, session] { loop.open_channels(*session, std::make_unique<EchoChannel>()); });
+    *session = loop.add(std::make_unique<SocketTransport>(fd), options_.config, options_.limits, "127.0.0.1",
+                        std::move(connection));
+  }
+}
+
+std::shared_ptr<ClientResult> connect_client(TestEnd& end, uint16_t port, const ClientOptions& options) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const sockaddr_in address = loopback(port);
+  SLUICE_CHECK(::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
+  auto result = std::make_shared<ClientResult>();
+  auto session = std::make_shared<SessionId>(0);
+  ControlLoop& loop = end.loop();
+  auto authenticated = [&loop, session, result, options] {
+    auto progress = [result](const PullState& state) {
+      result->received = state.received;
+      if (state.wrong) result->wrong = true;
+      if (state.closed) result->channel_closed = true;
+    };
+    loop.open_channels(*session, std::make_unique<PullChannel>(options.command, options.to_send, progress));
+  };
+  *session = loop.add(std::make_unique<SocketTransport>(fd), options.config, options.limits, "127.0.0.1",
+                      std::make_unique<ClientConnection>(result, std::move(authenticated)));
+  return result;
+}
+
+}  // namespace sluice::test

@@ -1,0 +1,100 @@
+// Both ends of a connection for tests and benchmarks: the real transport, worker and control, a test channel above, and
+// an authentication that trusts everybody who asks for "none". Never part of the product.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control/control_loop.h"
+#include "control/keys/private_key.h"
+#include "dataplane/worker.h"
+#include "drivers/driver_registry.h"
+#include "tests/support/echo_channel.h"
+
+namespace sluice::test {
+
+// Host keys in this process, signed with on the pool.
+class LocalHostKeys final : public HostKeys {
+ public:
+  explicit LocalHostKeys(std::vector<PrivateKey> keys) : keys_(std::move(keys)) {}
+  NameList algorithms() const override;
+  std::vector<uint8_t> public_blob(std::string_view algorithm) const override;
+  void sign(HashId hash, std::string_view algorithm, Bytes exchange_hash, Signed then) override;
+
+ private:
+  const PrivateKey* key_for(std::string_view algorithm) const;
+  std::vector<PrivateKey> keys_;
+};
+
+std::vector<PrivateKey> all_host_keys();
+
+// A worker and a control thread.
+class TestEnd {
+ public:
+  explicit TestEnd(const std::string& driver = "");
+  ~TestEnd();
+  // Runs both threads; control's calls must come before or through loop().watch callbacks.
+  void start();
+  void stop();
+  ControlLoop& loop() { return loop_; }
+  Worker& worker() { return worker_; }
+
+ private:
+  std::unique_ptr<DriverSet> drivers_;
+  WorkPool pool_;
+  Worker worker_;
+  ControlLoop loop_;
+  std::vector<std::thread> threads_;
+};
+
+struct ServerOptions {
+  TransportConfig config = default_transport_config(Role::server);
+  RekeyLimits limits;
+};
+
+// Listens on a loopback port of the kernel's choice (or `port`) and serves test channels.
+class TestServer {
+ public:
+  TestServer(TestEnd& end, ServerOptions options, uint16_t port = 0);
+  ~TestServer();
+  uint16_t port() const { return port_; }
+  const std::atomic<uint64_t>& rekeys() const { return rekeys_; }
+  const std::atomic<uint64_t>& accepted() const { return accepted_; }
+
+ private:
+  void accept_all();
+
+  TestEnd& end_;
+  ServerOptions options_;
+  LocalHostKeys host_keys_;
+  int listener_;
+  uint16_t port_ = 0;
+  std::atomic<uint64_t> rekeys_{0};
+  std::atomic<uint64_t> accepted_{0};
+};
+
+struct ClientOptions {
+  TransportConfig config = default_transport_config(Role::client);
+  RekeyLimits limits;
+  std::string command = "cat";
+  uint64_t to_send = 0;
+};
+
+struct ClientResult {
+  std::atomic<uint64_t> received{0};
+  std::atomic<bool> wrong{false};
+  std::atomic<bool> channel_closed{false};
+  std::atomic<bool> ended{false};
+  std::atomic<uint64_t> rekeys{0};
+  // Written before `ended` or `keyed` is set.
+  std::string disconnect;
+  std::atomic<bool> keyed{false};
+};
+
+// Adds a client connection to an end that is not started yet, or on its control thread.
+std::shared_ptr<ClientResult> connect_client(TestEnd& end, uint16_t port, const ClientOptions& options);
+
+}  // namespace sluice::test

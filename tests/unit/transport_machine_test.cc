@@ -1,0 +1,120 @@
+// The transport machine with a peer that keeps the rules.
+#include <gtest/gtest.h>
+
+#include "base/message_numbers.h"
+#include "base/wire.h"
+#include "control/kex/kex_method.h"
+#include "tests/support/machine_pair.h"
+
+namespace sluice::test {
+namespace {
+
+bool same(const DirectionKeys& a, const DirectionKeys& b) {
+  const auto equal = [](const Secret& x, const Secret& y) {
+    return x.size() == y.size() && std::equal(x.data(), x.data() + x.size(), y.data());
+  };
+  return a.suite == b.suite && equal(a.cipher_key, b.cipher_key) && equal(a.iv, b.iv) && equal(a.mac_key, b.mac_key);
+}
+
+TEST(TransportMachine, Both_ends_derive_the_same_keys_with_every_method_and_host_key) {
+  for (const KexMethod& method : kex_methods()) {
+    for (const std::string& host_key : test_host_keys().algorithms()) {
+      // The slow groups with one host key are enough.
+      if (method.size_bits >= 4096 && host_key != "ssh-ed25519") continue;
+      TransportConfig client = default_transport_config(Role::client);
+      TransportConfig server = default_transport_config(Role::server);
+      client.kex = server.kex = {std::string(method.name)};
+      client.host_keys = {host_key};
+      MachinePair pair(client, server);
+      pair.settle();
+      ASSERT_TRUE(pair.client.keyed && pair.server.keyed)
+          << method.name << " " << pair.client.closed_text << pair.server.closed_text;
+      EXPECT_TRUE(same(pair.client.send_keys, pair.server.receive_keys)) << method.name;
+      EXPECT_TRUE(same(pair.client.receive_keys, pair.server.send_keys)) << method.name;
+      EXPECT_TRUE(std::equal(pair.client.machine.session_id().begin(), pair.client.machine.session_id().end(),
+                             pair.server.machine.session_id().begin()));
+      EXPECT_EQ(pair.client.machine.negotiated().host_key_algorithm, host_key);
+    }
+  }
+}
+
+TEST(TransportMachine, A_rekey_by_either_side_keeps_the_session_id_and_changes_the_keys) {
+  MachinePair pair;
+  pair.connect();
+  const std::vector<uint8_t> session(pair.client.machine.session_id().begin(), pair.client.machine.session_id().end());
+  for (const Role role : {Role::client, Role::server, Role::client}) {
+    const Secret before(pair.client.send_keys.cipher_key.view());
+    pair.end(role).machine.rekey();
+    pair.settle();
+    EXPECT_FALSE(pair.client.machine.in_kex() || pair.server.machine.in_kex());
+    EXPECT_TRUE(same(pair.client.send_keys, pair.server.receive_keys));
+    EXPECT_FALSE(std::equal(before.data(), before.data() + before.size(), pair.client.send_keys.cipher_key.data()));
+    EXPECT_TRUE(std::equal(session.begin(), session.end(), pair.server.machine.session_id().begin()));
+  }
+  EXPECT_EQ(pair.client.rekeyed, 3u);
+  EXPECT_EQ(pair.server.rekeyed, 3u);
+}
+
+TEST(TransportMachine, Crossed_kexinits_are_one_rekey) {
+  MachinePair pair;
+  pair.connect();
+  pair.client.machine.rekey();
+  pair.server.machine.rekey();
+  pair.settle();
+  EXPECT_EQ(pair.client.rekeyed, 1u);
+  EXPECT_EQ(pair.server.rekeyed, 1u);
+  EXPECT_FALSE(pair.client.closed || pair.server.closed);
+}
+
+TEST(TransportMachine, Keys_prepared_ahead_serve_the_next_exchange) {
+  MachinePair pair;
+  pair.connect();
+  pair.client.machine.prepare_rekey();
+  pair.server.machine.prepare_rekey();
+  pair.settle();
+  pair.server.machine.rekey();
+  pair.settle();
+  EXPECT_EQ(pair.client.rekeyed, 1u);
+  EXPECT_TRUE(same(pair.client.send_keys, pair.server.receive_keys));
+}
+
+TEST(TransportMachine, Messages_of_the_layer_above_wait_for_newkeys_and_keep_their_order) {
+  MachinePair pair;
+  pair.connect();
+  pair.server.machine.rekey();
+  for (uint8_t i = 0; i < 5; ++i) pair.server.machine.send({kMsgGlobalRequest, i});
+  EXPECT_EQ(pair.server.sent.size(), 1u) << "only KEXINIT is out";
+  pair.settle();
+  EXPECT_EQ(pair.client.upper_messages, 5u);
+  EXPECT_FALSE(pair.client.closed) << pair.client.closed_text;
+}
+
+TEST(TransportMachine, More_than_may_wait_ends_the_connection) {
+  MachinePair pair;
+  pair.connect();
+  pair.server.machine.rekey();
+  for (size_t i = 0; i <= kMaxWaitingMessages; ++i) pair.server.machine.send({kMsgGlobalRequest});
+  EXPECT_TRUE(pair.server.closed.has_value());
+}
+
+TEST(TransportMachine, Ext_info_tells_signature_algorithms_and_ping_and_pings_are_answered) {
+  MachinePair pair;
+  pair.connect();
+  EXPECT_EQ(pair.client.ext_infos, (std::vector<std::string>{"server-sig-algs", "ping@openssh.com"}));
+  pair.server.deliver(WireWriter().u8(kMsgPing).string("data").take());
+  EXPECT_EQ(pair.server.sent.back(), WireWriter().u8(kMsgPong).string("data").take());
+}
+
+TEST(TransportMachine, The_client_s_first_name_that_the_server_has_is_chosen) {
+  TransportConfig client = default_transport_config(Role::client);
+  client.kex = {"ecdh-sha2-nistp384", "curve25519-sha256"};
+  client.ciphers = {"aes256-ctr", "aes128-gcm@openssh.com"};
+  client.macs = {"hmac-sha2-512", "hmac-sha2-256-etm@openssh.com"};
+  MachinePair pair(client);
+  pair.settle();
+  EXPECT_EQ(pair.server.machine.negotiated().method->name, "ecdh-sha2-nistp384");
+  EXPECT_EQ(pair.server.machine.negotiated().client_to_server->name(), "aes256-ctr+hmac-sha2-512");
+}
+
+}  // namespace
+}  // namespace sluice::test
