@@ -28,6 +28,9 @@ struct KeyMaterial {
 
 enum class Placement : uint8_t { in_place, separate };
 
+// Hardware works beside the worker's core, may fail apart from it, and must be Placement::separate.
+enum class DriverKind : uint8_t { software, hardware };
+
 // What a driver can do with a suite, or why it cannot.
 struct Support {
   bool yes = false;
@@ -62,6 +65,8 @@ class CryptoDriver {
   virtual ResultOrText<std::unique_ptr<PreparedKey>> prepare(const CipherSuite& suite, Direction direction,
                                                              const KeyMaterial& keys) = 0;
 
+  virtual DriverKind kind() const { return DriverKind::software; }
+
   // Another instance that control may drive itself, to measure with. Null where a device is not to be disturbed.
   virtual std::unique_ptr<CryptoDriver> sibling() const { return nullptr; }
 
@@ -72,6 +77,16 @@ class CryptoDriver {
   // Takes a prefix of the ops; the rest is offered again later. Every op taken comes back through poll() once.
   virtual size_t submit(std::span<CryptoOp* const> ops) = 0;
   virtual size_t poll(std::span<CryptoOp*> done) = 0;
+
+  // For hardware, by the owning worker; none of them waits.
+  // The device is gone: nothing that it holds will come back.
+  virtual bool lost() const { return false; }
+  // Ends the device's work. True: it is stopped, and neither the driver nor the device will ever touch the ops that
+  // were taken and not polled, nor their src, dst and tag; poll() will not return them. False: not yet, ask again.
+  virtual bool stop() { return true; }
+  // After stop(): true when the device takes ops again.
+  virtual bool start() { return true; }
+
   // Synchronous on every driver that supports suites with encrypted lengths.
   virtual void read_lengths(std::span<LengthQuestion> questions) = 0;
 };

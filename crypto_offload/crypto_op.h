@@ -25,6 +25,12 @@ enum class OpStatus : uint8_t {
   device_error,  // the driver could not do it; src is as it was when the op worked on a separate dst
 };
 
+// What the dispatch has to remember of an op while a driver has it. Drivers leave it alone.
+struct DispatchMark {
+  uint16_t place = 0;  // among the ops that a device holds
+  uint8_t check = 0;   // the answer that software's is to be compared with; 0: none
+};
+
 struct alignas(64) CryptoOp {
   PreparedKey* key;    // of the driver that serves the op; names the epoch until one was chosen
   const uint8_t* src;  // the length field
@@ -36,7 +42,7 @@ struct alignas(64) CryptoOp {
   OpStatus status;
   Direction direction;
   uint8_t attempts;  // drivers that failed at it so far
-  std::array<uint8_t, 5> spare;
+  DispatchMark mark;
 };
 static_assert(sizeof(CryptoOp) == 64, "one cache line, or submit() touches two for every record");
 

@@ -5,9 +5,17 @@
 
 namespace sluice {
 
-DriverSet::DriverSet(std::vector<std::unique_ptr<CryptoDriver>> drivers, bool only_first)
-    : drivers_(std::move(drivers)), only_first_(only_first) {
+DriverSet::DriverSet(std::vector<std::unique_ptr<CryptoDriver>> drivers, bool only_first, const OffloadOptions& options)
+    : drivers_(std::move(drivers)), only_first_(only_first), options_(options) {
   SLUICE_CHECK(!drivers_.empty() && drivers_.size() <= kMaxDrivers);
+  if (only_first_) options_.policy = OffloadPolicy::hardware;
+  bool software = false;
+  for (const auto& driver : drivers_) {
+    const bool hardware = driver->kind() == DriverKind::hardware;
+    SLUICE_CHECK(!hardware || (!software && driver->placement() == Placement::separate));
+    software = software || !hardware;
+  }
+  SLUICE_CHECK(software);
 }
 
 CryptoDriver* DriverSet::find(std::string_view name) const {

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "base/log.h"
+#include "crypto_offload/device_use.h"
+
 namespace sluice {
 namespace {
 
@@ -35,27 +38,53 @@ ResultOrText<std::unique_ptr<KeyEpoch>> KeyEpoch::prepare(const CipherSuite& sui
   SLUICE_CHECK(keys.mac_key.size() == (suite.mac ? suite.mac->key_bytes : 0u));
   std::unique_ptr<KeyEpoch> epoch(new KeyEpoch(suite, direction, now_ns));
   std::copy(keys.iv.begin(), keys.iv.end(), epoch->iv_.begin());
-  CryptoDriver& last = drivers[drivers.size() - 1];
   for (size_t i = 0; i < drivers.size(); ++i) {
-    const Support support = drivers[i].supports(suite);
-    if (!support.yes && i == 0 && drivers.only_first()) {
-      return fail(std::string(drivers[0].name()) + " cannot serve " + suite.name() + ": " + support.reason);
-    }
     const bool wanted = !drivers.only_first() || i == 0 || i + 1 == drivers.size();
-    if (!support.yes || !wanted) continue;
-    auto key = drivers[i].prepare(suite, direction, keys);
-    if (!key) return fail(std::string(drivers[i].name()) + ": " + key.error());
-    (*key)->epoch = epoch.get();
-    const bool measured = !drivers.only_first() && support.lanes > 1;
-    const PaysFrom pays = measured ? crossover(drivers[i], last, suite) : PaysFrom{};
-    epoch->candidates_.push_back(
-        {std::move(*key), static_cast<uint8_t>(i), pays, support.longest, support.counter_bits, support.lanes});
-    epoch->length_reader_ = &drivers[i];
-    if (drivers[i].placement() == Placement::separate) epoch->placement_ = Placement::separate;
+    if (!wanted) continue;
+    const auto added = epoch->add_candidate(drivers, i, keys);
+    if (!added) return fail(added.error());
   }
-  if (epoch->candidates_.empty())
-    return fail("no driver can serve " + suite.name() + ": " + drivers.supports(suite).reason);
+  if (epoch->candidates_.size() == epoch->devices_) {
+    return fail("no software can serve " + suite.name() + ": " + drivers.supports(suite).reason);
+  }
   return epoch;
+}
+
+// False: left out. An error where that is not acceptable.
+ResultOrText<bool> KeyEpoch::add_candidate(const DriverSet& drivers, size_t i, const KeyMaterial& keys) {
+  CryptoDriver& driver = drivers[i];
+  const bool alone = drivers.only_first() && i == 0;
+  const std::string name(driver.name());
+  const Support support = driver.supports(*suite_);
+  if (!support.yes && alone) return fail(name + " cannot serve " + suite_->name() + ": " + support.reason);
+  if (!support.yes) return false;
+  const bool device = driver.kind() == DriverKind::hardware;
+  uint32_t pays_from_bytes = 0;
+  if (device) {
+    const DeviceUse use = device_use(drivers, i, *suite_);
+    if (!use.yes || drivers.is_out(i)) return false;
+    pays_from_bytes = use.from_bytes;
+  }
+  auto key = driver.prepare(*suite_, direction_, keys);
+  if (!key && device && !alone) {
+    log_line(LogLevel::warning, "crypto device " + name + " took no keys for " + suite_->name() + ": " + key.error());
+    return false;
+  }
+  if (!key) return fail(name + ": " + key.error());
+  (*key)->epoch = this;
+  const bool measured = !drivers.only_first() && support.lanes > 1;
+  PaysFrom pays{};
+  if (measured && drivers.options().lanes_pay_from) {
+    pays.fill(*drivers.options().lanes_pay_from);
+  } else if (measured) {
+    pays = crossover(driver, drivers[drivers.size() - 1], *suite_);
+  }
+  candidates_.push_back({std::move(*key), static_cast<uint8_t>(i), pays, support.longest, support.counter_bits,
+                         support.lanes, pays_from_bytes});
+  devices_ += device;
+  length_reader_ = &driver;
+  if (driver.placement() == Placement::separate) placement_ = Placement::separate;
+  return true;
 }
 
 std::unique_ptr<KeyEpoch> KeyEpoch::plain(Direction direction) {
@@ -72,6 +101,7 @@ void KeyEpoch::assign(CryptoOp& op) {
   op.direction = direction_;
   op.status = OpStatus::pending;
   op.attempts = 0;
+  op.mark = {};
   ++records_;
   bytes_ += op.length;
   if (suite_->is_plain()) {

@@ -25,6 +25,7 @@ class KeyEpoch {
     uint32_t longest;
     uint8_t counter_bits;
     uint8_t lanes;
+    uint32_t pays_from_bytes;  // a device: shorter records stay in software
   };
 
   static ResultOrText<std::unique_ptr<KeyEpoch>> prepare(const CipherSuite& suite, Direction direction,
@@ -38,7 +39,9 @@ class KeyEpoch {
 
   const CipherSuite& suite() const { return *suite_; }
   Direction direction() const { return direction_; }
+  // Devices first, software behind them.
   const std::vector<Candidate>& candidates() const { return candidates_; }
+  size_t devices() const { return devices_; }
   Placement placement() const { return placement_; }
   // Reads encrypted lengths with the last candidate's key: software that serves everything.
   CryptoDriver& length_reader() const { return *length_reader_; }
@@ -63,6 +66,7 @@ class KeyEpoch {
   KeyEpoch(const CipherSuite& suite, Direction direction, uint64_t now_ns)
       : suite_(&suite), direction_(direction), installed_at_ns_(now_ns) {}
   void advance_iv(const CryptoOp& op);
+  ResultOrText<bool> add_candidate(const DriverSet& drivers, size_t i, const KeyMaterial& keys);
 
   const CipherSuite* suite_;
   Direction direction_;
@@ -75,6 +79,7 @@ class KeyEpoch {
   uint64_t bytes_ = 0;
   uint64_t installed_at_ns_;
   std::vector<Candidate> candidates_;
+  size_t devices_ = 0;
 };
 
 // Whether a counter of so many low bits would wrap inside the record.

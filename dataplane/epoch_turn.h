@@ -46,6 +46,13 @@ class EpochTurn {
     return true;
   }
 
+  // Records of all epochs that were given an IV and are not finished.
+  size_t in_flight() const {
+    size_t sum = current_->in_flight();
+    for (const auto& epoch : draining_) sum += epoch ? epoch->in_flight() : 0;
+    return sum;
+  }
+
   // An old epoch that no op refers to any more, for control to drop.
   std::unique_ptr<KeyEpoch> take_drained() {
     for (auto& epoch : draining_) {

@@ -82,6 +82,10 @@ void ReceivePath::frame(Dispatch& dispatch) {
   while (!error_ && !framing_error_ && !ring_.full() && !epochs_.parked() && !(one_at_a_time_ && !ring_.empty())) {
     if (!frame_one(cursor)) break;
   }
+  hand_over(dispatch);
+}
+
+void ReceivePath::hand_over(Dispatch& dispatch) {
   // Records before keys need no driver: assign() has already called them open.
   while (staged_ != ring_.tail()) {
     CryptoOp& op = ring_.at(staged_).op;

@@ -32,12 +32,14 @@ struct Message {
 class ReceivePath {
  public:
   ReceivePath(Transport& transport, RecordPool& pool, uint32_t first_sequence = 0);
-  // No op may be in flight.
+  // in_flight() must be 0: drivers, and devices that were not stopped yet, own the memory of what is in flight.
   ~ReceivePath();
   ReceivePath(const ReceivePath&) = delete;
   ReceivePath& operator=(const ReceivePath&) = delete;
 
   void frame(Dispatch& dispatch);
+  // The part of frame() that a path which is closing still needs: until in_flight() is 0.
+  void hand_over(Dispatch& dispatch);
   size_t collect(std::span<Message> out);
   // The n oldest collected messages are done with.
   void release(size_t n);
@@ -45,6 +47,7 @@ class ReceivePath {
   // The first error, once every message before it was collected.
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
+  size_t in_flight() const { return epochs_.in_flight(); }
   // A hint for the transport: bytes without which nothing new can be framed.
   size_t wanted() const { return wanted_; }
 

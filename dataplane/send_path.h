@@ -31,6 +31,7 @@ struct Draft {
 class SendPath {
  public:
   SendPath(Transport& transport, RecordPool& pool, uint32_t first_sequence = 0);
+  // in_flight() must be 0, as for a ReceivePath.
   ~SendPath();
   SendPath(const SendPath&) = delete;
   SendPath& operator=(const SendPath&) = delete;
@@ -49,6 +50,7 @@ class SendPath {
 
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
+  size_t in_flight() const { return epochs_.in_flight(); }
   void install(std::unique_ptr<KeyEpoch> next);
   // An installed epoch still waits for its NEWKEYS to be staged.
   bool has_next_epoch() const { return epochs_.next() != nullptr; }

@@ -63,7 +63,7 @@ void Session::take_command(PortCommand&& command) {
 
 void Session::receive(ControlPort& port, Dispatch& dispatch) {
   transport_->receive();
-  if (error_ || closing_) return;
+  if (error_ || closing_) return receive_.hand_over(dispatch);
   if (!records_) read_lines(port);
   if (records_) receive_.frame(dispatch);
 }
@@ -227,7 +227,7 @@ bool Session::busy() const {
 }
 
 bool Session::over(uint64_t now_ns) {
-  if (receive_.epoch().in_flight() > 0 || send_.epoch().in_flight() > 0) return false;
+  if (receive_.in_flight() > 0 || send_.in_flight() > 0) return false;
   if (transport_->broken()) return true;
   if (!closing_) return transport_->ended() && receive_.in_work() == 0 && !error_;
   if (closing_since_ns_ == 0) closing_since_ns_ = now_ns;

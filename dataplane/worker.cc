@@ -33,7 +33,7 @@ Worker::Worker(const DriverSet& drivers) : dispatch_(drivers), port_(drivers), e
 
 Worker::~Worker() {
   // Devices may still write into records: wait for them before memory goes.
-  while (dispatch_.in_flight() > 0) dispatch_.poll();
+  while (dispatch_.outstanding() > 0) dispatch_.submit(), dispatch_.poll();
   ::close(epoll_);
 }
 
@@ -124,7 +124,7 @@ void Worker::watch(Watched& watched) {
 }
 
 void Worker::wait() {
-  bool busy = dispatch_.in_flight() > 0;
+  bool busy = dispatch_.outstanding() > 0;
   for (auto& [id, watched] : sessions_) {
     watch(watched);
     busy = busy || (watched.session->busy() && (watched.watched & EPOLLOUT) == 0);

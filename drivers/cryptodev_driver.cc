@@ -62,6 +62,7 @@ class CryptodevDriver final : public CryptoDriver {
 
   std::string_view name() const override { return name_; }
   Placement placement() const override { return Placement::separate; }
+  DriverKind kind() const override { return DriverKind::hardware; }
   Support supports(const CipherSuite& suite) const override { return device_.supports(suite); }
   ResultOrText<std::unique_ptr<PreparedKey>> prepare(const CipherSuite& suite, Direction direction,
                                                      const KeyMaterial& keys) override;
@@ -70,6 +71,7 @@ class CryptodevDriver final : public CryptoDriver {
   ResultOrText<bool> register_memory(MutableBytes memory) override { return device_.register_memory(memory); }
   size_t submit(std::span<CryptoOp* const> ops) override;
   size_t poll(std::span<CryptoOp*> done) override;
+  bool stop() override;
   void read_lengths(std::span<LengthQuestion>) override {
     SLUICE_CHECK(false && "lengths are read by the software behind the devices");
   }
@@ -246,6 +248,21 @@ size_t CryptodevDriver::poll(std::span<CryptoOp*> done) {
     if (got < most) break;
   }
   return n;
+}
+
+// DPDK stops whole devices, which other workers use: this queue is stopped when it has given everything back. A device
+// that keeps some keeps their memory too, and stays out of service.
+bool CryptodevDriver::stop() {
+  std::array<CryptoOp*, kBurst> refused;
+  while (refused_.pop(refused) > 0) {}
+  std::array<rte_crypto_op*, kBurst> burst;
+  while (in_flight_ > 0) {
+    const size_t got = rte_cryptodev_dequeue_burst(device_.id(), queue_, burst.data(), kBurst);
+    if (got == 0) return false;
+    for (size_t i = 0; i < got; ++i) take_back(burst[i]);
+    in_flight_ -= got;
+  }
+  return true;
 }
 
 CryptoOp* CryptodevDriver::settle(rte_crypto_op* request) {

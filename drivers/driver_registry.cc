@@ -5,6 +5,7 @@
 
 #include "drivers/dpdk_module.h"
 #include "drivers/openssl_driver.h"
+#include "drivers/sim_driver.h"
 #ifdef SLUICE_HAVE_IPSEC_MB
 #include "drivers/ipsec_mb_driver.h"
 #endif
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::string_view kEnginePrefix = "openssl:";
 constexpr std::string_view kDevicePrefix = "cryptodev:";
+constexpr std::string_view kSimPrefix = "sim:";
 
 #ifndef SLUICE_HAVE_IPSEC_MB
 ResultOrText<std::unique_ptr<CryptoDriver>> make_ipsec_mb_driver() {
@@ -44,6 +46,7 @@ ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& name)
   if (name == "ipsec_mb") return make_ipsec_mb_driver();
   if (name == "cryptodev") return make_cryptodev("");
   if (name.starts_with(kDevicePrefix)) return make_cryptodev(name.substr(kDevicePrefix.size()));
+  if (name.starts_with(kSimPrefix)) return make_sim_driver(std::string_view(name).substr(kSimPrefix.size()));
   return fail("unknown crypto driver \"" + name +
               "\": expected ipsec_mb, openssl, openssl:ENGINE, cryptodev or cryptodev:DEVICE");
 }
@@ -59,6 +62,14 @@ ResultOrText<std::unique_ptr<DriverSet>> make_driver_set(const std::string& only
   }
   drivers.push_back(std::move(*make_openssl_driver()));
   return std::make_unique<DriverSet>(std::move(drivers), !only.empty());
+}
+
+ResultOrText<std::unique_ptr<DriverSet>> make_driver_set_with(std::vector<std::unique_ptr<CryptoDriver>> devices,
+                                                              const OffloadOptions& options) {
+  if (auto ipsec_mb = make_ipsec_mb_driver()) devices.push_back(std::move(*ipsec_mb));
+  devices.push_back(std::move(*make_openssl_driver()));
+  if (devices.size() > kMaxDrivers) return fail("more than " + std::to_string(kMaxDrivers) + " crypto drivers");
+  return std::make_unique<DriverSet>(std::move(devices), false, options);
 }
 
 ResultOrText<std::unique_ptr<DriverSet>> make_driver_set_from_environment() {

@@ -19,12 +19,15 @@ struct DriverNote {
 std::vector<DriverNote> driver_notes();
 
 // `name` as in SLUICE_CRYPTO_DRIVER: ipsec_mb, openssl, openssl:ENGINE, cryptodev (the first device), cryptodev:DEVICE
-// (see DpdkModule::make_driver).
+// (see DpdkModule::make_driver), and for tests and planning sim:PROFILE[,OPTION=VALUE...].
 ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& name);
 
 // The drivers of one worker, best first and openssl last. `only` (empty: automatic) restricts it to one; what cannot be
 // met is an error, never a quiet fallback.
 ResultOrText<std::unique_ptr<DriverSet>> make_driver_set(const std::string& only);
+// Devices in front of all software that there is.
+ResultOrText<std::unique_ptr<DriverSet>> make_driver_set_with(std::vector<std::unique_ptr<CryptoDriver>> devices,
+                                                              const OffloadOptions& options);
 // With `only` from the environment variable SLUICE_CRYPTO_DRIVER.
 ResultOrText<std::unique_ptr<DriverSet>> make_driver_set_from_environment();
 

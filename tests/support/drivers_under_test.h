@@ -13,18 +13,19 @@ namespace sluice::test {
 struct DriverUnderTest {
   std::string name;
   std::function<std::unique_ptr<CryptoDriver>()> make;
-  // A device: it may lack suites, which openssl behind it then serves.
-  bool partial = false;
+  // False for a suite that the driver lacks; then it is checked that it says so with a reason at every door.
+  bool serves(const CipherSuite& suite) const;
 
   // The driver alone in front, with openssl behind it for what is beyond its limits.
   std::unique_ptr<DriverSet> make_set() const;
 };
 
-// openssl, ipsec_mb where the CPU has it, and both made late and out of order, in one place and in two. Or those that
-// SLUICE_TEST_DRIVERS names, separated by semicolons: devices, whose drivers a plain run does not load.
+// openssl, ipsec_mb where the CPU has it, both made late and out of order, in one place and in two, and the simulated
+// devices. Or those that SLUICE_TEST_DRIVERS names, separated by semicolons: devices, whose drivers a plain run does
+// not load. Devices lack some suites.
 const std::vector<DriverUnderTest>& drivers_under_test();
 
-// Of those, the ones that can do the suite by themselves.
+// Of those, the ones that serve the suite.
 std::vector<DriverUnderTest> drivers_with(const CipherSuite& suite);
 
 }  // namespace sluice::test

@@ -7,7 +7,11 @@ namespace sluice::test {
 
 RecordPair::RecordPair(const CipherSuite& suite, const DriverUnderTest& driver, uint64_t key_seed,
                        const PairOptions& options)
-    : drivers(driver.make_set()),
+    : RecordPair(suite, driver.make_set(), key_seed, options) {}
+
+RecordPair::RecordPair(const CipherSuite& suite, std::unique_ptr<DriverSet> driver_set, uint64_t key_seed,
+                       const PairOptions& options)
+    : drivers(std::move(driver_set)),
       dispatch(*drivers),
       near(options.capacity),
       far(options.capacity, options.chop),

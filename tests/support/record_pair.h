@@ -22,6 +22,8 @@ class RecordPair {
  public:
   RecordPair(const CipherSuite& suite, const DriverUnderTest& driver, uint64_t key_seed = 1,
              const PairOptions& options = {});
+  RecordPair(const CipherSuite& suite, std::unique_ptr<DriverSet> driver_set, uint64_t key_seed = 1,
+             const PairOptions& options = {});
 
   // False: would block.
   bool send(Bytes payload);

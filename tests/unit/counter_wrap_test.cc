@@ -69,7 +69,7 @@ void check_run(const DriverUnderTest& driver, const CipherSuite& suite, const Wr
 TEST(CounterWrap, Records_across_2_32_2_64_and_2_128_agree_with_openssl_on_every_driver) {
   for (const DriverUnderTest& driver : drivers_under_test()) {
     for (const CipherSuite& suite : cipher_suites()) {
-      if (suite.kind() != CipherKind::aes_ctr) continue;
+      if (suite.kind() != CipherKind::aes_ctr || !driver.serves(suite)) continue;
       for (const Wrap& wrap : kWraps) {
         check_run(driver, suite, wrap);
         if (HasFatalFailure()) return;

@@ -63,6 +63,7 @@ TEST(KnownAnswer, Nist_sp800_38a_on_every_driver) {
   for (const DriverUnderTest& driver : drivers_under_test()) {
     for (const Vector& v : kVectors) {
       const CipherSuite& suite = *find_suite(v.suite + "+hmac-sha2-256-etm");
+      if (!driver.serves(suite)) continue;
       ReferenceKeys keys{hex(v.key), hex(v.iv), std::vector<uint8_t>(32)};
       std::vector<uint8_t> record(4);
       store_be32(record.data(), 64);

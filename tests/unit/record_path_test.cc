@@ -27,7 +27,7 @@ std::vector<std::vector<uint8_t>> send_many(RecordPair& pair, size_t n, size_t l
 
 TEST_P(RecordPath, Every_suite_delivers_every_message_once_and_in_order) {
   for (const CipherSuite& suite : cipher_suites()) {
-    if (!suite.negotiable) continue;
+    if (!suite.negotiable || !driver().serves(suite)) continue;
     CheapRandom random(suite.id);
     RecordPair pair(suite, driver());
     const auto sent = send_many(pair, 120, 3000, random);
@@ -42,6 +42,7 @@ TEST_P(RecordPath, Every_payload_size_to_2100_arrives_with_its_own_padding) {
   for (const char* name : {"aes128-gcm", "chacha20-poly1305", "aes256-ctr+hmac-sha2-256",
                            "aes256-ctr+hmac-sha2-512-etm", "3des-cbc+hmac-sha1", "3des-cbc+hmac-sha1-etm"}) {
     const CipherSuite& suite = *find_suite(name);
+    if (!driver().serves(suite)) continue;
     RecordPair pair(suite, driver());
     std::vector<std::vector<uint8_t>> sent;
     for (size_t size = 1; size <= 2100; ++size) {
@@ -56,6 +57,7 @@ TEST_P(RecordPath, Every_payload_size_to_2100_arrives_with_its_own_padding) {
 TEST_P(RecordPath, Large_messages_and_records_that_span_pieces_arrive_whole) {
   for (const char* name :
        {"aes128-gcm", "chacha20-poly1305", "aes256-ctr+hmac-sha2-512", "aes256-ctr+hmac-sha2-256-etm"}) {
+    if (!driver().serves(*find_suite(name))) continue;
     CheapRandom random(4);
     PairOptions options;
     options.chop = 1448;
@@ -71,16 +73,19 @@ TEST_P(RecordPath, Large_messages_and_records_that_span_pieces_arrive_whole) {
 }
 
 TEST_P(RecordPath, Rekeying_in_mid_batch_between_all_kinds_of_suites_loses_nothing) {
-  const char* names[] = {
-      "aes128-gcm", "aes256-ctr+hmac-sha2-512", "chacha20-poly1305",           "aes128-cbc+hmac-sha2-256-etm",
-      "aes256-gcm", "3des-cbc+hmac-sha1",       "aes192-ctr+hmac-sha2-256-etm"};
+  std::vector<const CipherSuite*> suites;
+  for (const char* name :
+       {"aes128-gcm", "aes256-ctr+hmac-sha2-512", "chacha20-poly1305", "aes128-cbc+hmac-sha2-256-etm", "aes256-gcm",
+        "3des-cbc+hmac-sha1", "aes192-ctr+hmac-sha2-256-etm"}) {
+    if (driver().serves(*find_suite(name))) suites.push_back(find_suite(name));
+  }
   for (const bool strict : {false, true}) {
     CheapRandom random(11);
-    RecordPair pair(*find_suite(names[0]), driver());
+    RecordPair pair(*suites[0], driver());
     std::vector<std::vector<uint8_t>> sent;
     for (uint64_t round = 1; round < 30; ++round) {
       for (auto& payload : send_many(pair, 1 + random.below(20), 2000, random)) sent.push_back(std::move(payload));
-      const CipherSuite& next = *find_suite(names[round % std::size(names)]);
+      const CipherSuite& next = *suites[round % suites.size()];
       while (pair.send_path.in_work() + 1 >= kSendDepth) pair.turn();
       pair.rekey(next, round, strict);
       sent.push_back({kNewKeys});
@@ -95,6 +100,7 @@ TEST_P(RecordPath, Rekeying_in_mid_batch_between_all_kinds_of_suites_loses_nothi
 
 TEST_P(RecordPath, Sequence_numbers_wrap) {
   for (const char* name : {"aes128-gcm", "chacha20-poly1305", "aes256-ctr+hmac-sha2-256", "aes256-ctr+hmac-sha1-etm"}) {
+    if (!driver().serves(*find_suite(name))) continue;
     CheapRandom random(5);
     PairOptions options;
     options.first_sequence = 0xfffffff0u;
@@ -117,6 +123,7 @@ std::vector<size_t> random_pieces(size_t total, CheapRandom& random) {
 
 TEST_P(RecordPath, Fed_one_byte_at_a_time_or_in_random_pieces_the_result_is_the_same) {
   for (const char* name : {"aes128-gcm", "chacha20-poly1305", "aes256-ctr+hmac-sha2-256", "aes128-cbc+hmac-sha1"}) {
+    if (!driver().serves(*find_suite(name))) continue;
     for (const bool single : {true, false}) {
       CheapRandom random(6);
       RecordPair pair(*find_suite(name), driver());
@@ -142,6 +149,7 @@ TEST_P(RecordPath, Records_of_256_KiB_are_accepted_by_the_slow_path) {
   for (const char* name : {"aes128-gcm", "chacha20-poly1305", "aes256-ctr+hmac-sha2-256",
                            "aes256-ctr+hmac-sha2-512-etm", "aes256-cbc+hmac-sha1"}) {
     const CipherSuite& suite = *find_suite(name);
+    if (!driver().serves(suite)) continue;
     RecordPair pair(suite, driver());
     const ReferenceKeys keys = random_keys(suite, 1);
     const auto payload = data_payload(kMaxRecordLength - 40, 3);
@@ -154,7 +162,8 @@ TEST_P(RecordPath, Records_of_256_KiB_are_accepted_by_the_slow_path) {
 }
 
 TEST_P(RecordPath, Drafts_finished_out_of_order_shortened_or_dropped_leave_in_order) {
-  RecordPair pair(*find_suite("aes256-ctr+hmac-sha2-256-etm"), driver());
+  const CipherSuite* etm = find_suite("aes256-ctr+hmac-sha2-256-etm");
+  RecordPair pair(driver().serves(*etm) ? *etm : *find_suite("aes128-gcm"), driver());
   std::vector<Draft> drafts;
   for (int i = 0; i < 9; ++i) drafts.push_back(*pair.send_path.reserve(1000));
   for (const size_t i : {8u, 3u, 1u, 0u, 7u, 2u, 6u, 4u, 5u}) {
@@ -176,6 +185,7 @@ TEST_P(RecordPath, A_peer_that_does_not_read_blocks_the_sender_and_loses_nothing
   PairOptions options;
   options.capacity = 16384;
   for (const char* name : {"aes128-gcm", "aes256-ctr+hmac-sha2-256", "aes256-ctr+hmac-sha2-512-etm"}) {
+    if (!driver().serves(*find_suite(name))) continue;
     RecordPair pair(*find_suite(name), driver(), 1, options);
     std::vector<std::vector<uint8_t>> sent;
     // Several laps around full rings: what is before the oldest record there is what was received last.
@@ -195,6 +205,7 @@ TEST_P(RecordPath, A_peer_that_does_not_read_blocks_the_sender_and_loses_nothing
 }
 
 TEST_P(RecordPath, A_key_at_its_limit_seals_not_one_record_more) {
+  if (!driver().serves(*find_suite("chacha20-poly1305"))) return;
   RecordPair pair(*find_suite("chacha20-poly1305"), driver());
   const auto payload = data_payload(kMaxPayload, 1);
   uint64_t advised_at = 0;
