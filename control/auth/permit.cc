@@ -72,6 +72,13 @@ bool Permit::narrow(const Permit& other) {
   return true;
 }
 
+bool Permit::fits() const {
+  WireWriter out;
+  write(out);
+  return out.size() <= kMaxPermit && environment.size() <= kMaxPermitItems && permit_open.size() <= kMaxPermitItems &&
+         permit_listen.size() <= kMaxPermitItems;
+}
+
 void Permit::write(WireWriter& out) const {
   out.string(user).boolean(system_account).u32(uid).u32(gid).string(home).string(shell).u8(privilege);
   out.string(methods).string(key);

@@ -51,6 +51,8 @@ struct Permit {
   // forced commands do; then nobody may log in.
   bool narrow(const Permit& other);
 
+  // Small enough for read() to take on the other side.
+  bool fits() const;
   void write(WireWriter& out) const;
   static Result<Permit> read(WireReader& in);
 };
