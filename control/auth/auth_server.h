@@ -33,7 +33,7 @@ enum class AuthPhase : uint8_t {
 AuthReaction auth_reaction(AuthPhase phase, uint8_t message);
 
 struct AuthServerConfig {
-  std::string banner;
+  std::string banner = {};
   // Counted here too, so that a flood ends without the monitor; the monitor's own count is the one that matters.
   unsigned max_tries = 20;
   // Refusals leave at whole multiples of these after the request came, so that what the back end did with a name or a
