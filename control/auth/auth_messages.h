@@ -136,5 +136,7 @@ Result<std::string> parse_banner(Bytes payload);
 
 // A server's text for a terminal: control characters but line ends and tabs are dropped, RFC 4252 section 5.4.
 std::string terminal_text(std::string_view text);
+// A stranger's text inside a line of the log: one line it stays.
+std::string log_text(std::string_view text);
 
 }  // namespace sluice

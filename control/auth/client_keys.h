@@ -12,7 +12,7 @@
 namespace sluice {
 
 struct ClientKeyOptions {
-  std::vector<std::string> files;
+  std::vector<std::string> files = {};
   // True for files that the user named; a default path that is not there is no news.
   bool files_named = false;
   // Only keys of the files, though an agent may hold their private halves.

@@ -8,7 +8,6 @@
 #include "base/wire.h"
 #include "control/kex/kex_method.h"
 #include "control/keys/fingerprint.h"
-#include "control/keys/words.h"
 
 namespace sluice {
 namespace {
@@ -17,7 +16,7 @@ constexpr std::string_view kProveLabel = "hostkeys-prove-00@openssh.com";
 
 // Who verified what is worth a line; a stranger's name in it must stay one word.
 std::string quoted(std::string_view name) {
-  std::string text = printable(name.substr(0, 64));
+  std::string text = log_text(name.substr(0, 64));
   return text.insert(0, 1, '\'').append("'");
 }
 
@@ -83,7 +82,7 @@ void Monitor::condemn(Connection& connection, std::string_view why) {
   if (!connection.condemned) {
     ++condemned_;
     log_line(LogLevel::error, "monitor: connection " + std::to_string(connection.id) + " from " +
-                                  printable(connection.source.address) + " condemned: " + std::string(why));
+                                  log_text(connection.source.address) + " condemned: " + std::string(why));
   }
   connection.condemned = true;
   connection.conversation.reset();
@@ -358,11 +357,11 @@ void Monitor::settle(Reply reply, const AuthQuestion& question, LoginAnswer answ
   AuthVerdict verdict = connection->login.settle(question, std::move(answer));
   if (!in_dialogue) connection->conversation.reset();
   const std::string about = std::string(name_of(method_of(question))) + " for " + quoted(connection->login.user()) +
-                            " from " + printable(connection->source.address);
+                            " from " + log_text(connection->source.address);
   if (verdict.kind == VerdictKind::accepted)
     log_line(LogLevel::info, "Authentication successful: " + about);
   else if (verdict.kind == VerdictKind::refused || verdict.kind == VerdictKind::exhausted)
-    log_line(LogLevel::info, "Authentication failed: " + about + (reason.empty() ? "" : ": " + printable(reason)));
+    log_line(LogLevel::info, "Authentication failed: " + about + (reason.empty() ? "" : ": " + log_text(reason)));
   send_verdict(*connection, reply.request, std::move(verdict));
 }
 

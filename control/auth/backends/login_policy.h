@@ -18,10 +18,10 @@ enum class RootLogin : uint8_t { no, prohibit_password, yes };
 struct LoginPolicy {
   RootLogin root_login = RootLogin::prohibit_password;
   // Patterns "user" or "user@host" with '*', '?'; the host part is also compared with the address, CIDR included.
-  std::vector<std::string> allow_users;
-  std::vector<std::string> deny_users;
-  std::vector<std::string> allow_groups;
-  std::vector<std::string> deny_groups;
+  std::vector<std::string> allow_users = {};
+  std::vector<std::string> deny_users = {};
+  std::vector<std::string> allow_groups = {};
+  std::vector<std::string> deny_groups = {};
   std::string nologin_path = "/etc/nologin";
   bool strict_modes = true;
   // Below the home unless absolute; %h and %u are replaced.
