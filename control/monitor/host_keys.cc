@@ -6,6 +6,12 @@
 #include "base/log.h"
 
 namespace sluice {
+namespace {
+
+// Names of algorithms and their lengths beside a listed key.
+constexpr size_t kListedOverhead = 128;
+
+}  // namespace
 
 ResultOrText<HostKeys> HostKeys::load(const HostKeyStore& store, bool allow_sha1) {
   HostKeys keys(allow_sha1);
@@ -25,7 +31,14 @@ void HostKeys::add(PrivateKey key) { keys_.push_back(std::make_shared<const Priv
 
 std::vector<OfferedHostKey> HostKeys::offered() const {
   std::vector<OfferedHostKey> list;
+  size_t room = kMaxMonitorBody / 2;
   for (const auto& key : keys_) {
+    const size_t size = key->public_key().blob().size() + kListedOverhead;
+    if (size > room) {
+      log_line(LogLevel::warning, "host keys: there are more than can be offered");
+      break;
+    }
+    room -= size;
     OfferedHostKey offer;
     const Bytes blob = key->public_key().blob();
     offer.blob.assign(blob.begin(), blob.end());

@@ -48,6 +48,7 @@ class MonitorClient {
   void close(uint32_t connection);
   // Each returns the request's number, which its event bears.
   uint32_t sign(uint32_t connection, const SignRequest& request);
+  // Of keys that were listed; what a client names besides is for the caller to leave out.
   uint32_t prove(uint32_t connection, const std::vector<ProofKey>& keys);
   uint32_t ask(uint32_t connection, const AuthQuestion& question);
   uint32_t start_broker(uint32_t connection);

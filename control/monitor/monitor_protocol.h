@@ -18,7 +18,8 @@ namespace sluice {
 inline constexpr size_t kMaxMonitorPacket = 64 * 1024;
 inline constexpr size_t kMonitorHeader = 4 + 1 + 4 + 4;
 inline constexpr size_t kMaxMonitorBody = kMaxMonitorPacket - kMonitorHeader;
-inline constexpr size_t kMaxProofKeys = 32;
+// With signatures of the longest RSA keys their answer still fits a packet.
+inline constexpr size_t kMaxProofKeys = 24;
 inline constexpr size_t kMaxReason = 256;
 
 enum class MonitorType : uint8_t {

@@ -97,7 +97,7 @@ struct MonitorWorld {
   explicit MonitorWorld(MonitorConfig config = {}, LoginBackend* backend = nullptr) {
     HostKeys keys = HostKeys::none();
     keys.add(std::move(*PrivateKey::generate(KeyType::ed25519)));
-    host_key.assign(keys.offered()[0].blob.begin(), keys.offered()[0].blob.end());
+    host_key = keys.offered()[0].blob;
     LoginBackend& known = backend ? *backend : users;
     monitor.emplace(std::move(config), std::move(keys), known, runner, runner, completions);
   }
