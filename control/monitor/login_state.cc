@@ -2,6 +2,7 @@
 #include "control/monitor/login_state.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -33,9 +34,12 @@ AuthVerdict LoginState::failure() {
 std::optional<AuthVerdict> LoginState::admit(const AuthQuestion& question) {
   SLUICE_CHECK(!finished_ && !exhausted_);
   if (question.kind == QuestionKind::answers) {
+    dialogue_open_ = false;
     if (++rounds_ > kMaxDialogueRounds) return failure();
     return std::nullopt;
   }
+  // Prompts left unanswered are a try: each dialogue may have cost a thread.
+  if (std::exchange(dialogue_open_, false) && ++failures_ >= rules_.max_tries) return failure();
   // RFC 4252 section 5: another user starts from nothing. His predecessor's failures stay counted.
   if (question.user != user_) {
     forget_progress();
@@ -59,6 +63,7 @@ std::optional<AuthVerdict> LoginState::admit(const AuthQuestion& question) {
 AuthVerdict LoginState::settle(const AuthQuestion& question, LoginAnswer answer) {
   const AuthMethod method = method_of(question);
   AuthVerdict verdict;
+  dialogue_open_ = answer.outcome == LoginOutcome::prompts;
   switch (answer.outcome) {
     case LoginOutcome::prompts:
       verdict.kind = VerdictKind::prompts;

@@ -56,6 +56,7 @@ class LoginState {
   unsigned offers_ = 0;
   unsigned rounds_ = 0;
   bool probed_ = false;
+  bool dialogue_open_ = false;
   bool finished_ = false;
   bool exhausted_ = false;
 };

@@ -108,6 +108,8 @@ bool Monitor::take_frame(const MonitorFrame& frame, Instant now) {
   }
   if (header.type == MonitorType::open) return open(frame, now);
   Connection* connection = find(header.connection);
+  // One that was refused for want of room is closed like any other.
+  if (!connection && header.type == MonitorType::close && header.connection <= last_opened_) return true;
   if (!connection) {
     // Closed or never opened: an honest network process mentions neither.
     ++condemned_;

@@ -178,6 +178,25 @@ TEST(ClientKeys, read_public_halves_first_and_ask_for_the_passphrase_when_a_sign
   EXPECT_EQ(asked, 2u);
 }
 
+TEST(SystemUsers, as_an_ordinary_user_know_nobody_else_and_no_password) {
+  const auto refuses = [](const char* user) {
+    SystemUsers users({});
+    return users.judge_key(user, key_of(KeyType::ed25519).public_key(), kHere).reason == "unknown user" &&
+           users.check_password(user, secret("x"), kHere).outcome == LoginOutcome::refused && !users.uses_pam();
+  };
+  if (::geteuid() != 0) {
+    EXPECT_TRUE(refuses("root"));
+    return;
+  }
+  (void)key_of(KeyType::ed25519);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) ::_exit(::setgid(65534) == 0 && ::setuid(65534) == 0 && refuses("root") ? 0 : 1);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 // An account that exists as long as the test. Only root can make one.
 class SystemUsersTest : public testing::Test {
  protected:

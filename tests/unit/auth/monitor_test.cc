@@ -288,6 +288,19 @@ TEST(Monitor, runs_a_dialogue_and_a_change_of_password_in_it) {
   EXPECT_TRUE(matches_hashed_secret(test::secret("new"), kept, kept));
 }
 
+TEST(Monitor, counts_dialogues_that_are_begun_and_left) {
+  MonitorConfig config;
+  config.login.max_tries = 4;
+  MonitorWorld world(std::move(config));
+  add_ann(world);
+  const uint32_t id = world.connection();
+  AuthQuestion dialogue;
+  dialogue.kind = QuestionKind::interactive;
+  dialogue.user = "ann";
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(world.judge(id, dialogue).kind, VerdictKind::prompts) << i;
+  EXPECT_EQ(world.judge(id, dialogue).kind, VerdictKind::exhausted);
+}
+
 TEST(Monitor, asks_for_a_new_password_and_takes_it_by_the_password_method) {
   MonitorWorld world;
   LocalUser ann = test::local_user("ann", "old");
