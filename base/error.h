@@ -35,6 +35,14 @@ enum class ErrorCode : uint8_t {
   unexpected_message,
   key_exchange_value,
   peer_does_not_read,
+  auth_service,
+  auth_user_name,
+  auth_tries,
+  auth_no_methods,
+  auth_flood,
+  auth_timeout,
+  auth_cancelled,
+  auth_monitor,
   count_,
 };
 
@@ -63,6 +71,15 @@ inline constexpr std::array<ErrorRow, static_cast<size_t>(ErrorCode::count_)> kE
     {ErrorCode::key_exchange_value, Disconnect::key_exchange_failed, "kex.bad_value", "Key exchange value refused"},
     {ErrorCode::peer_does_not_read, Disconnect::by_application, "session.peer_does_not_read",
      "Too many answers wait for a peer that does not read"},
+    {ErrorCode::auth_service, Disconnect::service_not_available, "auth.service", "Service not available"},
+    {ErrorCode::auth_user_name, Disconnect::illegal_user_name, "auth.user_name", "User name not possible"},
+    {ErrorCode::auth_tries, Disconnect::no_more_auth_methods, "auth.tries", "Too many authentication failures"},
+    {ErrorCode::auth_no_methods, Disconnect::no_more_auth_methods, "auth.no_methods",
+     "No more authentication methods to try"},
+    {ErrorCode::auth_flood, Disconnect::by_application, "auth.flood", "Too many authentication requests at once"},
+    {ErrorCode::auth_timeout, Disconnect::by_application, "auth.timeout", "Login timeout"},
+    {ErrorCode::auth_cancelled, Disconnect::auth_cancelled, "auth.cancelled", "Authentication cancelled by the user"},
+    {ErrorCode::auth_monitor, Disconnect::by_application, "auth.monitor", "Authentication is not available"},
 }};
 
 constexpr const ErrorRow& describe(ErrorCode code) { return kErrors[static_cast<size_t>(code)]; }

@@ -1,0 +1,83 @@
+// LoginBackend: whoever knows accounts. One interface for local users, the system's users and PAM; runs in the monitor.
+//
+// Every call may take long and is made on the monitor's pool threads, several at a time. An unknown user costs the same
+// work as a known one and gets the same answer.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/secret.h"
+#include "control/auth/auth_verdict.h"
+#include "control/keys/public_key.h"
+
+namespace sluice {
+
+struct LoginSource {
+  std::string address;
+  std::string host;  // empty where the name is not known
+};
+
+enum class LoginOutcome : uint8_t { refused, accepted, prompts, change_password };
+
+struct LoginAnswer {
+  LoginOutcome outcome = LoginOutcome::refused;
+  std::string reason;  // for the log, never for the client
+  std::string text;    // of change_password, for the user
+  PromptSet prompts;
+  std::optional<Permit> permit;
+  TouchPolicy touch;  // what a signature by this key has to show
+};
+
+inline LoginAnswer refused(std::string reason) { return {LoginOutcome::refused, std::move(reason), {}, {}, {}, {}}; }
+inline LoginAnswer accepted(Permit permit) { return {LoginOutcome::accepted, {}, {}, {}, std::move(permit), {}}; }
+inline LoginAnswer change_wanted(std::string text) {
+  return {LoginOutcome::change_password, {}, std::move(text), {}, {}, {}};
+}
+inline LoginAnswer ask(PromptSet prompts) { return {LoginOutcome::prompts, {}, {}, std::move(prompts), {}, {}}; }
+
+// Called once, on any thread.
+using LoginSink = std::function<void(LoginAnswer)>;
+
+// A keyboard-interactive dialogue. Dropped when the client abandons it.
+class Conversation {
+ public:
+  virtual ~Conversation() = default;
+  virtual void begin(LoginSink done) = 0;
+  // As many answers as there were prompts.
+  virtual void answer(std::vector<Secret> answers, LoginSink done) = 0;
+};
+
+class LoginBackend {
+ public:
+  virtual ~LoginBackend() = default;
+
+  virtual bool knows(std::string_view user) const = 0;
+  // accepted: this key may log this user in, once somebody signed with it.
+  virtual LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) = 0;
+  virtual LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) = 0;
+  virtual LoginAnswer change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
+                                      const LoginSource& source) = 0;
+  // Unless a back end knows better, a dialogue that asks for the password.
+  virtual std::shared_ptr<Conversation> converse(std::string_view user, const LoginSource& source);
+};
+
+// The first that knows the user answers; the last one answers for users that nobody knows.
+class LoginChain : public LoginBackend {
+ public:
+  explicit LoginChain(std::vector<std::unique_ptr<LoginBackend>> links);
+
+  bool knows(std::string_view user) const override;
+  LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) override;
+  LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) override;
+  LoginAnswer change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
+                              const LoginSource& source) override;
+  std::shared_ptr<Conversation> converse(std::string_view user, const LoginSource& source) override;
+
+ private:
+  LoginBackend& link_for(std::string_view user);
+
+  std::vector<std::unique_ptr<LoginBackend>> links_;
+};
+
+}  // namespace sluice

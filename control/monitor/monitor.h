@@ -1,0 +1,94 @@
+// Monitor: the privileged side. Holds host keys, signs exchange hashes, decides who somebody is. Packets in, packets
+// out.
+//
+// Of each connection it knows: the session id (the first hash it signed), the login's state, and whether it is
+// condemned. What it signs is an exchange hash of the length that the named method has, or a host key proof that it
+// builds itself; what it verifies is data that it builds itself. A frame that no honest network process sends condemns
+// its connection: logged, told, and nothing of it is served again.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "control/monitor/host_keys.h"
+#include "control/monitor/login_state.h"
+#include "control/monitor/worker_pool.h"
+
+namespace sluice {
+
+// Rekeys before a login: an honest client has no reason for one, and each is a signature.
+inline constexpr unsigned kMaxSignsBeforeLogin = 16;
+// Requests of one connection whose answers are still being worked on.
+inline constexpr unsigned kMaxOpenRequests = 4;
+
+struct MonitorConfig {
+  LoginRules login;
+  KeyLimits user_keys;
+  // Algorithms that user signatures may have; empty: those on by default.
+  std::vector<std::string> user_algorithms;
+  // More than the network process may open; it has its own, lower, limits.
+  size_t max_connections = 65536;
+  // Beyond the network process' own timer, which ends an honest connection earlier.
+  Instant login_timeout{150000};
+  // Starts a broker for whoever is authenticated. Absent: refused.
+  std::function<BrokerReply(uint32_t connection, const Permit&)> start_broker;
+};
+
+class Monitor {
+ public:
+  // quick verifies and signs; slow hashes passwords and talks to PAM. All outlive the monitor.
+  Monitor(MonitorConfig config, HostKeys keys, LoginBackend& backend, JobRunner& quick, JobRunner& slow,
+          std::shared_ptr<Completions> completions);
+  ~Monitor();
+
+  // False: the packet is no sequence of frames, or opens connections out of order; the link is to be given up.
+  bool take_packet(Bytes packet, Instant now);
+  PacketQueue& output() { return output_; }
+  // Jobs whose answers have not come.
+  size_t open_jobs() const { return open_jobs_; }
+
+  size_t connections() const { return connections_.size(); }
+  uint64_t condemned() const { return condemned_; }
+  // Null unless the connection is there and authenticated.
+  const Permit* permit_of(uint32_t connection) const;
+
+ private:
+  struct Connection;
+  struct Reply {
+    uint32_t connection;
+    uint32_t request;
+  };
+
+  bool take_frame(const MonitorFrame& frame, Instant now);
+  bool open(const MonitorFrame& frame, Instant now);
+  void serve(Connection& connection, const MonitorFrame& frame, Instant now);
+  void sign(Connection& connection, const MonitorFrame& frame);
+  void prove(Connection& connection, const MonitorFrame& frame);
+  void question(Connection& connection, const MonitorFrame& frame, Instant now);
+  void judge(Connection& connection, std::shared_ptr<AuthQuestion> question, uint32_t request);
+  void judge_key(Connection& connection, std::shared_ptr<AuthQuestion> question, LoginSink done);
+  void judge_secret(Connection& connection, std::shared_ptr<AuthQuestion> question, LoginSink done);
+  void settle(Reply reply, const AuthQuestion& question, LoginAnswer answer);
+  void send_verdict(Connection& connection, uint32_t request, AuthVerdict verdict);
+  void broker(Connection& connection, const MonitorFrame& frame);
+  void run(Connection& connection, JobRunner& runner, Job job);
+  void condemn(Connection& connection, std::string_view why);
+  Connection* find(uint32_t id);
+  bool user_algorithm_allowed(std::string_view name) const;
+
+  MonitorConfig config_;
+  HostKeys keys_;
+  LoginBackend& backend_;
+  JobRunner& quick_;
+  JobRunner& slow_;
+  std::shared_ptr<Completions> completions_;
+  // Completions that come when the monitor is gone find this empty.
+  std::shared_ptr<Monitor*> self_;
+  PacketQueue output_;
+  std::unordered_map<uint32_t, std::unique_ptr<Connection>> connections_;
+  uint32_t last_opened_ = 0;
+  uint64_t condemned_ = 0;
+  size_t open_jobs_ = 0;
+};
+
+}  // namespace sluice
