@@ -5,6 +5,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include "base/check.h"
 #include "base/message_numbers.h"
 #include "base/wire.h"
@@ -121,7 +124,25 @@ void ControlLoop::stop() {
   [[maybe_unused]] const ssize_t n = ::write(stop_wake_, &one, sizeof one);
 }
 
+int64_t ControlLoop::now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+void ControlLoop::after(int64_t ms, std::function<void()> then) { timers_.emplace(now_ms() + ms, std::move(then)); }
+
+void ControlLoop::run_timers() {
+  while (!timers_.empty() && timers_.begin()->first <= now_ms()) {
+    const auto then = std::move(timers_.begin()->second);
+    timers_.erase(timers_.begin());
+    then();
+  }
+}
+
 void ControlLoop::step(int wait_ms) {
+  if (!timers_.empty()) {
+    wait_ms = static_cast<int>(std::clamp<int64_t>(timers_.begin()->first - now_ms(), 0, wait_ms));
+  }
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
   for (int i = 0; i < n; ++i) {
@@ -132,6 +153,7 @@ void ControlLoop::step(int wait_ms) {
     readable();
   }
   while (auto event = port_.next_event()) take_event(std::move(*event));
+  run_timers();
   port_.retry_commands();
 }
 

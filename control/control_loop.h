@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <unordered_map>
 
@@ -21,7 +22,7 @@ class Connection : public UpperLayer {
  public:
   // Right after its machine was made.
   virtual void attach(TransportMachine& machine) = 0;
-  virtual HostKeys* host_keys() { return nullptr; }
+  virtual HostKeySigner* host_keys() { return nullptr; }
   virtual HostKeyJudge* judge() { return nullptr; }
   // The session is gone from its worker; the connection is dropped after this call.
   virtual void on_ended() {}
@@ -44,6 +45,11 @@ class ControlLoop {
     port_.open_channels(session, std::move(sink));
   }
 
+  // Calls back, on this thread, not before so many milliseconds have passed.
+  void after(int64_t ms, std::function<void()> then);
+  // Milliseconds of the clock that after() counts by.
+  static int64_t now_ms();
+
   void run();
   // From any thread.
   void stop();
@@ -55,12 +61,14 @@ class ControlLoop {
  private:
   struct Entry;
   void take_event(PortEvent&& event);
+  void run_timers();
 
   ControlPort& port_;
   WorkPool& pool_;
   SessionId next_session_ = 1;
   std::unordered_map<SessionId, std::unique_ptr<Entry>> connections_;
   std::unordered_map<int, std::function<void()>> watched_;
+  std::multimap<int64_t, std::function<void()>> timers_;
   int epoll_;
   int stop_wake_;
   std::atomic<bool> stopping_{false};

@@ -165,7 +165,7 @@ void TransportMachine::finish_step(const std::shared_ptr<Outcome>& outcome) {
 
 void TransportMachine::answer_as_server(const std::shared_ptr<Outcome>& outcome) {
   const auto& agreed = std::get<Exchanging>(kex_).agreed;
-  around_.host_keys->sign(agreed.method->hash, agreed.host_key_algorithm, outcome->hash.view(),
+  around_.host_keys->sign(agreed.method->name, agreed.host_key_algorithm, outcome->hash.view(),
                           guarded([this, outcome](ResultOrText<std::vector<uint8_t>> signature) {
                             if (!signature) return refuse(Disconnect::key_exchange_failed, signature.error());
                             const auto& exchange = std::get<Exchanging>(kex_);

@@ -22,7 +22,7 @@ struct TransportConfig {
   Role role = Role::server;
   std::string software = "Sluice_0.1";
   NameList kex;
-  NameList host_keys;  // client: algorithms that it accepts. Server: empty means all that HostKeys has
+  NameList host_keys;  // client: algorithms that it accepts. Server: empty means all that HostKeySigner has
   NameList ciphers;
   NameList macs;
   NameList signature_algorithms;  // the server's server-sig-algs
@@ -40,8 +40,8 @@ class TransportMachine {
   struct Surroundings {
     TransportPort& port;
     SlowWork& slow;
-    HostKeys* host_keys;  // server
-    HostKeyJudge* judge;  // client
+    HostKeySigner* host_keys;  // server
+    HostKeyJudge* judge;       // client
     UpperLayer& upper;
   };
 

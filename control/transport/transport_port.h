@@ -13,7 +13,6 @@
 #include "base/error.h"
 #include "base/result.h"
 #include "base/secret.h"
-#include "control/kex/hash.h"
 #include "control/transport/kexinit.h"
 #include "crypto_offload/cipher_suite.h"
 
@@ -53,13 +52,13 @@ class SlowWork {
 };
 
 // The server's host keys, which live elsewhere.
-class HostKeys {
+class HostKeySigner {
  public:
-  virtual ~HostKeys() = default;
+  virtual ~HostKeySigner() = default;
   virtual NameList algorithms() const = 0;
   virtual std::vector<uint8_t> public_blob(std::string_view algorithm) const = 0;
   using Signed = std::function<void(ResultOrText<std::vector<uint8_t>>)>;
-  virtual void sign(HashId hash, std::string_view algorithm, Bytes exchange_hash, Signed then) = 0;
+  virtual void sign(std::string_view kex, std::string_view algorithm, Bytes exchange_hash, Signed then) = 0;
 };
 
 // The client's opinion of a server's key whose signature was verified.

@@ -248,14 +248,14 @@ TEST(Exchange, A_degenerate_value_is_refused) {
 
 TEST(Client, Refuses_a_signature_by_another_key_and_a_key_that_it_does_not_accept) {
   // Shows one key and signs with another.
-  class Liar final : public HostKeys {
+  class Liar final : public HostKeySigner {
    public:
     NameList algorithms() const override { return {"ssh-ed25519"}; }
     std::vector<uint8_t> public_blob(std::string_view) const override {
       const Bytes blob = shown_.public_key().blob();
       return {blob.begin(), blob.end()};
     }
-    void sign(HashId, std::string_view algorithm, Bytes hash, Signed then) override {
+    void sign(std::string_view, std::string_view algorithm, Bytes hash, Signed then) override {
       then(*other_.sign(algorithm, hash));
     }
 

@@ -5,12 +5,12 @@
 
 namespace sluice::test {
 
-HostKeys& test_host_keys() {
+HostKeySigner& test_host_keys() {
   static LocalHostKeys keys(all_host_keys());
   return keys;
 }
 
-MachineEnd::MachineEnd(const TransportConfig& config, HostKeys* host_keys)
+MachineEnd::MachineEnd(const TransportConfig& config, HostKeySigner* host_keys)
     : machine(config, {*this, *this, host_keys, this, *this}) {
   machine.start();
 }
@@ -52,7 +52,7 @@ bool MachineEnd::run_slow() {
   return true;
 }
 
-MachinePair::MachinePair(TransportConfig client_config, TransportConfig server_config, HostKeys* host_keys)
+MachinePair::MachinePair(TransportConfig client_config, TransportConfig server_config, HostKeySigner* host_keys)
     : client(client_config, nullptr), server(server_config, host_keys ? host_keys : &test_host_keys()) {}
 
 bool MachinePair::carry(MachineEnd& from, MachineEnd& to) {

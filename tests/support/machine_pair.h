@@ -16,7 +16,7 @@ namespace sluice::test {
 // One machine with everything around it recorded.
 class MachineEnd final : TransportPort, SlowWork, UpperLayer, HostKeyJudge {
  public:
-  MachineEnd(const TransportConfig& config, HostKeys* host_keys);
+  MachineEnd(const TransportConfig& config, HostKeySigner* host_keys);
 
   void deliver_line(std::string_view line);
   // As if the data path had opened it; numbers count up as records do.
@@ -66,7 +66,7 @@ class MachinePair {
  public:
   explicit MachinePair(TransportConfig client_config = default_transport_config(Role::client),
                        TransportConfig server_config = default_transport_config(Role::server),
-                       HostKeys* host_keys = nullptr);
+                       HostKeySigner* host_keys = nullptr);
 
   // Carries everything to and fro until nothing moves.
   void settle();
@@ -84,6 +84,6 @@ class MachinePair {
 };
 
 // A session's host keys, made once.
-HostKeys& test_host_keys();
+HostKeySigner& test_host_keys();
 
 }  // namespace sluice::test

@@ -30,11 +30,11 @@ std::unique_ptr<DriverSet> drivers_named(const std::string& name) {
 
 class ServerConnection final : public Connection {
  public:
-  ServerConnection(HostKeys& keys, std::atomic<uint64_t>& rekeys, std::function<void()> authenticated)
+  ServerConnection(HostKeySigner& keys, std::atomic<uint64_t>& rekeys, std::function<void()> authenticated)
       : keys_(keys), rekeys_(rekeys), authenticated_(std::move(authenticated)) {}
 
   void attach(TransportMachine& machine) override { machine_ = &machine; }
-  HostKeys* host_keys() override { return &keys_; }
+  HostKeySigner* host_keys() override { return &keys_; }
   void on_keyed(Bytes) override {}
   bool on_service(std::string_view name) override { return name == "ssh-userauth"; }
   bool on_message(Bytes payload, uint32_t) override {
@@ -56,7 +56,7 @@ class ServerConnection final : public Connection {
   void on_disconnect(uint32_t, std::string_view) override {}
 
  private:
-  HostKeys& keys_;
+  HostKeySigner& keys_;
   std::atomic<uint64_t>& rekeys_;
   std::function<void()> authenticated_;
   TransportMachine* machine_ = nullptr;
@@ -124,7 +124,7 @@ std::vector<uint8_t> LocalHostKeys::public_blob(std::string_view algorithm) cons
   return {blob.begin(), blob.end()};
 }
 
-void LocalHostKeys::sign(HashId, std::string_view algorithm, Bytes exchange_hash, Signed then) {
+void LocalHostKeys::sign(std::string_view, std::string_view algorithm, Bytes exchange_hash, Signed then) {
   auto signature = key_for(algorithm)->sign(algorithm, exchange_hash);
   SLUICE_CHECK(signature.has_value());
   then(std::move(*signature));

@@ -17,14 +17,14 @@
 namespace sluice::test {
 
 // Host keys in this process, signed with on the pool.
-class LocalHostKeys final : public HostKeys {
+class LocalHostKeys final : public HostKeySigner {
  public:
   explicit LocalHostKeys(std::vector<PrivateKey> keys) : keys_(std::move(keys)) {}
   NameList algorithms() const override;
   // SHA256:..., of each key.
   std::vector<std::string> fingerprints() const;
   std::vector<uint8_t> public_blob(std::string_view algorithm) const override;
-  void sign(HashId hash, std::string_view algorithm, Bytes exchange_hash, Signed then) override;
+  void sign(std::string_view kex, std::string_view algorithm, Bytes exchange_hash, Signed then) override;
 
  private:
   const PrivateKey* key_for(std::string_view algorithm) const;

@@ -1,0 +1,87 @@
+// Packets to events to listeners.
+#include "control/monitor_gate.h"
+
+namespace sluice {
+namespace {
+
+// The link is full only when the monitor is busy with as much; it is tried again this often.
+constexpr int64_t kFlushAgainMs = 2;
+
+}  // namespace
+
+MonitorGate::MonitorGate(ControlLoop& loop, int descriptor, std::function<void()> on_lost)
+    : loop_(loop), link_(descriptor), on_lost_(std::move(on_lost)) {
+  loop_.watch(link_.descriptor(), [this] { take_packets(); });
+  client_.list_host_keys();
+  flush();
+}
+
+MonitorGate::~MonitorGate() { loop_.unwatch(link_.descriptor()); }
+
+uint32_t MonitorGate::open(const LoginSource& source, Listener& listener) {
+  const uint32_t connection = client_.open(source);
+  listeners_[connection] = &listener;
+  flush();
+  return connection;
+}
+
+void MonitorGate::close(uint32_t connection) {
+  listeners_.erase(connection);
+  client_.close(connection);
+  flush();
+}
+
+void MonitorGate::sign(uint32_t connection, const SignRequest& request) {
+  client_.sign(connection, request);
+  flush();
+}
+
+void MonitorGate::ask(uint32_t connection, const AuthQuestion& question) {
+  client_.ask(connection, question);
+  flush();
+}
+
+void MonitorGate::flush() {
+  if (lost_) return;
+  if (!link_.flush(client_.output())) return lose();
+  if (!client_.output().empty()) loop_.after(kFlushAgainMs, [this] { flush(); });
+}
+
+void MonitorGate::lose() {
+  if (std::exchange(lost_, true)) return;
+  loop_.unwatch(link_.descriptor());
+  on_lost_();
+}
+
+void MonitorGate::take_packets() {
+  while (!lost_) {
+    Bytes packet;
+    const auto outcome = link_.receive(packet);
+    if (outcome == MonitorLink::Outcome::would_block) return;
+    if (outcome == MonitorLink::Outcome::ended) return lose();
+    auto events = client_.take_packet(packet);
+    if (!events) return lose();
+    for (MonitorEvent& event : *events) take_event(std::move(event));
+  }
+}
+
+void MonitorGate::take_event(MonitorEvent&& event) {
+  if (auto* listed = std::get_if<HostKeysListed>(&event)) {
+    host_keys_ = std::move(listed->keys);
+    if (ready_) ready_();
+    return;
+  }
+  const auto with_listener = [this](uint32_t connection, auto&& then) {
+    const auto found = listeners_.find(connection);
+    if (found != listeners_.end()) then(*found->second);
+  };
+  if (auto* made = std::get_if<Signed>(&event)) {
+    with_listener(made->connection, [&](Listener& l) { l.on_signed(std::move(made->signature)); });
+  } else if (auto* judged = std::get_if<Judged>(&event)) {
+    with_listener(judged->connection, [&](Listener& l) { l.on_judged(std::move(judged->verdict)); });
+  } else if (auto* condemned = std::get_if<Condemned>(&event)) {
+    with_listener(condemned->connection, [&](Listener& l) { l.on_condemned(condemned->reason); });
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,55 @@
+// The network process' way to the monitor: one link for all connections, requests out, answers to whom they concern.
+//
+// One thread, control's. When the monitor is gone the gate says so once; without it there is no server.
+#pragma once
+
+#include <functional>
+#include <unordered_map>
+
+#include "control/control_loop.h"
+#include "control/monitor/monitor_client.h"
+#include "control/monitor/monitor_link.h"
+
+namespace sluice {
+
+class MonitorGate {
+ public:
+  // What a connection is told.
+  class Listener {
+   public:
+    virtual ~Listener() = default;
+    virtual void on_signed(std::vector<uint8_t> signature) = 0;
+    virtual void on_judged(AuthVerdict verdict) = 0;
+    virtual void on_condemned(std::string_view reason) = 0;
+  };
+
+  // `descriptor` is our end of MonitorLink::make_pair().
+  MonitorGate(ControlLoop& loop, int descriptor, std::function<void()> on_lost);
+  ~MonitorGate();
+
+  // Empty until the monitor has answered; connections wait for it.
+  const std::vector<OfferedHostKey>& host_keys() const { return host_keys_; }
+  void when_ready(std::function<void()> then) { ready_ = std::move(then); }
+
+  uint32_t open(const LoginSource& source, Listener& listener);
+  void close(uint32_t connection);
+  void sign(uint32_t connection, const SignRequest& request);
+  void ask(uint32_t connection, const AuthQuestion& question);
+
+ private:
+  void take_packets();
+  void take_event(MonitorEvent&& event);
+  void flush();
+  void lose();
+
+  ControlLoop& loop_;
+  MonitorLink link_;
+  MonitorClient client_;
+  std::function<void()> on_lost_;
+  std::function<void()> ready_;
+  std::vector<OfferedHostKey> host_keys_;
+  std::unordered_map<uint32_t, Listener*> listeners_;
+  bool lost_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,122 @@
+// AuthServer's actions to the transport and the monitor, and back.
+#include "control/server_connection.h"
+
+#include <algorithm>
+
+#include "base/message_numbers.h"
+#include "base/wire.h"
+
+namespace sluice {
+
+ServerConnection::ServerConnection(ControlLoop& loop, MonitorGate& gate, const LoginSource& source,
+                                   const ServerConnectionConfig& config, LoggedIn logged_in)
+    : loop_(loop),
+      gate_(gate),
+      config_(config),
+      logged_in_(std::move(logged_in)),
+      auth_(config.auth),
+      id_(gate.open(source, *this)) {}
+
+ServerConnection::~ServerConnection() {
+  *alive_ = false;
+  gate_.close(id_);
+}
+
+std::function<void()> ServerConnection::guarded(std::function<void()> then) const {
+  return [alive = alive_, then = std::move(then)] {
+    if (*alive) then();
+  };
+}
+
+void ServerConnection::attach(TransportMachine& machine) {
+  machine_ = &machine;
+  loop_.after(config_.login_timeout_ms, guarded([this] {
+                if (!login_done_) machine_->fail_with(ErrorCode::auth_timeout);
+              }));
+}
+
+NameList ServerConnection::algorithms() const {
+  NameList names;
+  for (const OfferedHostKey& key : gate_.host_keys()) {
+    names.insert(names.end(), key.algorithms.begin(), key.algorithms.end());
+  }
+  return names;
+}
+
+std::vector<uint8_t> ServerConnection::public_blob(std::string_view algorithm) const {
+  for (const OfferedHostKey& key : gate_.host_keys()) {
+    if (std::find(key.algorithms.begin(), key.algorithms.end(), algorithm) != key.algorithms.end()) return key.blob;
+  }
+  return {};
+}
+
+void ServerConnection::sign(std::string_view kex, std::string_view algorithm, Bytes exchange_hash, Signed then) {
+  signing_.push_back(std::move(then));
+  gate_.sign(
+      id_,
+      {std::string(kex), std::string(algorithm), public_blob(algorithm), {exchange_hash.begin(), exchange_hash.end()}});
+}
+
+// The monitor answers a connection's requests of one kind in their order.
+void ServerConnection::on_signed(std::vector<uint8_t> signature) {
+  if (signing_.empty()) return machine_->fail_with(ErrorCode::auth_monitor);
+  const Signed then = std::move(signing_.front());
+  signing_.pop_front();
+  then(std::move(signature));
+}
+
+void ServerConnection::on_judged(AuthVerdict verdict) {
+  act(auth_.take_verdict(asked_, std::move(verdict), Instant(ControlLoop::now_ms())), 0);
+}
+
+void ServerConnection::on_condemned(std::string_view) { machine_->fail_with(ErrorCode::auth_monitor); }
+
+bool ServerConnection::on_service(std::string_view name) { return name == "ssh-userauth"; }
+
+bool ServerConnection::on_message(Bytes payload, uint32_t sequence) {
+  if (is_userauth_message(payload[0])) {
+    act(auth_.take(payload, Instant(ControlLoop::now_ms())), sequence);
+    return true;
+  }
+  if (payload[0] == kMsgGlobalRequest) return answer_global_request(payload), true;
+  return payload[0] == kMsgRequestSuccess || payload[0] == kMsgRequestFailure;
+}
+
+// None is served yet; keepalives live by any answer.
+void ServerConnection::answer_global_request(Bytes payload) {
+  WireReader reader(payload);
+  reader.u8();
+  reader.text();
+  const bool wants_reply = reader.boolean();
+  if (!reader.ok()) return machine_->fail_with(ErrorCode::malformed_message);
+  if (wants_reply) machine_->send(WireWriter().u8(kMsgRequestFailure).take());
+}
+
+void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {
+  if (!actions) return machine_->fail_with(actions.error());
+  // Channels must be open before the client can know that it is in.
+  for (const AuthAction& action : *actions) {
+    if (const auto* in = std::get_if<Authenticated>(&action)) {
+      login_done_ = true;
+      machine_->set_authenticated();
+      logged_in_(in->permit);
+    }
+  }
+  for (AuthAction& action : *actions) {
+    if (auto* message = std::get_if<SendMessage>(&action)) {
+      const int64_t wait = message->not_before.count() - ControlLoop::now_ms();
+      if (wait <= 0) {
+        machine_->send(std::move(message->message));
+      } else {
+        loop_.after(wait, guarded([this, bytes = std::move(message->message)] { machine_->send(bytes); }));
+      }
+    } else if (std::holds_alternative<SendUnimplemented>(action)) {
+      machine_->send(WireWriter().u8(kMsgUnimplemented).u32(sequence).take());
+    } else if (const auto* asked = std::get_if<AskMonitor>(&action)) {
+      asked_ = asked->id;
+      gate_.ask(id_, asked->question);
+    }
+  }
+}
+
+}  // namespace sluice

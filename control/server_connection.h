@@ -1,0 +1,63 @@
+// A server's connection above the transport: host key signatures and logins by the monitor, then the application's
+// channels.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "control/auth/auth_server.h"
+#include "control/control_loop.h"
+#include "control/monitor_gate.h"
+
+namespace sluice {
+
+struct ServerConnectionConfig {
+  AuthServerConfig auth;
+  int64_t login_timeout_ms = 30000;  // `ssh timeout`
+};
+
+class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Listener {
+ public:
+  using LoggedIn = std::function<void(const Permit&)>;
+
+  ServerConnection(ControlLoop& loop, MonitorGate& gate, const LoginSource& source,
+                   const ServerConnectionConfig& config, LoggedIn logged_in);
+  ~ServerConnection() override;
+
+ private:
+  void attach(TransportMachine& machine) override;
+  HostKeySigner* host_keys() override { return this; }
+  void on_keyed(Bytes) override {}
+  bool on_service(std::string_view name) override;
+  bool on_message(Bytes payload, uint32_t sequence) override;
+  void on_ext_info(std::string_view, Bytes) override {}
+  void on_rekeyed() override {}
+  void on_disconnect(uint32_t, std::string_view) override {}
+
+  NameList algorithms() const override;
+  std::vector<uint8_t> public_blob(std::string_view algorithm) const override;
+  void sign(std::string_view kex, std::string_view algorithm, Bytes exchange_hash, Signed then) override;
+
+  void on_signed(std::vector<uint8_t> signature) override;
+  void on_judged(AuthVerdict verdict) override;
+  void on_condemned(std::string_view reason) override;
+
+  void act(Result<AuthActions> actions, uint32_t sequence);
+  void answer_global_request(Bytes payload);
+  // A continuation that does nothing once the connection is gone.
+  std::function<void()> guarded(std::function<void()> then) const;
+
+  ControlLoop& loop_;
+  MonitorGate& gate_;
+  ServerConnectionConfig config_;
+  LoggedIn logged_in_;
+  AuthServer auth_;
+  TransportMachine* machine_ = nullptr;
+  uint32_t id_;
+  uint32_t asked_ = 0;
+  bool login_done_ = false;
+  std::deque<Signed> signing_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace sluice
