@@ -12,8 +12,7 @@ namespace sluice {
 
 class MirroredMemory {
  public:
-  // The size is rounded up to whole pages. CHECKs that the kernel has the memory: rings are made at start-up and at
-  // session start, where limits on sessions bound them.
+  // The size is rounded up to whole pages; 0 where the kernel has no descriptors, mappings or memory left.
   explicit MirroredMemory(size_t at_least);
   ~MirroredMemory();
   MirroredMemory(const MirroredMemory&) = delete;
@@ -25,7 +24,7 @@ class MirroredMemory {
   void drop_pages();
 
  private:
-  void map(uint8_t* at, size_t size, int fd, size_t from);
+  static bool map(uint8_t* at, size_t size, int fd, size_t from);
 
   uint8_t* data_ = nullptr;
   size_t size_ = 0;

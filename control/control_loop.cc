@@ -15,6 +15,11 @@
 namespace sluice {
 namespace {
 
+// A text may quote what a peer sent.
+constexpr size_t kMaxDisconnectText = 1024;
+// Events between two looks at everything else: a flood of messages must not starve commands and continuations.
+constexpr size_t kEventsPerStep = 256;
+
 KeyMaterial material(const DirectionKeys& keys) {
   return {keys.cipher_key.view(), keys.iv.view(), keys.mac_key.view()};
 }
@@ -48,6 +53,7 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
   void close(Disconnect code, std::string_view text) override {
     // Before records a person reads the line that was sent; there is no message for it yet.
     if (machine.identified() && !text.empty()) {
+      text = text.substr(0, kMaxDisconnectText);
       send(WireWriter().u8(kMsgDisconnect).u32(static_cast<uint32_t>(code)).string(text).string("").take());
     }
     port.close(session);
@@ -56,7 +62,7 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     return pool.run(source, std::move(work), std::move(then));
   }
   void check(const ResultOrText<void>& result) {
-    if (!result) close(Disconnect::key_exchange_failed, result.error());
+    if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
   }
 
   ControlPort& port;
@@ -143,6 +149,8 @@ void ControlLoop::step(int wait_ms) {
   if (!timers_.empty()) {
     wait_ms = static_cast<int>(std::clamp<int64_t>(timers_.begin()->first - now_ms(), 0, wait_ms));
   }
+  if (more_events_) wait_ms = 0;
+  if (port_.has_overflow()) wait_ms = std::min(wait_ms, 1);
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
   for (int i = 0; i < n; ++i) {
@@ -152,7 +160,12 @@ void ControlLoop::step(int wait_ms) {
     const auto readable = found->second;
     readable();
   }
-  while (auto event = port_.next_event()) take_event(std::move(*event));
+  more_events_ = true;
+  for (size_t i = 0; i < kEventsPerStep && more_events_; ++i) {
+    auto event = port_.next_event();
+    more_events_ = event.has_value();
+    if (event) take_event(std::move(*event));
+  }
   run_timers();
   port_.retry_commands();
 }
@@ -172,7 +185,8 @@ void ControlLoop::take_event(PortEvent&& event) {
     case PortEvent::Kind::failed: entry.machine.fail_with(event.error); return;
     case PortEvent::Kind::ended:
       entry.connection->on_ended();
-      connections_.erase(found);
+      // By number: what it was told may have added connections.
+      connections_.erase(event.session);
       return;
   }
 }

@@ -69,6 +69,7 @@ class ControlLoop {
   std::unordered_map<SessionId, std::unique_ptr<Entry>> connections_;
   std::unordered_map<int, std::function<void()>> watched_;
   std::multimap<int64_t, std::function<void()>> timers_;
+  bool more_events_ = false;
   int epoll_;
   int stop_wake_;
   std::atomic<bool> stopping_{false};

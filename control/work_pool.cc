@@ -28,8 +28,9 @@ WorkPool::~WorkPool() {
 bool WorkPool::run(const std::string& source, std::function<void()> work, std::function<void()> then) {
   {
     const std::lock_guard lock(mutex_);
+    if (queued_ == limits_.queued) return false;
     auto& queue = queues_[source];
-    if (queued_ == limits_.queued || queue.size() == limits_.per_source) return false;
+    if (queue.size() == limits_.per_source) return false;
     if (queue.empty()) turns_.push_back(source);
     queue.push_back({std::move(work), std::move(then)});
     ++queued_;

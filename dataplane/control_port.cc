@@ -40,12 +40,18 @@ ControlPort::~ControlPort() {
 }
 
 void ControlPort::push(PortCommand&& command) {
+  if (!overflow_.empty()) retry_commands();
   if (!overflow_.empty() || !down_.push(std::move(command))) overflow_.push_back(std::move(command));
   wake(down_wake_);
 }
 
 void ControlPort::retry_commands() {
-  while (!overflow_.empty() && down_.push(std::move(overflow_.front()))) overflow_.pop_front();
+  bool any = false;
+  while (!overflow_.empty() && down_.push(std::move(overflow_.front()))) {
+    overflow_.pop_front();
+    any = true;
+  }
+  if (any) wake(down_wake_);
 }
 
 void ControlPort::adopt(SessionId session, std::unique_ptr<Transport> transport, const RekeyLimits& limits) {

@@ -83,6 +83,7 @@ class ControlPort {
   std::optional<PortEvent> next_event() { return up_.pop(); }
   // Commands that found the ring full are kept in order and offered again here.
   void retry_commands();
+  bool has_overflow() const { return !overflow_.empty(); }
   // Readable when there are events.
   int event_descriptor() const { return up_wake_; }
   void clear_event_wake() const;

@@ -78,6 +78,7 @@ ReceivePath::~ReceivePath() {
 }
 
 void ReceivePath::frame(Dispatch& dispatch) {
+  starved_ = false;
   Cursor cursor(transport_, framed_bytes_);
   while (!error_ && !framing_error_ && !ring_.full() && !epochs_.parked() && !(one_at_a_time_ && !ring_.empty())) {
     if (!frame_one(cursor)) break;
@@ -108,6 +109,7 @@ bool ReceivePath::frame_one(Cursor& cursor) {
   }
   if (answer.kind == Deframer::Kind::need) {
     wanted_ = answer.bytes - cursor.available();
+    starved_ = true;
     return false;
   }
   if (answer.kind == Deframer::Kind::corrupt) {

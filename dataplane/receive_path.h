@@ -50,6 +50,10 @@ class ReceivePath {
   size_t in_flight() const { return epochs_.in_flight(); }
   // A hint for the transport: bytes without which nothing new can be framed.
   size_t wanted() const { return wanted_; }
+  // Whether framing stopped for want of bytes, and for nothing else: then an ended stream has nothing more to give.
+  bool starved() const { return starved_; }
+  // Records that have their numbers and IVs and were not handed over yet: the dispatch was full.
+  bool has_unstaged() const { return staged_ != ring_.tail(); }
 
   // RFC 4253 section 7.3: NEWKEYS changes the key of the very next record. From our own first key exchange message
   // until the peer's NEWKEYS was collected, no record is framed before the one before it was released.
@@ -93,6 +97,7 @@ class ReceivePath {
   uint64_t gathered_ = 0;
   uint32_t sequence_;
   bool one_at_a_time_ = false;
+  bool starved_ = false;
   std::optional<ErrorCode> framing_error_;  // behind the records in the ring
   std::optional<ErrorCode> error_;
 };

@@ -8,6 +8,9 @@
 namespace sluice {
 namespace {
 
+// What an entry costs beside its bytes: an UNIMPLEMENTED is five bytes of payload and much more of memory.
+constexpr size_t kOutboxEntry = 128;
+
 RekeyLimits seven_eighths(const RekeyLimits& limits) {
   return {limits.volume_bytes / 8 * 7, limits.time_ns / 8 * 7, limits.records / 8 * 7};
 }
@@ -42,13 +45,14 @@ void Session::take_command(PortCommand&& command) {
       return;
     }
     case PortCommand::Kind::send:
-      outbox_bytes_ += command.bytes.size();
+      if (command.bytes.empty() || command.bytes.size() > kMaxPayload) return cut(ErrorCode::malformed_message);
+      outbox_bytes_ += command.bytes.size() + kOutboxEntry;
       outbox_.push_back({std::move(command.bytes), nullptr, false});
       if (outbox_bytes_ > kMaxOutboxBytes) cut(ErrorCode::peer_does_not_read);
       return;
     case PortCommand::Kind::send_newkeys:
       outbox_.push_back({{kMsgNewKeys}, std::move(command.epoch), command.flag});
-      ++outbox_bytes_;
+      outbox_bytes_ += 1 + kOutboxEntry;
       return;
     case PortCommand::Kind::expect_newkeys:
       newkeys_expected_ = true;
@@ -81,7 +85,8 @@ void Session::read_lines(ControlPort& port) {
         whole = line[n - 1] == '\n';
       }
     }
-    if (!whole && n < line.size()) return;
+    lines_starved_ = !whole && n < line.size();
+    if (lines_starved_) return;
     if (!post(port, PortEvent::Kind::line, Bytes(line).first(n))) return;
     transport_->release(n);
     records_ = n >= 4 && std::memcmp(line.data(), "SSH-", 4) == 0;
@@ -101,6 +106,8 @@ void Session::deliver(ControlPort& port) {
     routed_ += taken;
   }
   if (!error_ && receive_.error() && routed_ == shown_count_) cut(*receive_.error());
+  const bool nothing_left = transport_->ended() && records_ && receive_.starved() && receive_.in_work() == 0;
+  if (nothing_left && transport_->available() > 0) cut(ErrorCode::truncated_stream);
   return_epochs(port);
 }
 
@@ -149,9 +156,9 @@ void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
   drain_outbox();
   if (sink_ && !error_ && !closing_) sink_->on_turn(*this);
   if (send_.error()) return;
-  const RekeyAdvice advice = send_.stage(dispatch, now_ns, limits_);
+  send_.stage(dispatch, now_ns, limits_);
   if (send_.error()) cut(*send_.error());
-  ask_rekey_policy(port, advice, now_ns);
+  ask_rekey_policy(port, now_ns);
 }
 
 void Session::drain_outbox() {
@@ -170,7 +177,7 @@ void Session::drain_outbox() {
       if (next.payload[0] == kMsgKexInit) kex_gate_ = true;
       send_.finish(*draft, next.payload.size());
     }
-    outbox_bytes_ -= next.payload.size();
+    outbox_bytes_ -= next.payload.size() + kOutboxEntry;
     outbox_.pop_front();
   }
 }
@@ -181,9 +188,12 @@ std::optional<Draft> Session::reserve(size_t payload_bytes) {
   return send_.reserve(payload_bytes);
 }
 
-void Session::ask_rekey_policy(ControlPort& port, RekeyAdvice advice, uint64_t now_ns) {
-  if (told_due_ || error_ || closing_) return;
-  const bool due = advice == RekeyAdvice::rekey || advice_for(receive_.epoch(), limits_, now_ns) != RekeyAdvice::keep;
+void Session::ask_rekey_policy(ControlPort& port, uint64_t now_ns) {
+  // While keys are turning the old ones say nothing new, and what they ask for would be asked of an exchange under way.
+  const bool turning = kex_gate_ || peer_in_kex_ || newkeys_expected_ || receive_.parked() || send_.has_next_epoch();
+  if (told_due_ || turning || error_ || closing_) return;
+  const bool due = advice_for(send_.epoch(), limits_, now_ns) != RekeyAdvice::keep ||
+                   advice_for(receive_.epoch(), limits_, now_ns) != RekeyAdvice::keep;
   if (due) {
     told_due_ = post(port, PortEvent::Kind::rekey_due);
   } else if (!told_soon_ && (advice_for(send_.epoch(), soon_, now_ns) != RekeyAdvice::keep ||
@@ -222,6 +232,11 @@ void Session::cut(ErrorCode error) {
   if (!error_) error_ = error;
 }
 
+bool Session::hand_over(Dispatch& dispatch) {
+  receive_.hand_over(dispatch);
+  return receive_.has_unstaged();
+}
+
 bool Session::busy() const {
   return receive_.in_work() > 0 || send_.in_work() > 0 || !outbox_.empty() || transport_->has_unsent();
 }
@@ -229,7 +244,11 @@ bool Session::busy() const {
 bool Session::over(uint64_t now_ns) {
   if (receive_.in_flight() > 0 || send_.in_flight() > 0) return false;
   if (transport_->broken()) return true;
-  if (!closing_) return transport_->ended() && receive_.in_work() == 0 && !error_;
+  if (!closing_) {
+    // All that came was looked at: a peer may say much and close at once.
+    return transport_->ended() && !error_ && receive_.in_work() == 0 &&
+           (records_ ? receive_.starved() : lines_starved_);
+  }
   if (closing_since_ns_ == 0) closing_since_ns_ = now_ns;
   const bool all_sent = outbox_.empty() && send_.in_work() == 0 && !transport_->has_unsent();
   return all_sent || now_ns - closing_since_ns_ > kFarewellNs;

@@ -38,6 +38,8 @@ class Session final : private ChannelSender {
 
   // Nothing in flight, and either closed with everything sent or cut off: the worker drops it.
   bool over(uint64_t now_ns);
+  // For a worker that stops: false when everything that has a number is with the dispatch.
+  bool hand_over(Dispatch& dispatch);
   bool busy() const;
 
  private:
@@ -52,7 +54,7 @@ class Session final : private ChannelSender {
   bool take_newkeys(const Message& message, ControlPort& port);
   bool post(ControlPort& port, PortEvent::Kind kind, Bytes bytes = {}, uint32_t sequence = 0);
   void drain_outbox();
-  void ask_rekey_policy(ControlPort& port, RekeyAdvice advice, uint64_t now_ns);
+  void ask_rekey_policy(ControlPort& port, uint64_t now_ns);
   void return_epochs(ControlPort& port);
   void cut(ErrorCode error);
 
@@ -79,6 +81,7 @@ class Session final : private ChannelSender {
   bool newkeys_strict_ = false;
   bool told_soon_ = false;
   bool told_due_ = false;
+  bool lines_starved_ = false;
   bool closing_ = false;
   uint64_t closing_since_ns_ = 0;
   std::optional<ErrorCode> error_;

@@ -33,7 +33,13 @@ Worker::Worker(const DriverSet& drivers) : dispatch_(drivers), port_(drivers), e
 
 Worker::~Worker() {
   // Devices may still write into records: wait for them before memory goes.
-  while (dispatch_.outstanding() > 0) dispatch_.submit(), dispatch_.poll();
+  bool left = true;
+  while (left) {
+    left = dispatch_.outstanding() > 0;
+    for (auto& [id, watched] : sessions_) left |= watched.session->hand_over(dispatch_);
+    dispatch_.submit();
+    dispatch_.poll();
+  }
   ::close(epoll_);
 }
 
@@ -67,17 +73,10 @@ bool Worker::take_commands() {
   return any;
 }
 
+// Its descriptor is watched from the first wait() on.
 void Worker::adopt(PortCommand&& command) {
   const SessionId id = command.session;
-  const int descriptor = command.transport->descriptor();
-  Watched& watched = sessions_[id];
-  watched.session = std::make_unique<Session>(id, std::move(command.transport), pool_, command.limits);
-  watched.watched = EPOLLIN;
-  if (descriptor < 0) return;
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = id;
-  SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) == 0);
+  sessions_[id].session = std::make_unique<Session>(id, std::move(command.transport), pool_, command.limits);
 }
 
 bool Worker::turn() {
@@ -117,17 +116,20 @@ void Worker::watch(Watched& watched) {
   const uint32_t wanted = (transport.can_receive() ? static_cast<uint32_t>(EPOLLIN) : 0u) |
                           (transport.has_unsent() ? static_cast<uint32_t>(EPOLLOUT) : 0u);
   if (wanted == watched.watched || transport.descriptor() < 0) return;
+  // Errors and hang-ups are always reported: a descriptor of which nothing is wanted must go, or we would never sleep.
+  const int change = watched.watched == 0 ? EPOLL_CTL_ADD : wanted == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
   epoll_event event{};
   event.events = wanted;
   event.data.u64 = watched.session->id();
-  if (::epoll_ctl(epoll_, EPOLL_CTL_MOD, transport.descriptor(), &event) == 0) watched.watched = wanted;
+  if (::epoll_ctl(epoll_, change, transport.descriptor(), &event) == 0) watched.watched = wanted;
 }
 
 void Worker::wait() {
   bool busy = dispatch_.outstanding() > 0;
   for (auto& [id, watched] : sessions_) {
     watch(watched);
-    busy = busy || (watched.session->busy() && (watched.watched & EPOLLOUT) == 0);
+    const bool unwatched = watched.watched == 0 && watched.session->transport().descriptor() >= 0;
+    busy = busy || unwatched || (watched.session->busy() && (watched.watched & EPOLLOUT) == 0);
   }
   if (port_.has_commands()) return;
   std::array<epoll_event, 64> events;

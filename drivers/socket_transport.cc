@@ -25,6 +25,8 @@ bool is_transient(int error) { return error == EAGAIN || error == EWOULDBLOCK ||
 
 SocketTransport::SocketTransport(int descriptor, const SocketTransportSize& size)
     : Transport(size.send), descriptor_(descriptor), received_(size.receive) {
+  // Without memory for its rings a connection is as good as lost; the others go on.
+  if (received_.size() == 0 || send_ring().capacity() == 0) ended_ = broken_ = true;
   ::fcntl(descriptor_, F_SETFL, ::fcntl(descriptor_, F_GETFL) | O_NONBLOCK);
   const int on = 1;
   // Batches are ours to make. Fails on a Unix socket, where there is nothing to switch off.

@@ -117,8 +117,9 @@ void TransportMachine::run_slow(std::function<void()> work, std::function<void()
 
 void TransportMachine::take_method_message(Bytes payload) {
   auto* exchange = std::get_if<Exchanging>(&kex_);
-  if (exchange == nullptr || exchange->busy) return fail_with(ErrorCode::unexpected_message);
+  if (exchange == nullptr) return fail_with(ErrorCode::unexpected_message);
   if (std::exchange(exchange->ignore_next, false)) return;
+  if (exchange->busy) return fail_with(ErrorCode::unexpected_message);
   step({payload.begin(), payload.end()});
 }
 
@@ -157,6 +158,8 @@ void TransportMachine::finish_step(const std::shared_ptr<Outcome>& outcome) {
   auto& exchange = std::get<Exchanging>(kex_);
   if (!outcome->step) return fail_with(outcome->step.error());
   if (auto* reply = std::get_if<Payload>(&*outcome->step)) {
+    // A group is no reply: NEWKEYS behind it came too early.
+    if (exchange.peer_turned) return fail_with(ErrorCode::unexpected_message);
     exchange.busy = exchange.reply_taken = false;
     return around_.port.send(std::move(*reply));
   }
@@ -193,7 +196,9 @@ void TransportMachine::turn(const std::shared_ptr<Outcome>& outcome) {
   if (first) session_id_.assign(outcome->hash.view().begin(), outcome->hash.view().end());
   negotiated_ = exchange.agreed;
   around_.port.install_receive(std::move(is_server() ? outcome->client_to_server : outcome->server_to_client));
+  if (closed_) return;
   around_.port.send_newkeys(std::move(is_server() ? outcome->server_to_client : outcome->client_to_server), strict_);
+  if (closed_) return;
   kex_ = Turning{};
   if (std::exchange(ext_info_due_, false)) send_ext_info();
   release_waiting();

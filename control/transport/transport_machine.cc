@@ -50,6 +50,7 @@ TransportMachine::~TransportMachine() { *alive_ = false; }
 void TransportMachine::start() { around_.port.send_line(own_identification_); }
 
 size_t TransportMachine::take_bytes(Bytes received) {
+  if (closed_) return received.size();
   auto answer = identification_.take(received);
   if (answer.kind == IdentificationReader::Kind::refused) {
     // RFC 4253 section 4.2 has no message for it yet: a line that a person can read, then the end.
@@ -79,7 +80,8 @@ void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
   if (closed_ || payload.empty() || !phase_) return;
   const uint8_t number = payload[0];
   const Role peer = is_server() ? Role::client : Role::server;
-  const bool both_inits_sent = std::holds_alternative<Exchanging>(kex_) && *phase_ >= TransportPhase::keyed;
+  const bool rekeying = std::holds_alternative<Exchanging>(kex_) || std::holds_alternative<Turning>(kex_);
+  const bool both_inits_sent = rekeying && *phase_ >= TransportPhase::keyed;
   switch (judge_message(*phase_, peer, both_inits_sent, number)) {
     case Verdict::take: break;
     case Verdict::unimplemented: return send(WireWriter().u8(kMsgUnimplemented).u32(sequence).take());
@@ -99,6 +101,8 @@ void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
     case kMsgServiceAccept: return take_service(payload);
     case kMsgExtInfo: return take_ext_info(payload);
     case kMsgPing: {
+      // A record may be longer than what we send: its echo would not fit one of ours.
+      if (payload.size() > kMaxPayload) return fail_with(ErrorCode::malformed_message);
       // OpenSSH's PROTOCOL: the answer is the same bytes under the next number.
       std::vector<uint8_t> pong(payload.begin(), payload.end());
       pong[0] = kMsgPong;
@@ -187,7 +191,9 @@ void TransportMachine::take_service(Bytes payload) {
   WireReader reader(payload);
   reader.u8();
   const std::string name(reader.text());
-  if (!reader.ok() || !reader.at_end()) return fail_with(ErrorCode::malformed_message);
+  if (!reader.ok() || !reader.at_end() || name.size() > kMaxNameLength) {
+    return fail_with(ErrorCode::malformed_message);
+  }
   const bool expected = is_server() || (!requested_service_.empty() && name == requested_service_);
   if (!expected || !around_.upper.on_service(name)) {
     return refuse(Disconnect::service_not_available, "Service " + name + " is not available");

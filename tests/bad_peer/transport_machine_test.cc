@@ -172,6 +172,32 @@ TEST(Server, Refuses_channels_before_authentication) {
   }
 }
 
+TEST(Ping, One_that_could_not_be_echoed_in_a_record_of_ours_ends_the_connection) {
+  for (const Role role : {Role::client, Role::server}) {
+    auto pair = pair_at(Stage::keyed);
+    pair->end(role).deliver(WireWriter().u8(kMsgPing).string(std::vector<uint8_t>(70000)).take());
+    EXPECT_EQ(pair->end(role).closed, Disconnect::protocol_error);
+  }
+}
+
+TEST(Server, A_service_name_as_long_as_a_record_is_malformed) {
+  auto pair = pair_at(Stage::keyed);
+  pair->server.deliver(WireWriter().u8(kMsgServiceRequest).string(std::string(70000, 'x')).take());
+  ASSERT_TRUE(pair->server.closed.has_value());
+  EXPECT_LT(pair->server.closed_text.size(), 2000u);
+}
+
+TEST(Rekeying, A_peer_that_has_not_turned_yet_may_send_only_the_exchange) {
+  auto pair = pair_at(Stage::rekeying);
+  // Everything up to our own NEWKEYS; the client's is held back.
+  while (pair->client.run_slow()) {}
+  pair->server.deliver(pair->client.sent.front());
+  while (pair->server.run_slow()) {}
+  ASSERT_FALSE(pair->server.closed) << pair->server.closed_text;
+  pair->server.deliver(WireWriter().u8(kMsgGlobalRequest).string("x").boolean(false).take());
+  EXPECT_EQ(pair->server.closed, Disconnect::protocol_error);
+}
+
 TEST(Server, Gives_no_service_but_userauth) {
   auto pair = pair_at(Stage::keyed);
   pair->server.deliver(WireWriter().u8(kMsgServiceRequest).string("ssh-connection").take());

@@ -83,6 +83,15 @@ TEST(Connection, A_peer_that_rekeys_every_few_packets_is_served) {
   EXPECT_GE(outcome.rekeys, 3u);
 }
 
+TEST(Connection, A_client_rekeys_again_and_again_by_its_own_limit) {
+  Options options;
+  options.bytes = 64u << 20;
+  options.client_limit = 4u << 20;
+  const Outcome outcome = echo(options);
+  EXPECT_TRUE(outcome.closed && !outcome.wrong) << outcome.disconnect;
+  EXPECT_GE(outcome.rekeys, 3u) << "not once and never again";
+}
+
 TEST(Connection, Many_at_once_share_a_worker_and_all_bytes_are_right) {
   TestEnd server_end, client_end;
   ServerOptions server_options;

@@ -1,0 +1,96 @@
+// A worker's sessions at their edges: much said and closed at once, echoes that would not fit, peers that do not read.
+#include "dataplane/worker.h"
+
+#include <gtest/gtest.h>
+
+#include "base/message_numbers.h"
+#include "drivers/driver_registry.h"
+#include "drivers/memory_transport.h"
+#include "drivers/reference_crypto.h"
+
+namespace sluice {
+namespace {
+
+class WorkerTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    drivers_ = std::move(*make_driver_set("openssl"));
+    worker_ = std::make_unique<Worker>(*drivers_);
+    auto transport = std::make_unique<MemoryTransport>(size_t{1} << 20);
+    transport_ = transport.get();
+    worker_->port().adopt(1, std::move(transport), {});
+  }
+
+  void say(Bytes bytes) { ASSERT_EQ(transport_->receive(bytes), bytes.size()); }
+  void say_record(uint8_t number) {
+    const std::vector<uint8_t> payload{number, 0, 0, 0, 0};
+    say(frame_payload(plain_suite(), payload));
+  }
+
+  // Turns until the session is gone or `most` turns passed; what control heard is counted by kind.
+  void run(int most = 2000) {
+    for (int i = 0; i < most; ++i) {
+      worker_->turn();
+      while (auto event = worker_->port().next_event()) ++heard_[event->kind], last_ = std::move(*event);
+      if (heard_[PortEvent::Kind::ended] > 0) return;
+    }
+  }
+
+  std::unique_ptr<DriverSet> drivers_;
+  std::unique_ptr<Worker> worker_;
+  MemoryTransport* transport_ = nullptr;
+  std::map<PortEvent::Kind, size_t> heard_;
+  PortEvent last_;
+};
+
+TEST_F(WorkerTest, All_records_before_a_close_are_heard) {
+  say(bytes_of("SSH-2.0-x\r\n"));
+  for (int i = 0; i < 1000; ++i) say_record(kMsgIgnore);
+  transport_->end();
+  run();
+  EXPECT_EQ(heard_[PortEvent::Kind::line], 1u);
+  EXPECT_EQ(heard_[PortEvent::Kind::message], 1000u);
+  EXPECT_EQ(heard_[PortEvent::Kind::ended], 1u);
+  EXPECT_EQ(heard_[PortEvent::Kind::failed], 0u);
+}
+
+TEST_F(WorkerTest, A_close_inside_a_record_is_a_truncated_stream) {
+  say(bytes_of("SSH-2.0-x\r\n"));
+  say_record(kMsgIgnore);
+  const std::vector<uint8_t> half{0, 0, 0, 12, 6, 2};
+  say(half);
+  transport_->end();
+  run(50);
+  ASSERT_EQ(heard_[PortEvent::Kind::failed], 1u);
+  EXPECT_EQ(last_.error, ErrorCode::truncated_stream);
+  worker_->port().close(1);
+  run();
+  EXPECT_EQ(heard_[PortEvent::Kind::ended], 1u);
+}
+
+TEST_F(WorkerTest, A_close_before_anything_was_said_is_just_an_end) {
+  say(bytes_of("SSH-2."));
+  transport_->end();
+  run();
+  EXPECT_EQ(heard_[PortEvent::Kind::ended], 1u);
+}
+
+TEST_F(WorkerTest, A_message_too_long_for_a_record_of_ours_ends_that_session_only) {
+  worker_->port().send(1, std::vector<uint8_t>(kMaxPayload + 1, kMsgPong));
+  run(50);
+  EXPECT_EQ(heard_[PortEvent::Kind::failed], 1u);
+}
+
+TEST_F(WorkerTest, A_peer_that_makes_us_answer_and_never_reads_is_cut_off) {
+  say(bytes_of("SSH-2.0-x\r\n"));
+  size_t answers = 0;
+  while (heard_[PortEvent::Kind::failed] == 0 && answers < 200000) {
+    for (int i = 0; i < 100; ++i, ++answers) worker_->port().send(1, {kMsgUnimplemented, 0, 0, 0, 0});
+    run(1);
+  }
+  EXPECT_EQ(last_.error, ErrorCode::peer_does_not_read);
+  EXPECT_LT(answers, 100000u) << "what waits is counted with what it costs";
+}
+
+}  // namespace
+}  // namespace sluice
