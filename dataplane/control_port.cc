@@ -20,6 +20,13 @@ void wake(int descriptor) {
   [[maybe_unused]] const ssize_t n = ::write(descriptor, &one, sizeof one);
 }
 
+PortCommand command_for(PortCommand::Kind kind, SessionId session) {
+  PortCommand command;
+  command.kind = kind;
+  command.session = session;
+  return command;
+}
+
 void clear(int descriptor) {
   uint64_t count;
   [[maybe_unused]] const ssize_t n = ::read(descriptor, &count, sizeof count);
@@ -55,34 +62,26 @@ void ControlPort::retry_commands() {
 }
 
 void ControlPort::adopt(SessionId session, std::unique_ptr<Transport> transport, const RekeyLimits& limits) {
-  PortCommand command;
-  command.kind = PortCommand::Kind::adopt;
-  command.session = session;
+  PortCommand command = command_for(PortCommand::Kind::adopt, session);
   command.limits = limits;
   command.transport = std::move(transport);
   push(std::move(command));
 }
 
 void ControlPort::send_raw(SessionId session, std::vector<uint8_t> bytes) {
-  PortCommand command;
-  command.kind = PortCommand::Kind::send_raw;
-  command.session = session;
+  PortCommand command = command_for(PortCommand::Kind::send_raw, session);
   command.bytes = std::move(bytes);
   push(std::move(command));
 }
 
 void ControlPort::send(SessionId session, std::vector<uint8_t> payload) {
-  PortCommand command;
-  command.kind = PortCommand::Kind::send;
-  command.session = session;
+  PortCommand command = command_for(PortCommand::Kind::send, session);
   command.bytes = std::move(payload);
   push(std::move(command));
 }
 
 void ControlPort::expect_newkeys(SessionId session, bool strict) {
-  PortCommand command;
-  command.kind = PortCommand::Kind::expect_newkeys;
-  command.session = session;
+  PortCommand command = command_for(PortCommand::Kind::expect_newkeys, session);
   command.flag = strict;
   push(std::move(command));
 }
@@ -91,9 +90,7 @@ ResultOrText<void> ControlPort::push_keys(PortCommand::Kind kind, SessionId sess
                                           const CipherSuite& suite, const KeyMaterial& keys, bool flag) {
   auto epoch = KeyEpoch::prepare(suite, direction, keys, drivers_, monotonic_ns());
   if (!epoch) return fail(epoch.error());
-  PortCommand command;
-  command.kind = kind;
-  command.session = session;
+  PortCommand command = command_for(kind, session);
   command.flag = flag;
   command.epoch = std::move(*epoch);
   push(std::move(command));
@@ -110,19 +107,12 @@ ResultOrText<void> ControlPort::send_newkeys(SessionId session, const CipherSuit
 }
 
 void ControlPort::open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink) {
-  PortCommand command;
-  command.kind = PortCommand::Kind::open_channels;
-  command.session = session;
+  PortCommand command = command_for(PortCommand::Kind::open_channels, session);
   command.sink = std::move(sink);
   push(std::move(command));
 }
 
-void ControlPort::close(SessionId session) {
-  PortCommand command;
-  command.kind = PortCommand::Kind::close;
-  command.session = session;
-  push(std::move(command));
-}
+void ControlPort::close(SessionId session) { push(command_for(PortCommand::Kind::close, session)); }
 
 bool ControlPort::post(PortEvent&& event) {
   if (!up_.push(std::move(event))) return false;
