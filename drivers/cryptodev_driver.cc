@@ -96,6 +96,8 @@ class CryptodevDriver final : public CryptoDriver {
 
 ResultOrText<std::unique_ptr<PreparedKey>> CryptodevDriver::prepare(const CipherSuite& suite, Direction direction,
                                                                     const KeyMaterial& keys) {
+  // Not asked for what it lacks: crypto_openssl's PMD leaks a context with each session that it refuses.
+  if (const Support support = supports(suite); !support.yes) return fail(support.reason);
   auto session = device_.make_session(suite, direction, keys);
   if (!session) return fail(session.error());
   return std::make_unique<CryptodevKey>(suite, device_, *session);

@@ -62,7 +62,8 @@ def run_program(test, build, options, total):
         if options.full:
             environment.update(FULL_ENVIRONMENT)
         try:
-            done = subprocess.run(test["cmd"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            # Meson's commands are relative to the build folder.
+            done = subprocess.run(test["cmd"], cwd=ROOT / build, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                   text=True, errors="replace", timeout=test["timeout"] * (8 if options.full else 1))
             code, output = done.returncode, done.stdout
         except subprocess.TimeoutExpired as late:
