@@ -2,17 +2,12 @@
 #include "dataplane/control_port.h"
 
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 namespace sluice {
 namespace {
-
-uint64_t monotonic_ns() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
 
 void wake(int descriptor) {
   const uint64_t one = 1;
@@ -88,7 +83,7 @@ void ControlPort::expect_newkeys(SessionId session, bool strict) {
 
 ResultOrText<void> ControlPort::push_keys(PortCommand::Kind kind, SessionId session, Direction direction,
                                           const CipherSuite& suite, const KeyMaterial& keys, bool flag) {
-  auto epoch = KeyEpoch::prepare(suite, direction, keys, drivers_, monotonic_ns());
+  auto epoch = KeyEpoch::prepare(suite, direction, keys, drivers_, monotonic_clock().now_ns());
   if (!epoch) return fail(epoch.error());
   PortCommand command = command_for(kind, session);
   command.flag = flag;

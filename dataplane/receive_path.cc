@@ -108,7 +108,6 @@ bool ReceivePath::frame_one(Cursor& cursor) {
     answer = deframer_.next(cursor.available(), first);
   }
   if (answer.kind == Deframer::Kind::need) {
-    wanted_ = answer.bytes - cursor.available();
     starved_ = true;
     return false;
   }

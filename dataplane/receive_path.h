@@ -48,8 +48,6 @@ class ReceivePath {
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
   size_t in_flight() const { return epochs_.in_flight(); }
-  // A hint for the transport: bytes without which nothing new can be framed.
-  size_t wanted() const { return wanted_; }
   // Whether framing stopped for want of bytes, and for nothing else: then an ended stream has nothing more to give.
   bool starved() const { return starved_; }
   // Records that have their numbers and IVs and were not handed over yet: the dispatch was full.
@@ -93,7 +91,6 @@ class ReceivePath {
   size_t staged_ = 0;     // ring positions below are with the dispatch or finished
   size_t collected_ = 0;  // ring positions below were shown
   size_t framed_bytes_ = 0;
-  size_t wanted_ = 0;
   uint64_t gathered_ = 0;
   uint32_t sequence_;
   bool one_at_a_time_ = false;

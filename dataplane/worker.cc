@@ -2,8 +2,9 @@
 #include "dataplane/worker.h"
 
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 namespace sluice {
 namespace {
@@ -14,12 +15,6 @@ constexpr uint64_t kSpinNs = 50'000;
 constexpr int kIdleWaitMs = 1000;
 // While devices hold records, or a session waits for ring space, nothing will make a descriptor ready.
 constexpr int kBusyWaitMs = 1;
-
-uint64_t now_ns() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
-}
 
 }  // namespace
 
@@ -44,11 +39,11 @@ Worker::~Worker() {
 }
 
 void Worker::run() {
-  uint64_t last_work = now_ns();
+  uint64_t last_work = monotonic_clock().now_ns();
   while (!stopping_.load(std::memory_order_relaxed)) {
     if (turn()) {
-      last_work = now_ns();
-    } else if (now_ns() - last_work > kSpinNs) {
+      last_work = monotonic_clock().now_ns();
+    } else if (monotonic_clock().now_ns() - last_work > kSpinNs) {
       wait();
     }
   }
@@ -84,7 +79,7 @@ bool Worker::turn() {
   for (auto& [id, watched] : sessions_) watched.session->receive(port_, dispatch_);
   dispatch_.submit();
   moved |= dispatch_.poll() > 0;
-  const uint64_t now = now_ns();
+  const uint64_t now = monotonic_clock().now_ns();
   for (auto& [id, watched] : sessions_) {
     watched.session->deliver(port_);
     watched.session->send(port_, dispatch_, now);
