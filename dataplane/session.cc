@@ -182,6 +182,7 @@ bool Session::post(ControlPort& port, PortEvent::Kind kind, Bytes bytes, uint32_
 
 void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
   drain_outbox();
+  asked_turn_ = false;
   if (sink_ && !error_ && !closing_) sink_->on_turn(*this);
   if (!notes_.empty()) post_notes(port);
   if (send_.error()) return;
@@ -277,7 +278,7 @@ bool Session::hand_over(Dispatch& dispatch) {
 bool Session::busy() const {
   const bool unread = transport_->available() > 0 && !(records_ ? receive_.starved() : lines_starved_);
   return receive_.in_work() > 0 || send_.in_work() > 0 || !outbox_.empty() || transport_->has_unsent() || unread ||
-         !notes_.empty();
+         !notes_.empty() || asked_turn_;
 }
 
 bool Session::over(uint64_t now_ns) {

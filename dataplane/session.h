@@ -73,6 +73,7 @@ class Session final : private ChannelSender {
   void tell_control(SinkNote&& note) override { notes_.push_back(std::move(note)); }
   bool watch(int descriptor, Watcher& watcher) override { return watches_.watch(descriptor, id_, watcher); }
   void unwatch(int descriptor) override { watches_.unwatch(descriptor); }
+  void ask_turn() override { asked_turn_ = true; }
 
   SessionId id_;
   std::unique_ptr<Transport> transport_;
@@ -89,6 +90,7 @@ class Session final : private ChannelSender {
   size_t shown_count_ = 0;
   size_t routed_ = 0;
   bool moved_ = false;
+  bool asked_turn_ = false;
   bool records_ = false;      // the peer's identification line has passed
   bool kex_gate_ = false;     // between our KEXINIT and our NEWKEYS
   bool peer_in_kex_ = false;  // between the peer's KEXINIT and its NEWKEYS
