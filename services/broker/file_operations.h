@@ -4,10 +4,10 @@
 #pragma once
 
 #include <string>
+#include <tl/expected.hpp>
 
 #include "base/unique_fd.h"
 #include "services/broker/file_requests.h"
-#include "tl/expected.hpp"
 
 namespace sluice {
 
