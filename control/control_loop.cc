@@ -125,6 +125,11 @@ void ControlLoop::open_channels(SessionId session, std::unique_ptr<ConnectionSin
   if (found != connections_.end()) found->second->port.open_channels(session, std::move(sink));
 }
 
+void ControlLoop::tell_sink(SessionId session, SinkNote&& note) {
+  const auto found = connections_.find(session);
+  if (found != connections_.end()) found->second->port.tell_sink(session, std::move(note));
+}
+
 void ControlLoop::watch(int descriptor, std::function<void()> readable) {
   watched_[descriptor] = std::move(readable);
   epoll_event event{};

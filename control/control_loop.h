@@ -53,7 +53,7 @@ class ControlLoop {
   void unwatch(int descriptor);
   void open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink);
 
-  void tell_sink(SessionId session, SinkNote&& note) { port_.tell_sink(session, std::move(note)); }
+  void tell_sink(SessionId session, SinkNote&& note);
 
   // Calls back, on this thread, not before so many milliseconds have passed.
   void after(int64_t ms, std::function<void()> then);
