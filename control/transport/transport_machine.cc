@@ -44,7 +44,13 @@ TransportMachine::TransportMachine(const TransportConfig& config, const Surround
       around_(around),
       identification_(config.role),
       own_identification_(sluice::own_identification(config.software)) {
-  if (is_server() && config_.host_keys.empty()) config_.host_keys = around_.host_keys->algorithms();
+  if (!is_server()) return;
+  // Allowed ones whose key is there; our order where one was given.
+  const NameList present = around_.host_keys->algorithms();
+  if (config_.host_keys.empty()) config_.host_keys = present;
+  std::erase_if(config_.host_keys, [&](const std::string& name) {
+    return std::find(present.begin(), present.end(), name) == present.end();
+  });
 }
 
 TransportMachine::~TransportMachine() { *alive_ = false; }

@@ -22,7 +22,7 @@ struct TransportConfig {
   Role role = Role::server;
   std::string software = "Sluice_0.1";
   NameList kex;
-  NameList host_keys;  // client: algorithms that it accepts. Server: empty means all that HostKeySigner has
+  NameList host_keys;  // that are accepted; on a server of those that HostKeySigner has, and empty means all
   NameList ciphers;
   NameList macs;
   NameList signature_algorithms;  // the server's server-sig-algs
@@ -77,6 +77,8 @@ class TransportMachine {
   void set_authenticated();
   void close(Disconnect code, std::string_view text);
 
+  // That may be agreed on.
+  const NameList& host_key_algorithms() const { return config_.host_keys; }
   Bytes session_id() const { return session_id_; }
   const Negotiated& negotiated() const { return negotiated_; }
   const Identification& peer() const { return identification_.peer(); }

@@ -19,6 +19,7 @@
 #include "control/listener.h"
 #include "control/monitor/monitor_link.h"
 #include "control/server_connection.h"
+#include "control/transport/crypto_policy.h"
 #include "drivers/socket_transport.h"
 #include "tests/support/test_peer.h"
 
@@ -83,14 +84,24 @@ ListenerConfig listener_config(const Settings& settings) {
   return config;
 }
 
+CryptoPolicy policy_of(const Settings& settings) {
+  int modern = 0;
+  settings.apply("modern", modern);
+  return modern != 0 ? CryptoPolicy::modern : CryptoPolicy::standard;
+}
+
 class Server {
  public:
   Server(test::TestEnd& end, MonitorGate& gate, const Settings& settings)
       : end_(end),
         gate_(gate),
-        transport_(default_transport_config(Role::server)),
+        transport_(transport_config(Role::server, policy_of(settings))),
         listener_(end.loop(), listener_config(settings), [this](Arrival arrival) { take(std::move(arrival)); }) {
     settings.apply("login-timeout-ms", connection_.login_timeout_ms);
+    settings.apply("alive-interval-ms", connection_.alive_interval_ms);
+    settings.apply("alive-count-max", connection_.alive_count_max);
+    settings.apply("rekey-every-ms", rekey_every_ms_);
+    if (rekey_every_ms_ > 0) rekey_soon();
     std::vector<ListeningSocket> sockets;
     sockets.push_back(std::move(*ListeningSocket::open({.address = "127.0.0.1", .port = 0}, {.dscp = 16})));
     listener_.listen(std::move(sockets));
@@ -112,6 +123,14 @@ class Server {
   }
 
  private:
+  // The operator's hand.
+  void rekey_soon() {
+    end_.loop().after(rekey_every_ms_, [this] {
+      end_.loop().rekey_all();
+      rekey_soon();
+    });
+  }
+
   void take(Arrival arrival) {
     ControlLoop& loop = end_.loop();
     auto session = std::make_shared<SessionId>(0);
@@ -129,6 +148,7 @@ class Server {
   MonitorGate& gate_;
   TransportConfig transport_;
   ServerConnectionConfig connection_;
+  int64_t rekey_every_ms_ = 0;
   Listener listener_;
 };
 
