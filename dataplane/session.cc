@@ -32,7 +32,8 @@ Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool&
       soon_(seven_eighths(limits)),
       watches_(watches) {}
 
-Session::~Session() = default;
+// The sink may still talk to its session while it goes.
+Session::~Session() { sink_.reset(); }
 
 void Session::take_command(PortCommand&& command) {
   moved_ = true;
