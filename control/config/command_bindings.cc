@@ -313,12 +313,24 @@ Refusal too_many_keys(const UserSettings& user) {
   return user.keys.size() + user.key_hashes.size() < kMaxKeysPerUser ? Refusal() : "too many keys for one user";
 }
 
+// Pasted keys come in lines of a terminal's width, or broken behind the type.
+std::string without_breaks(const std::string& block) {
+  std::string text;
+  for (const char c : block) {
+    if (c != '\n')
+      text += c;
+    else if (find_key_type(text) != nullptr)
+      text += ' ';
+  }
+  return text;
+}
+
 Refusal add_key(ServerConfig& config, const CommandLine& line) {
   const auto user = user_named(config, line.context[0]);
   if (!user) return user.error();
   if (Refusal refusal = too_many_keys(**user); !refusal.empty()) return refusal;
   // As in .ssh/id_rsa.pub. Of the bare base64, the type is written in its beginning.
-  std::string text = first_of(line, 0);
+  std::string text = without_breaks(first_of(line, 0));
   if (text.starts_with("AAAAB3NzaC1yc2E")) text.insert(0, "ssh-rsa ");
   KeyLimits limits;
   // What `crypto key minimum-rsa` asks for is kept and shown, but lets nobody in below it.

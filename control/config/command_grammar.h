@@ -12,8 +12,8 @@
 
 namespace sluice {
 
-// Longer than any command: a key of 16384 bits in one line.
-inline constexpr size_t kMaxConfigLine = kMaxValue;
+// A value of any length with the words in front of it.
+inline constexpr size_t kMaxConfigLine = kMaxValue + 1024;
 
 enum class CommandForm : uint8_t { set, negate, reset };
 
@@ -78,7 +78,5 @@ class CommandGrammar {
 
 // The rows of a table that share words share their help: of the words up to the last of these.
 std::string_view shared_help(std::string_view words);
-// How a value is shown in help and errors: "<5-120>", "NAME", "local | remote".
-std::string shown_value(const PatternElement& element, Platform platform);
 
 }  // namespace sluice

@@ -4,7 +4,7 @@
 #include <array>
 
 #include "control/config/command_bindings.h"
-#include "control/config/setting_binding.h"
+#include "control/config/entry_binding.h"
 
 namespace sluice {
 namespace {
@@ -62,8 +62,29 @@ constexpr std::array kSharedHelp{
     SharedHelp{"logging", "Where log lines go"},
 };
 
+struct SectionStart {
+  std::string_view setting;
+  std::string_view title;
+};
+
+constexpr std::array kSections{
+    SectionStart{"platform", "The host"},
+    SectionStart{"aaa-new-model", "Users and logins"},
+    SectionStart{"ssh-server", "Where the server listens"},
+    SectionStart{"ciphers", "Algorithms and keys"},
+    SectionStart{"rekey-time", "Rekeying"},
+    SectionStart{"login-timeout", "Limits"},
+    SectionStart{"forward-local", "What a session may do"},
+    SectionStart{"workers", "The machine"},
+    SectionStart{"radius", "Kept for later"},
+};
+
+constexpr std::string_view kRadius = "radius", kTacacs = "tacacs", kSnmp = "snmp", kTrustpoint = "trustpoint",
+                           kCertificate = "certificate";
+constexpr std::string_view kNoAaa = "AAA servers are not asked", kNoSnmp = "there are no traps",
+                           kNoTrustpoints = "there are no trustpoints";
+
 const std::array kCommands{
-    // The host.
     CommandRow{"platform {sluice|ios|ios-xr}", kOwn, "platform",
                "Whose defaults, orders of preference and forms of show", choice<kPlatforms, &C::platform>()},
     CommandRow{"hostname HOSTNAME", kOwn | kIos | kXr, "hostname", "This host's name, shown in prompts",
@@ -78,7 +99,6 @@ const std::array kCommands{
                .binding = text<&C::state_directory>(),
                .restart = "the folder is opened once"},
 
-    // Users and logins.
     CommandRow{"aaa new-model", kOwn | kIos, "aaa-new-model", "Logins and commands by the AAA lists",
                toggle<&C::aaa, &AaaSettings::new_model>()},
     CommandRow{"aaa authentication login NAME NAME...", kOwn | kIos | kXr, "aaa-login",
@@ -162,7 +182,6 @@ const std::array kCommands{
                maybe<&C::banner_login>()},
     CommandRow{"banner motd TEXT", kOwn | kIos | kXr, "banner-motd", "Shown after the login", maybe<&C::banner_motd>()},
 
-    // Where the server listens.
     CommandRow{"ssh server", kOwn | kXr, "ssh-server", "Serve SSH", toggle<&C::enabled>()},
     CommandRow{"ssh server v2", kOwn | kXr, "ssh-version", "Serve version 2 only, as Sluice always does", kVersionTwo},
     CommandRow{"ip ssh version [{1|2}]", kIos, "ssh-version", "The version of the protocol; version 1 is not served",
@@ -198,7 +217,6 @@ const std::array kCommands{
                "The TCP window scale factor; the kernel's unless given",
                maybe<&C::listen, &ListenSettings::tcp_window_scale>()},
 
-    // Algorithms and keys.
     CommandRow{"ssh server algorithms cipher CIPHER...", kOwn | kXr, "ciphers", "Ciphers, in order",
                names<&C::algorithms, &AlgorithmSettings::ciphers>()},
     CommandRow{"ip ssh server algorithm encryption CIPHER...", kIos, "ciphers", "Ciphers, in order",
@@ -235,7 +253,6 @@ const std::array kCommands{
     CommandRow{"ip ssh rsa keypair-name LABEL", kOwn | kIos | kXr, "rsa-keypair", "The label of the RSA host key",
                text<&C::algorithms, &AlgorithmSettings::rsa_keypair>()},
 
-    // Rekeying.
     CommandRow{"ssh server rekey-time <30-1440 minutes>", kOwn | kIos | kXr, "rekey-time", "New keys after this time",
                number<&C::rekey, &RekeySettings::minutes>()},
     CommandRow{"ssh server rekey-volume <1024-4095 megabytes>", kOwn | kIos | kXr, "rekey-volume",
@@ -248,7 +265,6 @@ const std::array kCommands{
     CommandRow{"ssh server rekey-packets <64-2147483648>", kOwn, "rekey-packets", "New keys after so many packets",
                number_or_none<&C::rekey, &RekeySettings::packets>()},
 
-    // Limits.
     CommandRow{"ssh timeout <5-120 seconds>", kOwn | kXr, "login-timeout", "Set timeout value for SSH",
                number<&C::limits, &LoginLimits::login_timeout_s>()},
     CommandRow{"ip ssh time-out <1-120 seconds>", kIos, "login-timeout", "The time to log in",
@@ -282,7 +298,6 @@ const std::array kCommands{
                "All windows together, beyond what each needs at least",
                number<&C::session, &SessionSettings::window_budget_megabytes>()},
 
-    // What a session may do.
     CommandRow{"ssh server port-forwarding local", kOwn | kIos | kXr, "forward-local",
                "Connections from clients to targets behind the server",
                toggle<&C::forwarding, &ForwardingSettings::local>()},
@@ -329,7 +344,6 @@ const std::array kCommands{
     CommandRow{"sftp server transfer-log-file PATH", kOwn, "sftp-log-file", "Into this file instead of the log",
                text<&C::sftp, &SftpSettings::transfer_log_file>()},
 
-    // The machine.
     CommandRow{.pattern = "workers count <1-256>",
                .dialects = kOwn,
                .setting = "workers",
@@ -376,6 +390,41 @@ const std::array kCommands{
     CommandRow{"logging file PATH", kOwn, "logging-file", "To a file", text<&C::log, &LogSettings::file>()},
     CommandRow{"logging level {debugging|informational|notifications|warnings|errors}", kOwn, "logging-level",
                "The least that is logged", choice<kLogDetails, &C::log, &LogSettings::detail>()},
+    CommandRow{.pattern = "radius-server LINE",
+               .dialects = kOwn | kIos | kXr,
+               .setting = kRadius,
+               .help = "A RADIUS server",
+               .binding = kept<kRadius>(),
+               .keys = 1,
+               .without_effect = kNoAaa},
+    CommandRow{.pattern = "tacacs-server LINE",
+               .dialects = kOwn | kIos | kXr,
+               .setting = kTacacs,
+               .help = "A TACACS+ server",
+               .binding = kept<kTacacs>(),
+               .keys = 1,
+               .without_effect = kNoAaa},
+    CommandRow{.pattern = "snmp-server LINE",
+               .dialects = kOwn | kIos | kXr,
+               .setting = kSnmp,
+               .help = "Simple Network Management Protocol",
+               .binding = kept<kSnmp>(),
+               .keys = 1,
+               .without_effect = kNoSnmp},
+    CommandRow{.pattern = "ssh server trustpoint LINE",
+               .dialects = kOwn | kIos | kXr,
+               .setting = kTrustpoint,
+               .help = "Whose certificates of hosts and users are believed",
+               .binding = kept<kTrustpoint>(),
+               .keys = 1,
+               .without_effect = kNoTrustpoints},
+    CommandRow{.pattern = "ssh server certificate LINE",
+               .dialects = kOwn | kIos | kXr,
+               .setting = kCertificate,
+               .help = "Certificates of hosts and users",
+               .binding = kept<kCertificate>(),
+               .keys = 1,
+               .without_effect = kNoTrustpoints},
 };
 
 }  // namespace
@@ -390,6 +439,18 @@ const CommandGrammar& config_grammar() {
 std::string_view shared_help(std::string_view words) {
   for (const SharedHelp& row : kSharedHelp)
     if (row.words == words) return row.help;
+  return {};
+}
+
+std::string_view section_at(const CommandRow& row) {
+  // A setting may have several rows; the section begins with the first.
+  for (const CommandRow& other : kCommands) {
+    if (other.setting != row.setting) continue;
+    if (&other != &row) return {};
+    break;
+  }
+  for (const SectionStart& section : kSections)
+    if (section.setting == row.setting) return section.title;
   return {};
 }
 

@@ -9,4 +9,7 @@ std::span<const CommandRow> config_commands();
 // Of config_commands(), made once.
 const CommandGrammar& config_grammar();
 
+// The title of the section that begins with the row; empty where none does.
+std::string_view section_at(const CommandRow& row);
+
 }  // namespace sluice

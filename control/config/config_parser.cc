@@ -146,6 +146,7 @@ class ConfigReader {
       part = trimmed(line);
       last = is_word(part, "exit") || is_word(part, "end") || is_word(part, "quit");
       if (last) part = {};
+      if (!last && !open_text_.empty()) open_text_ += '\n';
     } else {
       open_text_ += '\n';
       const size_t end = line.find(open_->delimiter);

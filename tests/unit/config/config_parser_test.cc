@@ -135,6 +135,9 @@ TEST(ConfigParser, takes_keys_below_the_pubkey_chain) {
   const auto users = local_users(config, {});
   ASSERT_TRUE(users.has_value()) << users.error();
   EXPECT_EQ(users->size(), 3u);
+  const std::string broken = test::text("ip ssh pubkey-chain\nusername b\nkey-string\nssh-ed25519\n",
+                                        kKey.substr(12, 30), "\n", kKey.substr(42), "\nexit\n");
+  EXPECT_EQ(config_of(broken).users.at("b").keys, std::vector<std::string>{std::string(kKey)});
   EXPECT_NE(error_of("ip ssh pubkey-chain\nusername b\nkey-string\nnonsense\nexit\n").find("key-string"),
             std::string::npos);
   EXPECT_NE(error_of("ip ssh pubkey-chain\nusername b\nkey-string\nAAAA\n").find("ends inside"), std::string::npos);
