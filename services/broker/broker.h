@@ -1,0 +1,63 @@
+// Broker: one user's process: its loop, its links, its programs.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "services/broker/account_names.h"
+#include "services/broker/event_loop.h"
+#include "services/broker/file_digest.h"
+#include "services/broker/link_policy.h"
+#include "services/broker/side_threads.h"
+#include "services/broker/user_identity.h"
+
+namespace sluice {
+
+class BrokerLink;
+
+struct BrokerSettings {
+  // Without links and programs it ends after so long: the next login of the user soon after finds it there.
+  int64_t linger_ms = 30000;
+};
+
+class Broker {
+ public:
+  // digests outlives the broker.
+  Broker(UserIdentity identity, BrokerSettings settings, const DigestMaker& digests);
+  ~Broker();
+
+  void attach(UniqueFd link, LinkPolicy policy);
+  // Called when nothing was there to do for linger_ms; unless it is set, run() returns then.
+  void on_idle(std::function<void()> idle) { on_idle_ = std::move(idle); }
+  void run() { loop_.run(); }
+
+  // For links.
+  EventLoop& loop() { return loop_; }
+  SideThreads& side() { return side_; }
+  AccountNames& names() { return names_; }
+  const UserIdentity& identity() const { return identity_; }
+  const DigestMaker& digests() const { return digests_; }
+  // Dropped after what runs has returned.
+  void retire(uint64_t link);
+  size_t links() const { return links_.size(); }
+
+ private:
+  bool busy() const { return !links_.empty(); }
+  void look_whether_idle();
+
+  UserIdentity identity_;
+  BrokerSettings settings_;
+  const DigestMaker& digests_;
+  EventLoop loop_;
+  AccountNames names_;
+  std::map<uint64_t, std::shared_ptr<BrokerLink>> links_;
+  uint64_t last_link_ = 0;
+  // Since when nothing is there to do; grows with each change.
+  uint64_t idle_round_ = 0;
+  std::function<void()> on_idle_;
+  // After the links: what it runs for them ends first.
+  SideThreads side_;
+};
+
+}  // namespace sluice
