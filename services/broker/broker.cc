@@ -35,6 +35,13 @@ void Broker::retire(uint64_t link) {
   });
 }
 
+void Broker::end_with_last_link() {
+  ending_ = true;
+  settings_.linger_ms = 0;
+  on_idle_ = [this] { loop_.stop(); };
+  look_whether_idle();
+}
+
 uint32_t Broker::adopt(uint64_t link, Program&& program) {
   do ++last_program_;
   while (last_program_ == 0 || programs_.contains(last_program_));

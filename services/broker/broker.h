@@ -35,6 +35,8 @@ class Broker {
   // Called when nothing was there to do for linger_ms; unless it is set, run() returns then.
   void on_idle(std::function<void()> idle) { on_idle_ = std::move(idle); }
   void run() { loop_.run(); }
+  // There will be no more links. Programs without one are left to themselves.
+  void end_with_last_link();
 
   // For links.
   EventLoop& loop() { return loop_; }
@@ -61,7 +63,7 @@ class Broker {
     Program program;
   };
 
-  bool busy() const { return !links_.empty() || !programs_.empty(); }
+  bool busy() const { return !links_.empty() || (!programs_.empty() && !ending_); }
   void on_exit(uint32_t number);
   void look_whether_idle();
 
@@ -77,6 +79,7 @@ class Broker {
   // Since when nothing is there to do; grows with each change.
   uint64_t idle_round_ = 0;
   std::function<void()> on_idle_;
+  bool ending_ = false;
   // After the links: what it runs for them ends first.
   SideThreads side_;
 };
