@@ -53,7 +53,8 @@ class Session final : private ChannelSender {
   size_t route(std::span<const Message> messages, ControlPort& port);
   bool take_newkeys(const Message& message, ControlPort& port);
   bool post(ControlPort& port, PortEvent::Kind kind, Bytes bytes = {}, uint32_t sequence = 0);
-  void drain_outbox();
+  // True when NEWKEYS was among it.
+  bool drain_outbox();
   void ask_rekey_policy(ControlPort& port, uint64_t now_ns);
   void return_epochs(ControlPort& port);
   void cut(ErrorCode error);

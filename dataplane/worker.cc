@@ -1,6 +1,7 @@
 // The loop, and what it waits for.
 #include "dataplane/worker.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -45,6 +46,9 @@ void Worker::run() {
       last_work = monotonic_clock().now_ns();
     } else if (monotonic_clock().now_ns() - last_work > kSpinNs) {
       wait();
+    } else {
+      // Where threads are more than cores, what this worker spins for may be waiting for this very core.
+      ::sched_yield();
     }
   }
 }
