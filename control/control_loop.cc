@@ -182,6 +182,7 @@ void ControlLoop::take_event(PortEvent&& event) {
     case PortEvent::Kind::rekey_soon: entry.machine.prepare_rekey(); return;
     case PortEvent::Kind::rekey_due: entry.machine.rekey(); return;
     case PortEvent::Kind::drained: return;
+    case PortEvent::Kind::note: entry.connection->on_note(std::move(event.note)); return;
     case PortEvent::Kind::failed: entry.machine.fail_with(event.error); return;
     case PortEvent::Kind::ended:
       entry.connection->on_ended();

@@ -24,6 +24,8 @@ class Connection : public UpperLayer {
   virtual void attach(TransportMachine& machine) = 0;
   virtual HostKeySigner* host_keys() { return nullptr; }
   virtual HostKeyJudge* judge() { return nullptr; }
+  // From the channels' side in the worker.
+  virtual void on_note(SinkNote&&) {}
   // The session is gone from its worker; the connection is dropped after this call.
   virtual void on_ended() {}
 };
@@ -44,6 +46,8 @@ class ControlLoop {
   void open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink) {
     port_.open_channels(session, std::move(sink));
   }
+
+  void tell_sink(SessionId session, SinkNote&& note) { port_.tell_sink(session, std::move(note)); }
 
   // Calls back, on this thread, not before so many milliseconds have passed.
   void after(int64_t ms, std::function<void()> then);
