@@ -157,24 +157,6 @@ void TransportMachine::rekey() {
   send_init();
 }
 
-void TransportMachine::prepare_rekey() {
-  if (closed_ || prepared_method_ != nullptr || negotiated_.method == nullptr) return;
-  prepared_method_ = negotiated_.method;
-  std::function<void()> work;
-  if (is_server()) {
-    prepared_server_ = start_kex_server(*prepared_method_, config_.kex_options);
-    work = [server = prepared_server_] { server->prepare(); };
-  } else {
-    prepared_client_ = start_kex_client(*prepared_method_, config_.kex_options);
-    work = [client = prepared_client_] { client->prepare(); };
-  }
-  // Merely ahead of time: without room for it the exchange makes its keys when it comes.
-  if (!around_.slow.run(std::move(work), [] {})) {
-    prepared_method_ = nullptr;
-    prepared_client_.reset(), prepared_server_.reset();
-  }
-}
-
 void TransportMachine::send(std::vector<uint8_t> payload) {
   if (closed_) return;
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.

@@ -15,11 +15,12 @@
 #include "base/check.h"
 #include "control/auth/backends/hashed_secret.h"
 #include "control/auth/backends/local_users.h"
+#include "control/config/algorithm_choice.h"
+#include "control/config/server_config.h"
 #include "control/keys/fingerprint.h"
 #include "control/listener.h"
 #include "control/monitor/monitor_link.h"
 #include "control/server_connection.h"
-#include "control/transport/crypto_policy.h"
 #include "drivers/socket_transport.h"
 #include "tests/support/test_peer.h"
 
@@ -84,10 +85,13 @@ ListenerConfig listener_config(const Settings& settings) {
   return config;
 }
 
-CryptoPolicy policy_of(const Settings& settings) {
+TransportConfig transport_of(const Settings& settings) {
   int modern = 0;
   settings.apply("modern", modern);
-  return modern != 0 ? CryptoPolicy::modern : CryptoPolicy::standard;
+  if (modern == 0) return default_transport_config(Role::server);
+  ServerConfig config;
+  config.algorithms.policy = CryptoPolicy::modern;
+  return server_transport_config(config);
 }
 
 class Server {
@@ -95,7 +99,7 @@ class Server {
   Server(test::TestEnd& end, MonitorGate& gate, const Settings& settings)
       : end_(end),
         gate_(gate),
-        transport_(transport_config(Role::server, policy_of(settings))),
+        transport_(transport_of(settings)),
         listener_(end.loop(), listener_config(settings), [this](Arrival arrival) { take(std::move(arrival)); }) {
     settings.apply("login-timeout-ms", connection_.login_timeout_ms);
     settings.apply("alive-interval-ms", connection_.alive_interval_ms);

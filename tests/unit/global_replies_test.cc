@@ -1,4 +1,4 @@
-// Replies in the order of the requests, host key proofs, and the words of rekey limits.
+// Replies in the order of the requests, and host key proofs.
 #include "control/global_replies.h"
 
 #include <gtest/gtest.h>
@@ -6,8 +6,6 @@
 #include "base/message_numbers.h"
 #include "base/wire.h"
 #include "control/host_key_proofs.h"
-#include "control/rekey_words.h"
-#include "control/transport/crypto_policy.h"
 
 namespace sluice {
 namespace {
@@ -67,32 +65,6 @@ TEST(HostKeyProofs, are_made_by_our_keys_alone_and_rsa_signs_as_was_agreed) {
   EXPECT_EQ(write_proofs({{9}, {8}}, 2), (std::vector<uint8_t>{0, 0, 0, 1, 9, 0, 0, 0, 1, 8}));
   EXPECT_FALSE(write_proofs({{9}, {}}, 2));
   EXPECT_FALSE(write_proofs({{9}}, 2));
-}
-
-TEST(RekeyWords, have_the_routers_ranges_and_our_own) {
-  const auto router = router_rekey_limits(60, 1024);
-  ASSERT_TRUE(router);
-  EXPECT_EQ(router->volume_bytes, RekeyLimits{}.volume_bytes);
-  EXPECT_EQ(router->time_ns, RekeyLimits{}.time_ns);
-  EXPECT_TRUE(router_rekey_limits(30, 4095) && router_rekey_limits(1440, 1024));
-  EXPECT_FALSE(router_rekey_limits(29, 1024) || router_rekey_limits(1441, 1024));
-  EXPECT_FALSE(router_rekey_limits(60, 1023) || router_rekey_limits(60, 4096));
-  EXPECT_TRUE(own_rekey_limits(1, 1 << 20));
-  EXPECT_FALSE(own_rekey_limits(0, 1 << 20) || own_rekey_limits(1, (1 << 20) - 1));
-  EXPECT_FALSE(own_rekey_limits(~uint64_t{0}, 1 << 20)) << "it would not fit";
-}
-
-TEST(CryptoPolicy, modern_has_no_nist_curve_in_exchange_or_host_keys_and_still_takes_users_keys) {
-  for (const Role role : {Role::server, Role::client}) {
-    const TransportConfig modern = transport_config(role, CryptoPolicy::modern);
-    for (const NameList* names : {&modern.kex, &modern.host_keys}) {
-      EXPECT_FALSE(names->empty());
-      for (const std::string& name : *names) EXPECT_EQ(name.find("nistp"), name.npos) << name;
-    }
-    EXPECT_GE(modern.kex_options.min_modulus, 3072u);
-    EXPECT_EQ(modern.signature_algorithms, default_transport_config(role).signature_algorithms);
-    EXPECT_EQ(transport_config(role, CryptoPolicy::standard).kex, default_transport_config(role).kex);
-  }
 }
 
 }  // namespace
