@@ -43,6 +43,10 @@ enum class ErrorCode : uint8_t {
   auth_timeout,
   auth_cancelled,
   auth_monitor,
+  channel_unknown,
+  channel_window,
+  channel_state,
+  channel_flood,
   count_,
 };
 
@@ -80,6 +84,10 @@ inline constexpr std::array<ErrorRow, static_cast<size_t>(ErrorCode::count_)> kE
     {ErrorCode::auth_timeout, Disconnect::by_application, "auth.timeout", "Login timeout"},
     {ErrorCode::auth_cancelled, Disconnect::auth_cancelled, "auth.cancelled", "Authentication cancelled by the user"},
     {ErrorCode::auth_monitor, Disconnect::by_application, "auth.monitor", "Authentication is not available"},
+    {ErrorCode::channel_unknown, Disconnect::protocol_error, "channel.unknown", "No such channel"},
+    {ErrorCode::channel_window, Disconnect::protocol_error, "channel.window", "Channel window exceeded"},
+    {ErrorCode::channel_state, Disconnect::protocol_error, "channel.state", "Channel message not allowed here"},
+    {ErrorCode::channel_flood, Disconnect::by_application, "channel.flood", "Too many channel requests at once"},
 }};
 
 constexpr const ErrorRow& describe(ErrorCode code) { return kErrors[static_cast<size_t>(code)]; }
