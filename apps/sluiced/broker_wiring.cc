@@ -49,7 +49,7 @@ class HasherDigests final : public DigestMaker {
 
 std::vector<ForwardRule> rules_of(const std::vector<ForwardTarget>& targets) {
   std::vector<ForwardRule> rules;
-  for (const ForwardTarget& target : targets) rules.push_back({target.host, target.port.value_or(0)});
+  for (const ForwardTarget& target : targets) rules.push_back({target.host, target.port});
   return rules;
 }
 

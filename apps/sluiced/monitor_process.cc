@@ -53,7 +53,7 @@ ResultOrText<HostKeys> MonitorProcess::load_keys() const {
   const auto made = store->generate_missing();
   if (!made) return fail(made.error());
   for (const KeyType type : *made) {
-    log_line(LogLevel::notice, "generated host key " + std::string(type_name(type)) + " in " + store->folder());
+    log_line(LogLevel::notice, "generated host key " + std::string(row_of(type).store_name) + " in " + store->folder());
   }
   return HostKeys::load(*store, false);
 }
