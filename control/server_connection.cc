@@ -7,13 +7,28 @@
 #include "base/wire.h"
 
 namespace sluice {
+namespace {
+
+bool is_our_fault(const std::optional<ErrorCode>& error) {
+  return error == ErrorCode::auth_monitor || error == ErrorCode::crypto_device;
+}
+
+// What no stock client does, by accident or for want of a common algorithm.
+bool is_misbehaviour(const Closing& closing) {
+  return closing.code == Disconnect::protocol_error || closing.code == Disconnect::mac_error ||
+         closing.error == ErrorCode::key_exchange_value || closing.error == ErrorCode::auth_flood ||
+         closing.error == ErrorCode::peer_does_not_read;
+}
+
+}  // namespace
 
 ServerConnection::ServerConnection(ControlLoop& loop, MonitorGate& gate, const LoginSource& source,
-                                   const ServerConnectionConfig& config, LoggedIn logged_in)
+                                   const ServerConnectionConfig& config, LedgerPlace place, Told told)
     : loop_(loop),
       gate_(gate),
       config_(config),
-      logged_in_(std::move(logged_in)),
+      place_(std::move(place)),
+      told_(std::move(told)),
       auth_(config.auth),
       id_(gate.open(source, *this)) {}
 
@@ -31,8 +46,26 @@ std::function<void()> ServerConnection::guarded(std::function<void()> then) cons
 void ServerConnection::attach(TransportMachine& machine) {
   machine_ = &machine;
   loop_.after(config_.login_timeout_ms, guarded([this] {
-                if (!login_done_) machine_->fail_with(ErrorCode::auth_timeout);
+                if (login_done_ || machine_->closed()) return;
+                timed_out_ = true;
+                machine_->fail_with(ErrorCode::auth_timeout);
               }));
+}
+
+void ServerConnection::on_ended() {
+  const ConnectionEnd end = how_it_ended();
+  place_.ended(end, Instant(ControlLoop::now_ms()));
+  if (told_.ended) told_.ended(end, machine_->closing());
+}
+
+// Only strangers are held to account: who logged in has a name, and a broken line must not lock its owner out.
+ConnectionEnd ServerConnection::how_it_ended() const {
+  if (login_done_) return ConnectionEnd::orderly;
+  if (timed_out_) return ConnectionEnd::timeout;
+  const auto& closing = machine_->closing();
+  if (closing && !closing->by_peer && is_our_fault(closing->error)) return ConnectionEnd::orderly;
+  if (closing && !closing->by_peer && is_misbehaviour(*closing)) return ConnectionEnd::misbehaved;
+  return auth_.failures() > 0 ? ConnectionEnd::failed_login : ConnectionEnd::no_login;
 }
 
 NameList ServerConnection::algorithms() const {
@@ -99,7 +132,8 @@ void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {
     if (const auto* in = std::get_if<Authenticated>(&action)) {
       login_done_ = true;
       machine_->set_authenticated();
-      logged_in_(in->permit);
+      place_.authenticated();
+      told_.logged_in(in->permit);
     }
   }
   for (AuthAction& action : *actions) {

@@ -7,6 +7,7 @@
 
 #include "control/auth/auth_server.h"
 #include "control/control_loop.h"
+#include "control/ledger_place.h"
 #include "control/monitor_gate.h"
 
 namespace sluice {
@@ -18,10 +19,14 @@ struct ServerConnectionConfig {
 
 class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Listener {
  public:
-  using LoggedIn = std::function<void(const Permit&)>;
+  // What the application is told.
+  struct Told {
+    std::function<void(const Permit&)> logged_in;
+    std::function<void(ConnectionEnd, const std::optional<Closing>&)> ended = {};
+  };
 
   ServerConnection(ControlLoop& loop, MonitorGate& gate, const LoginSource& source,
-                   const ServerConnectionConfig& config, LoggedIn logged_in);
+                   const ServerConnectionConfig& config, LedgerPlace place, Told told);
   ~ServerConnection() override;
 
  private:
@@ -33,6 +38,7 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   void on_ext_info(std::string_view, Bytes) override {}
   void on_rekeyed() override {}
   void on_disconnect(uint32_t, std::string_view) override {}
+  void on_ended() override;
 
   NameList algorithms() const override;
   std::vector<uint8_t> public_blob(std::string_view algorithm) const override;
@@ -42,6 +48,7 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   void on_judged(AuthVerdict verdict) override;
   void on_condemned(std::string_view reason) override;
 
+  ConnectionEnd how_it_ended() const;
   void act(Result<AuthActions> actions, uint32_t sequence);
   void answer_global_request(Bytes payload);
   // A continuation that does nothing once the connection is gone.
@@ -50,12 +57,14 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   ControlLoop& loop_;
   MonitorGate& gate_;
   ServerConnectionConfig config_;
-  LoggedIn logged_in_;
+  LedgerPlace place_;
+  Told told_;
   AuthServer auth_;
   TransportMachine* machine_ = nullptr;
   uint32_t id_;
   uint32_t asked_ = 0;
   bool login_done_ = false;
+  bool timed_out_ = false;
   std::deque<Signed> signing_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -12,6 +12,8 @@ namespace sluice {
 namespace {
 
 constexpr size_t kCookieBytes = 16;
+// Kept of what a peer says when it leaves.
+constexpr size_t kMaxClosingText = 256;
 constexpr uint32_t kMaxExtensions = 64;  // RFC 8308 names four; a stranger's list is no longer
 
 template <class Rows, class Name>
@@ -66,14 +68,17 @@ size_t TransportMachine::take_bytes(Bytes received) {
 void TransportMachine::refuse(Disconnect code, const std::string& text) {
   if (closed_) return;
   closed_ = true;
+  closing_ = Closing{false, code, text};
   around_.port.close(code, text);
 }
 
 void TransportMachine::close(Disconnect code, std::string_view text) { refuse(code, std::string(text)); }
 
 void TransportMachine::fail_with(ErrorCode error) {
+  if (closed_) return;
   const ErrorRow& row = describe(error);
   refuse(row.disconnect, std::string(row.text));
+  closing_->error = error;
 }
 
 void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
@@ -236,6 +241,7 @@ void TransportMachine::take_disconnect(Bytes payload) {
   const uint32_t reason = reader.u32();
   const std::string text(reader.text());
   closed_ = true;
+  closing_ = Closing{true, static_cast<Disconnect>(reason), text.substr(0, kMaxClosingText)};
   around_.upper.on_disconnect(reason, reader.ok() ? std::string_view(text) : std::string_view());
   around_.port.close(Disconnect::by_application, "");
 }

@@ -32,6 +32,14 @@ struct TransportConfig {
 // Everything that is on by default, in our order of preference.
 TransportConfig default_transport_config(Role role);
 
+// How a connection was closed, where somebody said so.
+struct Closing {
+  bool by_peer;
+  Disconnect code;
+  std::string text;
+  std::optional<ErrorCode> error = {};  // where it was one of the table
+};
+
 // Messages of the layer above that wait while keys are exchanged. A peer that stops in mid-exchange holds no more.
 inline constexpr size_t kMaxWaitingMessages = 256;
 
@@ -75,6 +83,8 @@ class TransportMachine {
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
   bool closed() const { return closed_; }
+  // Nothing when the peer just went away.
+  const std::optional<Closing>& closing() const { return closing_; }
 
  private:
   struct NoKex {};
@@ -135,6 +145,7 @@ class TransportMachine {
   bool ext_info_due_ = false;
   bool ext_info_allowed_ = false;
   bool closed_ = false;
+  std::optional<Closing> closing_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -9,7 +9,7 @@
 
 namespace sluice {
 
-struct SftpSettings {
+struct SftpLimits {
   bool read_only = false;
   // Open files and directories of one connection.
   uint32_t handles = 256;
@@ -19,7 +19,7 @@ struct SftpSettings {
 };
 
 struct ServiceSettings {
-  SftpSettings sftp;
+  SftpLimits sftp;
   bool sftp_enabled = true;
   bool scp_enabled = true;
   bool shell_enabled = true;
