@@ -21,6 +21,13 @@ constexpr size_t kMaxDisconnectText = 1024;
 // continuations.
 constexpr size_t kEventsPerStep = 256;
 
+// Exchanges on the operator's word that run at once: what the others may have to wait behind, and far less than one
+// source may queue in the pool.
+constexpr size_t kRekeysAtOnce = 32;
+// A peer that does not answer holds its place no longer.
+constexpr int64_t kRekeyPatienceMs = 2000;
+constexpr int kRekeyLookMs = 2;
+
 KeyMaterial material(const DirectionKeys& keys) {
   return {keys.cipher_key.view(), keys.iv.view(), keys.mac_key.view()};
 }
@@ -143,6 +150,29 @@ void ControlLoop::unwatch(int descriptor) {
   watched_.erase(descriptor);
 }
 
+void ControlLoop::rekey(SessionId session) {
+  if (TransportMachine* of = machine(session)) of->rekey();
+}
+
+void ControlLoop::rekey_all() {
+  rekeys_waiting_.clear();
+  for (const auto& [session, entry] : connections_) rekeys_waiting_.push_back(session);
+  start_waiting_rekeys();
+}
+
+void ControlLoop::start_waiting_rekeys() {
+  const int64_t now = now_ms();
+  std::erase_if(rekeys_running_, [&](const RunningRekey& running) {
+    const TransportMachine* of = machine(running.session);
+    return of == nullptr || of->closed() || !of->in_kex() || running.give_up_ms <= now;
+  });
+  while (!rekeys_waiting_.empty() && rekeys_running_.size() < kRekeysAtOnce) {
+    rekey(rekeys_waiting_.front());
+    rekeys_running_.push_back({rekeys_waiting_.front(), now + kRekeyPatienceMs});
+    rekeys_waiting_.pop_front();
+  }
+}
+
 TransportMachine* ControlLoop::machine(SessionId session) {
   const auto found = connections_.find(session);
   return found == connections_.end() ? nullptr : &found->second->machine;
@@ -181,6 +211,7 @@ void ControlLoop::step(int wait_ms) {
     if (worker.more_events) wait_ms = 0;
     if (worker.port->has_overflow()) wait_ms = std::min(wait_ms, 1);
   }
+  if (!rekeys_waiting_.empty()) wait_ms = std::min(wait_ms, kRekeyLookMs);
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
   for (int i = 0; i < n; ++i) {
@@ -192,6 +223,7 @@ void ControlLoop::step(int wait_ms) {
   }
   for (WorkerEnd& worker : workers_) take_events(worker);
   run_timers();
+  if (!rekeys_waiting_.empty()) start_waiting_rekeys();
   for (WorkerEnd& worker : workers_) worker.port->retry_commands();
 }
 

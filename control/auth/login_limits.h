@@ -36,6 +36,8 @@ struct LoginLimits {
   // Not yet authenticated: each holds a descriptor, a key exchange's state and a place in the monitor.
   unsigned unauthenticated = 64;
   unsigned unauthenticated_per_source = 16;
+
+  bool operator==(const LoginLimits&) const = default;
 };
 
 // A router's figures would cripple a file server, so our own are sized to the machine.

@@ -44,7 +44,13 @@ TransportMachine::TransportMachine(const TransportConfig& config, const Surround
       around_(around),
       identification_(config.role),
       own_identification_(sluice::own_identification(config.software)) {
-  if (is_server() && config_.host_keys.empty()) config_.host_keys = around_.host_keys->algorithms();
+  if (!is_server()) return;
+  // Allowed ones whose key is there; our order where one was given.
+  const NameList present = around_.host_keys->algorithms();
+  if (config_.host_keys.empty()) config_.host_keys = present;
+  std::erase_if(config_.host_keys, [&](const std::string& name) {
+    return std::find(present.begin(), present.end(), name) == present.end();
+  });
 }
 
 TransportMachine::~TransportMachine() { *alive_ = false; }
@@ -149,24 +155,6 @@ void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
 void TransportMachine::rekey() {
   if (closed_ || !phase_ || *phase_ < TransportPhase::keyed || in_kex()) return;
   send_init();
-}
-
-void TransportMachine::prepare_rekey() {
-  if (closed_ || prepared_method_ != nullptr || negotiated_.method == nullptr) return;
-  prepared_method_ = negotiated_.method;
-  std::function<void()> work;
-  if (is_server()) {
-    prepared_server_ = start_kex_server(*prepared_method_, config_.kex_options);
-    work = [server = prepared_server_] { server->prepare(); };
-  } else {
-    prepared_client_ = start_kex_client(*prepared_method_, config_.kex_options);
-    work = [client = prepared_client_] { client->prepare(); };
-  }
-  // Merely ahead of time: without room for it the exchange makes its keys when it comes.
-  if (!around_.slow.run(std::move(work), [] {})) {
-    prepared_method_ = nullptr;
-    prepared_client_.reset(), prepared_server_.reset();
-  }
 }
 
 void TransportMachine::send(std::vector<uint8_t> payload) {
