@@ -32,7 +32,8 @@ Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool&
       soon_(seven_eighths(limits)),
       watches_(watches) {}
 
-Session::~Session() = default;
+// The sink may still talk to its session while it goes.
+Session::~Session() { sink_.reset(); }
 
 void Session::take_command(PortCommand&& command) {
   moved_ = true;
@@ -181,9 +182,11 @@ bool Session::post(ControlPort& port, PortEvent::Kind kind, Bytes bytes, uint32_
 }
 
 void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
-  drain_outbox();
-  asked_turn_ = false;
-  if (sink_ && !error_ && !closing_) sink_->on_turn(*this);
+  // The peer's next step in a key exchange waits for these: they leave before the data that NEWKEYS lets through.
+  if (!drain_outbox() && sink_ && !error_ && !closing_) {
+    asked_turn_ = false;
+    sink_->on_turn(*this);
+  }
   if (!notes_.empty()) post_notes(port);
   if (send_.error()) return;
   send_.stage(dispatch, now_ns, limits_);
@@ -191,18 +194,20 @@ void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
   ask_rekey_policy(port, now_ns);
 }
 
-void Session::drain_outbox() {
+bool Session::drain_outbox() {
+  bool turned = false;
   while (!outbox_.empty() && !send_.error()) {
     Outgoing& next = outbox_.front();
     // One turn of keys at a time: the one before must have been staged.
-    if (next.epoch && send_.has_next_epoch()) return;
+    if (next.epoch && send_.has_next_epoch()) return turned;
     const auto draft = send_.reserve(next.payload.size());
-    if (!draft) return;
+    if (!draft) return turned;
     std::copy(next.payload.begin(), next.payload.end(), draft->payload.begin());
     if (next.epoch) {
       send_.install(std::move(next.epoch));
       send_.finish_newkeys(*draft, next.payload.size(), next.strict);
       kex_gate_ = false;
+      turned = true;
     } else {
       if (next.payload[0] == kMsgKexInit) kex_gate_ = true;
       send_.finish(*draft, next.payload.size());
@@ -210,6 +215,7 @@ void Session::drain_outbox() {
     outbox_bytes_ -= next.payload.size() + kOutboxEntry;
     outbox_.pop_front();
   }
+  return turned;
 }
 
 std::optional<Draft> Session::reserve(size_t payload_bytes) {

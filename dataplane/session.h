@@ -46,6 +46,7 @@ class Session final : private ChannelSender {
   // For a worker that stops: false when everything that has a number is with the dispatch.
   bool hand_over(Dispatch& dispatch);
   bool busy() const;
+  bool has_channels() const { return sink_ != nullptr; }
   // Records are with a device: only polling brings them back.
   bool in_flight() const { return receive_.in_flight() > 0 || send_.in_flight() > 0; }
 
@@ -60,7 +61,8 @@ class Session final : private ChannelSender {
   size_t route(std::span<const Message> messages, ControlPort& port);
   bool take_newkeys(const Message& message, ControlPort& port);
   bool post(ControlPort& port, PortEvent::Kind kind, Bytes bytes = {}, uint32_t sequence = 0);
-  void drain_outbox();
+  // True when NEWKEYS was among it.
+  bool drain_outbox();
   void ask_rekey_policy(ControlPort& port, uint64_t now_ns);
   void return_epochs(ControlPort& port);
   void cut(ErrorCode error);

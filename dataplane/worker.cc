@@ -1,6 +1,7 @@
 // The loop, and what it waits for.
 #include "dataplane/worker.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -53,12 +54,14 @@ Worker::~Worker() {
 
 void Worker::run() {
   while (!stopping_.load(std::memory_order_relaxed)) {
-    turn();
+    const bool moved = turn();
     const uint64_t now = monotonic_clock().now_ns();
     rest(now);
     if (now - swept_ns_ > kSweepNs) wake_due(now);
     if (!active_.empty()) {
       if (now - looked_ns_ > kLookNs) look(0);
+      // Where threads are more than cores, what this worker spins for may be waiting for this very core.
+      if (!moved) ::sched_yield();
     } else if (!port_.has_commands()) {
       look(stalled_.empty() ? kIdleWaitMs : kStalledWaitMs);
       for (const SessionId id : std::exchange(stalled_, {})) activate(id);
@@ -112,7 +115,7 @@ bool Worker::turn() {
   for (Member* member : active_) member->session->receive(port_, dispatch_);
   dispatch_.submit();
   moved |= dispatch_.poll() > 0;
-  const uint64_t now = monotonic_clock().now_ns();
+  const uint64_t now = turned_ns_ = monotonic_clock().now_ns();
   for (Member* member : active_) {
     member->session->deliver(port_);
     member->session->send(port_, dispatch_, now);
@@ -149,7 +152,11 @@ void Worker::rest(uint64_t now) {
     Member& member = *active_[i];
     // Without a descriptor nothing but turns can find out what came.
     const bool blind = member.session->transport().descriptor() < 0;
-    if (blind || now - member.moved_ns <= kSpinNs || member.session->in_flight()) {
+    // However long the last turn took: who moved in it may have more to do, and nothing else would wake it.
+    const bool moved = member.moved_ns == turned_ns_;
+    // Before its channels are open a peer's next message is a round trip away, and spinning would cost more than it.
+    const bool spins = member.session->has_channels() && now - member.moved_ns <= kSpinNs;
+    if (blind || moved || spins || member.session->in_flight()) {
       ++i;
       continue;
     }

@@ -70,6 +70,7 @@ class Worker final : public WatchList {
   std::vector<Watch> watches_;
   std::vector<uint32_t> free_watches_;
   uint64_t looked_ns_ = 0;
+  uint64_t turned_ns_ = 0;
   uint64_t swept_ns_ = 0;
   int epoll_;
   std::atomic<bool> stopping_{false};

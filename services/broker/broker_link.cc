@@ -39,6 +39,7 @@ BrokerLink::BrokerLink(Broker& broker, uint64_t number, UniqueFd socket, LinkPol
 BrokerLink::~BrokerLink() {
   broker_.loop().unwatch(socket_.get());
   broker_.side().cancel(number_);
+  broker_.orphan(number_);
 }
 
 bool BrokerLink::begin() {
@@ -60,6 +61,7 @@ void BrokerLink::on_ready(uint32_t events) {
 }
 
 void BrokerLink::take_packets() {
+  broker_.note_work();
   for (int i = 0; i < kPacketsATurn && !ended_ && !full(); ++i) {
     const ReceivedPacket packet = receive_packet(socket_.get(), kMaxBrokerPacket, 0);
     if (packet.outcome == PacketOutcome::would_block) break;
@@ -112,13 +114,13 @@ void BrokerLink::aside(uint32_t request, std::function<BrokerAnswer(const std::a
         return [link, request, result] {
           const auto self = link.lock();
           if (!self || self->ended_) return;
-          --self->aside_;
+          --self->slow_;
           self->answer(request, *result);
           self->flush();
         };
       });
   if (!begun) return answer(request, failed(BrokerFault::too_many, "No thread to be had"));
-  ++aside_;
+  ++slow_;
 }
 
 }  // namespace sluice

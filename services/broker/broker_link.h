@@ -10,7 +10,9 @@
 
 #include "services/broker/broker.h"
 #include "services/broker/directory_reader.h"
+#include "services/broker/listener.h"
 #include "services/broker/long_operations.h"
+#include "services/broker/tcp_connector.h"
 
 namespace sluice {
 
@@ -20,9 +22,11 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
   ~BrokerLink();
   // False: the kernel does not watch it; the link is dropped.
   bool begin();
+  // A program of its own has ended.
+  void on_exit(const ChildExited& exited);
 
  private:
-  using Handle = std::variant<UniqueFd, DirectoryReader>;
+  using Handle = std::variant<UniqueFd, DirectoryReader, Listener>;
   struct Answer {
     std::vector<uint8_t> packet;
     std::vector<UniqueFd> descriptors;
@@ -30,7 +34,7 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
 
   void on_ready(uint32_t events);
   void take_packets();
-  bool full() const { return out_.size() + aside_ >= kMaxOpenRequestsOfLink; }
+  bool full() const { return out_.size() + slow_ >= kMaxOpenRequestsOfLink; }
   void flush();
   void end();
 
@@ -49,9 +53,14 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
 
   std::string absolute(const std::string& path) const;
   std::string expanded(const std::string& path) const;
-  // Null: no room, or no such handle of that kind; answered already.
+  // Null: no such handle of that kind; answered already.
   template <class T>
-  T* handle_of(uint32_t request, uint32_t handle);
+  T* handle_of(uint32_t request, uint32_t handle) {
+    const auto found = handles_.find(handle);
+    T* wanted = found == handles_.end() ? nullptr : std::get_if<T>(&found->second);
+    if (!wanted) answer(request, failed(BrokerFault::bad_handle, "No such handle"));
+    return wanted;
+  }
   std::optional<uint32_t> add_handle(uint32_t request, Handle&& handle);
   // The descriptor of a file or directory; -1 when there is none, answered already.
   int any_descriptor(uint32_t request, uint32_t handle);
@@ -83,10 +92,16 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
   void take(uint32_t request, const CopyData& copy);
   void take(uint32_t request, const CheckFile& check);
   void take(uint32_t request, const NameIds& name);
-  template <class Other>
-  void take(uint32_t request, const Other&) {
-    answer(request, failed(BrokerFault::unsupported, "Not served"));
-  }
+  void take(uint32_t request, const SpawnProgram& spawn);
+  void take(uint32_t request, const SignalChild& signal);
+  void take(uint32_t request, const ResizeTerminal& resize);
+  void take(uint32_t request, const ConnectTcp& wanted);
+  void take(uint32_t request, const ListenTcp& wanted);
+  void take(uint32_t request, const ConnectUnix& wanted);
+  void take(uint32_t request, const ListenUnix& wanted);
+  void take(uint32_t request, const MakeAgentSocket& wanted);
+  void connect(uint32_t request, std::vector<TcpAddress> addresses);
+  void listen(uint32_t request, Outcome<Listener>&& listener);
 
   Broker& broker_;
   const uint64_t number_;
@@ -96,7 +111,9 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
   std::unordered_map<uint32_t, Handle> handles_;
   uint32_t last_handle_ = 0;
   std::deque<Answer> out_;
-  size_t aside_ = 0;  // requests on side threads
+  // Of connections that are being made, by their requests.
+  std::unordered_map<uint32_t, std::shared_ptr<TcpConnector>> connectors_;
+  size_t slow_ = 0;  // requests whose answers are being worked on
   bool ended_ = false;
 };
 

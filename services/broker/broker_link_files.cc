@@ -40,14 +40,6 @@ std::optional<uint32_t> BrokerLink::add_handle(uint32_t request, Handle&& handle
   return last_handle_;
 }
 
-template <class T>
-T* BrokerLink::handle_of(uint32_t request, uint32_t handle) {
-  const auto found = handles_.find(handle);
-  T* wanted = found == handles_.end() ? nullptr : std::get_if<T>(&found->second);
-  if (!wanted) answer(request, bad_handle());
-  return wanted;
-}
-
 int BrokerLink::any_descriptor(uint32_t request, uint32_t handle) {
   const auto found = handles_.find(handle);
   if (found != handles_.end()) {

@@ -21,6 +21,8 @@ class BrokerFixture {
   enum class In : uint8_t { process, thread };
 
   explicit BrokerFixture(UserIdentity identity, LinkPolicy policy = {}, In in = In::process);
+  // A link that comes from elsewhere.
+  explicit BrokerFixture(UniqueFd link) : client_(std::in_place, std::move(link)) {}
   // Drops the link and waits for the broker's end.
   ~BrokerFixture();
 
