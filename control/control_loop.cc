@@ -151,20 +151,27 @@ void ControlLoop::step(int wait_ms) {
   }
   if (more_events_) wait_ms = 0;
   if (port_.has_overflow()) wait_ms = std::min(wait_ms, 1);
+  port_.wake_worker_for_commands();
+  if (wait_ms > 0 && !port_.control_may_sleep()) wait_ms = 0;
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
+  port_.control_woke();
   for (int i = 0; i < n; ++i) {
     const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
     if (found == watched_.end()) continue;
     // A copy: what it calls may unwatch it.
     const auto readable = found->second;
     readable();
+    port_.wake_worker_for_commands();
   }
   more_events_ = true;
   for (size_t i = 0; i < kEventsPerStep && more_events_; ++i) {
     auto event = port_.next_event();
     more_events_ = event.has_value();
-    if (event) take_event(std::move(*event));
+    if (!event) break;
+    take_event(std::move(*event));
+    // One wake-up for all that an event led to, but no waiting for what the next ones lead to.
+    port_.wake_worker_for_commands();
   }
   run_timers();
   port_.retry_commands();

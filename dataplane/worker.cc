@@ -62,8 +62,9 @@ void Worker::run() {
       if (now - looked_ns_ > kLookNs) look(0);
       // Where threads are more than cores, what this worker spins for may be waiting for this very core.
       if (!moved) ::sched_yield();
-    } else if (!port_.has_commands()) {
+    } else if (port_.worker_may_sleep()) {
       look(stalled_.empty() ? kIdleWaitMs : kStalledWaitMs);
+      port_.worker_woke();
       for (const SessionId id : std::exchange(stalled_, {})) activate(id);
     }
   }
@@ -120,6 +121,8 @@ bool Worker::turn() {
     member->session->deliver(port_);
     member->session->send(port_, dispatch_, now);
   }
+  // What control answers may be ready by the time that this turn's records are sealed and sent.
+  port_.wake_control_for_events();
   dispatch_.submit();
   moved |= dispatch_.poll() > 0;
   for (Member* member : active_) member->session->commit(port_);
@@ -131,6 +134,7 @@ bool Worker::turn() {
     }
     if (!drop_if_over(member, now)) ++i;
   }
+  port_.wake_control_for_events();
   return moved;
 }
 
