@@ -213,10 +213,11 @@ std::shared_ptr<ClientResult> connect_client(TestEnd& end, uint16_t port, const 
   ControlLoop& loop = end.loop();
   auto authenticated = [&loop, session, result, options] {
     if (options.make_sink) return loop.open_channels(*session, options.make_sink());
-    auto progress = [result](const PullState& state) {
+    auto progress = [result, seen = options.on_progress](const PullState& state) {
       result->received = state.received;
       if (state.wrong) result->wrong = true;
       if (state.closed) result->channel_closed = true;
+      if (seen) seen(state.received);
     };
     loop.open_channels(*session, std::make_unique<PullChannel>(options.command, options.to_send, progress));
   };
