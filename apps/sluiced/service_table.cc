@@ -1,11 +1,14 @@
 // The table, filled once.
 #include "apps/sluiced/service_table.h"
 
+#include "services/shell/session_service.h"
+
 namespace sluice {
 namespace {
 
 ServiceMakers make_table() {
   ServiceMakers makers;
+  makers.channels["session"] = open_session_channel;
   return makers;
 }
 
