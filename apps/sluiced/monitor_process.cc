@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 
 #include "apps/sluiced/broker_wiring.h"
 #include "apps/sluiced/notify.h"
@@ -48,6 +49,10 @@ class MonitorProcess {
 ResultOrText<HostKeys> MonitorProcess::load_keys() const {
   KeyLimits limits;
   limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  // The store itself makes the last folder, and judges it.
+  std::error_code error;
+  std::filesystem::create_directories(start_.state_directory, error);
+  if (error) return fail(start_.state_directory + ": " + error.message());
   const auto store = HostKeyStore::open(start_.state_directory + "/host_keys", limits);
   if (!store) return fail(store.error());
   const auto made = store->generate_missing();
