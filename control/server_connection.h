@@ -40,6 +40,9 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
                    const ServerConnectionConfig& config, LedgerPlace place, Told told);
   ~ServerConnection() override;
 
+  // Its number with the monitor.
+  uint32_t monitor_id() const { return id_; }
+
  private:
   void attach(TransportMachine& machine) override;
   HostKeySigner* host_keys() override { return this; }

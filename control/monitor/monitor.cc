@@ -46,6 +46,8 @@ struct Monitor::Connection {
   LoginState login;
   std::shared_ptr<Conversation> conversation;
   size_t prompts_out = 0;
+  bool broker_asked = false;
+  unsigned broker_links = 0;
 };
 
 Monitor::Monitor(MonitorConfig config, HostKeys keys, LoginBackend& backend, JobRunner& quick, JobRunner& slow,
@@ -375,9 +377,23 @@ void Monitor::send_verdict(Connection& connection, uint32_t request, AuthVerdict
 void Monitor::broker(Connection& connection, const MonitorFrame& frame) {
   if (!frame.body.empty()) return condemn(connection, "malformed broker request");
   if (!connection.login.authenticated()) return condemn(connection, "a broker wanted before a login");
-  BrokerReply reply{false, "brokers are not available"};
-  if (config_.start_broker) reply = config_.start_broker(connection.id, connection.login.permit());
-  output_.append({MonitorType::broker, connection.id, frame.header.request}, write_broker(reply));
+  if (connection.broker_asked) return condemn(connection, "two brokers at once");
+  if (++connection.broker_links > kMaxBrokerLinks) return condemn(connection, "too many brokers");
+  connection.broker_asked = true;
+  ++connection.open_requests;
+  const Reply reply{connection.id, frame.header.request};
+  BrokerDone done = [self = self_, reply](ResultOrText<UniqueFd> link) {
+    Connection* still = *self ? (*self)->find(reply.connection) : nullptr;
+    if (!still) return;
+    --still->open_requests;
+    still->broker_asked = false;
+    if (still->condemned) return;
+    const auto body = write_broker({link.has_value(), link ? "" : link.error()});
+    (*self)->output_.append({MonitorType::broker, reply.connection, reply.request}, body,
+                            link ? std::move(*link) : UniqueFd());
+  };
+  if (!config_.start_broker) return done(fail("brokers are not available"));
+  config_.start_broker(connection.id, connection.login.permit(), std::move(done));
 }
 
 }  // namespace sluice

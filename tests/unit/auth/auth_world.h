@@ -111,7 +111,10 @@ struct MonitorWorld {
       }
       completions->run();
       while (!monitor->output().empty()) {
-        auto taken = client.take_packet(monitor->output().front());
+        UniqueFd descriptor;
+        if (monitor->output().front_descriptor() >= 0)
+          descriptor = UniqueFd(::dup(monitor->output().front_descriptor()));
+        auto taken = client.take_packet(monitor->output().front(), std::move(descriptor));
         monitor->output().pop();
         EXPECT_TRUE(taken);
         for (auto& event : *taken) events.push_back(std::move(event));
