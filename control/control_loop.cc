@@ -68,7 +68,7 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     port.close(session);
   }
   bool run(std::function<void()> work, std::function<void()> then) override {
-    return pool.run(source, std::move(work), std::move(then));
+    return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
   }
   void check(const ResultOrText<void>& result) {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());

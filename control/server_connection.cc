@@ -170,7 +170,6 @@ void ServerConnection::ask_whether_alive() {
 
 void ServerConnection::enter(const Permit& permit) {
   login_done_ = true;
-  machine_->set_authenticated();
   place_.authenticated();
   told_.logged_in(permit);
   if (config_.alive_interval_ms > 0) loop_.after(config_.alive_interval_ms, guarded([this] { ask_whether_alive(); }));
@@ -178,8 +177,15 @@ void ServerConnection::enter(const Permit& permit) {
 
 void ServerConnection::send_not_before(Instant when, std::vector<uint8_t> message) {
   const int64_t wait = when.count() - ControlLoop::now_ms();
-  if (wait <= 0) return machine_->send(std::move(message));
-  loop_.after(wait, guarded([this, bytes = std::move(message)] { machine_->send(bytes); }));
+  if (wait > 0) {
+    return loop_.after(wait, guarded([this, bytes = std::move(message)] { send_now(bytes); }));
+  }
+  send_now(std::move(message));
+}
+
+void ServerConnection::send_now(std::vector<uint8_t> message) {
+  if (message[0] == kMsgUserauthSuccess) machine_->set_authenticated();
+  machine_->send(std::move(message));
 }
 
 void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {

@@ -168,7 +168,7 @@ void Monitor::serve(Connection& connection, const MonitorFrame& frame, Instant n
 void Monitor::run(Connection& connection, JobRunner& runner, Job job) {
   ++connection.open_requests;
   ++open_jobs_;
-  if (runner.submit(std::move(job))) return;
+  if (runner.submit({connection.source.address, 0, connection.login.authenticated()}, std::move(job))) return;
   --open_jobs_;
   --connection.open_requests;
   condemn(connection, "the monitor is overloaded");
