@@ -210,16 +210,22 @@ void ControlLoop::step(int wait_ms) {
   for (const WorkerEnd& worker : workers_) {
     if (worker.more_events) wait_ms = 0;
     if (worker.port->has_overflow()) wait_ms = std::min(wait_ms, 1);
+    worker.port->wake_worker_for_commands();
   }
   if (!rekeys_waiting_.empty()) wait_ms = std::min(wait_ms, kRekeyLookMs);
+  for (const WorkerEnd& worker : workers_) {
+    if (wait_ms > 0 && !worker.port->control_may_sleep()) wait_ms = 0;
+  }
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
+  for (const WorkerEnd& worker : workers_) worker.port->control_woke();
   for (int i = 0; i < n; ++i) {
     const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
     if (found == watched_.end()) continue;
     // A copy: what it calls may unwatch it.
     const auto readable = found->second;
     readable();
+    wake_workers();
   }
   for (WorkerEnd& worker : workers_) take_events(worker);
   run_timers();
@@ -227,12 +233,19 @@ void ControlLoop::step(int wait_ms) {
   for (WorkerEnd& worker : workers_) worker.port->retry_commands();
 }
 
+void ControlLoop::wake_workers() {
+  for (const WorkerEnd& worker : workers_) worker.port->wake_worker_for_commands();
+}
+
 void ControlLoop::take_events(WorkerEnd& worker) {
   worker.more_events = true;
   for (size_t i = 0; i < kEventsPerStep && worker.more_events; ++i) {
     auto event = worker.port->next_event();
     worker.more_events = event.has_value();
-    if (event) take_event(std::move(*event));
+    if (!event) break;
+    take_event(std::move(*event));
+    // One wake-up for all that an event led to, but no waiting for what the next ones lead to.
+    worker.port->wake_worker_for_commands();
   }
 }
 

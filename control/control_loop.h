@@ -84,6 +84,7 @@ class ControlLoop {
     bool more_events = false;
   };
   void take_events(WorkerEnd& worker);
+  void wake_workers();
   void take_event(PortEvent&& event);
   void run_timers();
   void start_waiting_rekeys();
