@@ -93,7 +93,7 @@ SessionId ControlLoop::add(std::unique_ptr<Transport> transport, const Transport
                            const RekeyLimits& limits, const std::string& source,
                            std::unique_ptr<Connection> connection) {
   const SessionId session = next_session_++;
-  port_.adopt(session, std::move(transport), limits);
+  connection->watch_activity(port_.adopt(session, std::move(transport), limits));
   auto entry = std::make_unique<Entry>(port_, pool_, session, source, std::move(connection), config);
   Entry& added = *entry;
   connections_[session] = std::move(entry);

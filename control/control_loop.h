@@ -22,6 +22,8 @@ class Connection : public UpperLayer {
  public:
   // Right after its machine was made.
   virtual void attach(TransportMachine& machine) = 0;
+  // Before attach(): the data that passes control by, for whoever wants to know that the peer is alive.
+  virtual void watch_activity(std::shared_ptr<const Activity>) {}
   virtual HostKeySigner* host_keys() { return nullptr; }
   virtual HostKeyJudge* judge() { return nullptr; }
   // The session is gone from its worker; the connection is dropped after this call.

@@ -22,7 +22,8 @@ inline constexpr uint64_t kFarewellNs = uint64_t{3} * 1000000000u;
 
 class Session final : private ChannelSender {
  public:
-  Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, const RekeyLimits& limits);
+  Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, const RekeyLimits& limits,
+          std::shared_ptr<Activity> activity);
   ~Session() override;
 
   SessionId id() const { return id_; }
@@ -68,6 +69,7 @@ class Session final : private ChannelSender {
   SendPath send_;
   RekeyLimits limits_;
   RekeyLimits soon_;
+  std::shared_ptr<Activity> activity_;
   std::unique_ptr<ConnectionSink> sink_;
   std::deque<Outgoing> outbox_;
   size_t outbox_bytes_ = 0;

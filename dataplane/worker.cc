@@ -71,7 +71,8 @@ bool Worker::take_commands() {
 // Its descriptor is watched from the first wait() on.
 void Worker::adopt(PortCommand&& command) {
   const SessionId id = command.session;
-  sessions_[id].session = std::make_unique<Session>(id, std::move(command.transport), pool_, command.limits);
+  sessions_[id].session =
+      std::make_unique<Session>(id, std::move(command.transport), pool_, command.limits, std::move(command.activity));
 }
 
 bool Worker::turn() {

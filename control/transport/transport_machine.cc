@@ -66,6 +66,7 @@ size_t TransportMachine::take_bytes(Bytes received) {
 void TransportMachine::refuse(Disconnect code, const std::string& text) {
   if (closed_) return;
   closed_ = true;
+  around_.upper.on_refused(code, text);
   around_.port.close(code, text);
 }
 

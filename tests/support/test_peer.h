@@ -43,6 +43,7 @@ class TestEnd {
   void stop();
   ControlLoop& loop() { return loop_; }
   Worker& worker() { return worker_; }
+  WorkPool& pool() { return pool_; }
 
  private:
   std::unique_ptr<DriverSet> drivers_;
