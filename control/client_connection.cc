@@ -147,6 +147,17 @@ void ClientConnection::on_keyed(Bytes) {
 
 void ClientConnection::ask_service() {
   show_problems();
+  machine_->request_service(kUserauthService);
+}
+
+// Right behind the server's NEWKEYS, so before its SERVICE_ACCEPT; one that comes later changes nothing any more.
+void ClientConnection::on_ext_info(std::string_view name, Bytes value) {
+  if (name != "server-sig-algs" || auth_) return;
+  if (auto names = parse_names(text_of(value))) server_sig_algs_ = std::move(*names);
+}
+
+bool ClientConnection::on_service(std::string_view name) {
+  if (name != kUserauthService || auth_) return false;
   AuthClientConfig config;
   config.user = config_.user;
   config.host = config_.host;
@@ -161,17 +172,6 @@ void ClientConnection::ask_service() {
   config.allow_ssh_rsa = config_.allow_ssh_rsa;
   config.identities = keys_->identities();
   auth_.emplace(std::move(config));
-  machine_->request_service(kUserauthService);
-}
-
-// Right behind the server's NEWKEYS, so before our keys are asked for; one that comes later changes nothing any more.
-void ClientConnection::on_ext_info(std::string_view name, Bytes value) {
-  if (name != "server-sig-algs" || auth_) return;
-  if (auto names = parse_names(text_of(value))) server_sig_algs_ = std::move(*names);
-}
-
-bool ClientConnection::on_service(std::string_view name) {
-  if (name != kUserauthService || auth_->phase() != ClientPhase::before) return false;
   act(auth_->start());
   return true;
 }

@@ -105,7 +105,7 @@ HostKeyDecision HostKeyPolicy::judge_unknown(const PublicKey& key) const {
 }
 
 HostKeyWord HostKeyPolicy::read_word(std::string_view typed, const PublicKey& key) {
-  const std::string word(take_word(typed));
+  const std::string word(trimmed(typed, " \t\r\n"));
   const std::string lower = to_lower(word);
   if (lower == "yes" || (!word.empty() && word == sha256_fingerprint(key))) return HostKeyWord::yes;
   // An empty line is no consent.

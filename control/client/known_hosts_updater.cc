@@ -6,6 +6,13 @@
 #include "control/keys/name_patterns.h"
 
 namespace sluice {
+namespace {
+
+std::string named(const PublicKey& key) {
+  return std::string(row_of(key.type()).family) + " " + sha256_fingerprint(key);
+}
+
+}  // namespace
 
 KnownHostsUpdater::KnownHostsUpdater(std::shared_ptr<const HostKeyPolicy> policy, WorkPool& pool, ClientDialog& dialog,
                                      UpdateConsent consent)
@@ -13,8 +20,8 @@ KnownHostsUpdater::KnownHostsUpdater(std::shared_ptr<const HostKeyPolicy> policy
 
 void KnownHostsUpdater::on_host_keys(const HostKeyNews& news) {
   std::string text;
-  for (const PublicKey& key : news.fresh) text.append("Learned new host key: " + describe_key(key, "") + "\n");
-  for (const PublicKey& key : news.gone) text.append("Deprecated host key: " + describe_key(key, "") + "\n");
+  for (const PublicKey& key : news.fresh) text.append("Learned new host key: " + named(key) + "\n");
+  for (const PublicKey& key : news.gone) text.append("Deprecated host key: " + named(key) + "\n");
   if (consent_ == UpdateConsent::given) {
     log_line(LogLevel::info, text.substr(0, text.size() - 1));
     return write(news.announced);

@@ -20,6 +20,12 @@ namespace {
 
 using namespace sluice;
 
+constexpr const char* kKinds[] = {
+    "host_not_found",      "connection_refused", "connect_failed",   "connect_timeout",  "version",
+    "no_common",           "host_key_unknown",   "host_key_changed", "host_key_revoked", "host_key_declined",
+    "host_key_unverified", "permission_denied",  "login_timeout",    "closed",           "disconnected",
+    "server_silent",       "protocol",           "overloaded"};
+
 class Options {
  public:
   Options(int argc, char** argv) {
@@ -70,12 +76,12 @@ void print(const Outcome& outcome, const test::ScriptedDialog& dialog) {
   std::string asked;
   for (const std::string& question : dialog.asked) asked.append(asked.empty() ? "" : ", ").append(quoted(question));
   std::printf(
-      "{\"logged_in\": %s, \"method\": %s, \"received\": %llu, \"wrong\": %s, \"exchanges\": %llu, \"kind\": %d, "
+      "{\"logged_in\": %s, \"method\": %s, \"received\": %llu, \"wrong\": %s, \"exchanges\": %llu, \"kind\": %s, "
       "\"text\": %s, \"shown\": %s, \"asked\": [%s]}\n",
       outcome.logged_in ? "true" : "false", quoted(outcome.method).c_str(),
       static_cast<unsigned long long>(outcome.received.load()), outcome.wrong ? "true" : "false",
       static_cast<unsigned long long>(outcome.exchanges),
-      outcome.failure ? static_cast<int>(outcome.failure->kind) : -1,
+      outcome.failure ? quoted(kKinds[static_cast<size_t>(outcome.failure->kind)]).c_str() : "null",
       quoted(outcome.failure ? outcome.failure->text : "").c_str(), quoted(dialog.shown).c_str(), asked.c_str());
 }
 
