@@ -4,6 +4,7 @@ Programs are started like inetd does, one for each connection, with the connecti
 guessed and nothing outlives its test. nss_wrapper and pam_wrapper give them an account "ann" that the system lacks.
 """
 import asyncio
+import inspect
 import os
 import pathlib
 import shutil
@@ -218,6 +219,26 @@ class ParamikoServer:
             transport.close()
 
 
+def keep_data_back_during_key_exchange(connection_class):
+    """RFC 4253 section 7.1. AsyncSSH does, but Debian's patch for strict key exchange (2.10.1-2+deb12u1) lost the lines,
+    and its data between a KEXINIT and NEWKEYS ends our connections, as it should. Put back here where they are missing."""
+    unpatched = connection_class.send_packet
+    if "MSG_KEX_LAST" in inspect.getsource(unpatched):
+        return
+
+    def send_packet(self, number, *arguments, **options):
+        # Nor is this patched again: it names MSG_KEX_LAST, which is 49.
+        if self._auth_complete and self._kex_complete and self._rekey_bytes_sent >= self._rekey_bytes:
+            self._send_kexinit()
+            self._kexinit_sent = True
+        if self._auth_complete and not self._kex_complete and number > 49:
+            self._deferred_packets.append((number, arguments))
+        else:
+            unpatched(self, number, *arguments, **options)
+
+    connection_class.send_packet = send_packet
+
+
 class AsyncSshServer:
     def __init__(self, keys, algorithms, rekey_bytes=1 << 30):
         self.keys, self.algorithms, self.rekey_bytes = keys, algorithms, rekey_bytes
@@ -258,6 +279,8 @@ class AsyncSshServer:
 
     async def serve(self):
         import asyncssh
+
+        keep_data_back_during_key_exchange(asyncssh.connection.SSHConnection)
 
         async def echo(process):
             while data := await process.stdin.read(65536):
