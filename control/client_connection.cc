@@ -281,30 +281,29 @@ void ClientConnection::close() {
   machine_->close(Disconnect::by_application, "disconnected by user");
 }
 
-void ClientConnection::on_disconnect(uint32_t reason, std::string_view text) {
-  ClientFailure failure{FailureKind::disconnected, "Received disconnect from " + config_.host + ": " + log_text(text)};
-  failure.reason = reason;
-  if (!failure_) failure_ = std::move(failure);
-}
-
 void ClientConnection::on_no_common_algorithm(const Disagreement& offers) {
   failure_ = ClientFailure{FailureKind::no_common_algorithm,
                            "Unable to negotiate with " + config_.host + ": " + log_text(offers.text)};
   failure_->offers = offers;
 }
 
-void ClientConnection::on_refused(Disconnect code, std::string_view text) {
-  if (failure_ || closing_) return;
-  const FailureKind kind = code == Disconnect::version_not_supported     ? FailureKind::version
-                           : code == Disconnect::host_key_not_verifiable ? FailureKind::host_key_unverified
-                                                                         : FailureKind::protocol;
-  failure_ = ClientFailure{kind, "Connection to " + config_.host + " ended: " + log_text(text)};
+ClientFailure ClientConnection::failure_of_transport() const {
+  const auto& closing = machine_->closing();
+  if (!closing) return {FailureKind::closed, "Connection closed by " + config_.host};
+  if (closing->by_peer) {
+    ClientFailure failure{FailureKind::disconnected,
+                          "Received disconnect from " + config_.host + ": " + log_text(closing->text)};
+    failure.reason = static_cast<uint32_t>(closing->code);
+    return failure;
+  }
+  const FailureKind kind = closing->code == Disconnect::version_not_supported     ? FailureKind::version
+                           : closing->code == Disconnect::host_key_not_verifiable ? FailureKind::host_key_unverified
+                                                                                  : FailureKind::protocol;
+  return {kind, "Connection to " + config_.host + " ended: " + log_text(closing->text)};
 }
 
 void ClientConnection::on_ended() {
-  if (!failure_ && !closing_) {
-    failure_ = ClientFailure{FailureKind::closed, "Connection closed by " + config_.host};
-  }
+  if (!failure_ && !closing_) failure_ = failure_of_transport();
   *alive_ = false;
   events_.ended(failure_);
 }

@@ -68,8 +68,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   bool on_message(Bytes payload, uint32_t sequence) override;
   void on_ext_info(std::string_view name, Bytes value) override;
   void on_rekeyed() override {}
-  void on_disconnect(uint32_t reason, std::string_view text) override;
-  void on_refused(Disconnect code, std::string_view text) override;
+  void on_disconnect(uint32_t, std::string_view) override {}
   void on_no_common_algorithm(const Disagreement& offers) override;
   void on_ended() override;
 
@@ -94,6 +93,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   void take_proofs(const std::shared_ptr<HostKeyNews>& news, std::optional<Bytes> answer);
   void stay_alive();
 
+  ClientFailure failure_of_transport() const;
   void give_up(ClientFailure failure, Disconnect code);
   void run_slow(std::function<void()> work, std::function<void()> then);
   // A continuation that does nothing once the connection is over.

@@ -6,11 +6,6 @@
 #include "control/keys/host_key_proof.h"
 
 namespace sluice {
-namespace {
-
-constexpr std::string_view kKeepalive = "keepalive@openssh.com";
-
-}  // namespace
 
 bool ClientConnection::request(std::string_view name, Bytes body, AwaitedReplies::Then then) {
   if (!replies_.await(guarded(std::move(then)))) return false;
@@ -22,7 +17,7 @@ bool ClientConnection::request(std::string_view name, Bytes body, AwaitedReplies
 void ClientConnection::take_global_request(Bytes payload) {
   const auto asked = parse_global_request(payload);
   if (!asked) return machine_->fail_with(asked.error());
-  if (asked->name == kHostKeysAnnounced) take_announcement(asked->body);
+  if (asked->name == kHostKeysAnnounced) take_announcement(asked->data);
   if (asked->wants_reply) machine_->send({kMsgRequestFailure});
 }
 

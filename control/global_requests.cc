@@ -12,13 +12,13 @@ Result<GlobalRequest> parse_global_request(Bytes payload) {
   GlobalRequest request;
   request.name = in.text();
   request.wants_reply = in.boolean();
-  request.body = in.rest();
+  request.data = in.rest();
   if (!in.ok()) return fail(ErrorCode::malformed_message);
   return request;
 }
 
-std::vector<uint8_t> global_request(std::string_view name, bool wants_reply, Bytes body) {
-  return WireWriter().u8(kMsgGlobalRequest).string(name).boolean(wants_reply).raw(body).take();
+std::vector<uint8_t> global_request(std::string_view name, bool wants_reply, Bytes data) {
+  return WireWriter().u8(kMsgGlobalRequest).string(name).boolean(wants_reply).raw(data).take();
 }
 
 bool AwaitedReplies::await(Then then) {

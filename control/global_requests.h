@@ -1,4 +1,4 @@
-// Global requests, RFC 4254 section 4: the peer's read, and our own with those who wait for their answers.
+// Global requests, RFC 4254 section 4: reading and writing them, and who waits for the answers to our own.
 //
 // Answers bear no number: they come in the order of the requests that wanted one.
 #pragma once
@@ -13,15 +13,17 @@
 
 namespace sluice {
 
+// What was asked. The views are into the payload.
 struct GlobalRequest {
   std::string_view name;
+  Bytes data;
   bool wants_reply = false;
-  Bytes body;
 };
 
-// The views are into the payload.
 Result<GlobalRequest> parse_global_request(Bytes payload);
-std::vector<uint8_t> global_request(std::string_view name, bool wants_reply, Bytes body);
+std::vector<uint8_t> global_request(std::string_view name, bool wants_reply, Bytes data);
+
+inline constexpr std::string_view kKeepalive = "keepalive@openssh.com";
 
 // A peer that never answers makes us hold no more.
 inline constexpr size_t kMaxAwaitedReplies = 256;

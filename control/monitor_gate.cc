@@ -36,6 +36,11 @@ void MonitorGate::sign(uint32_t connection, const SignRequest& request) {
   flush();
 }
 
+void MonitorGate::prove(uint32_t connection, const std::vector<ProofKey>& keys) {
+  client_.prove(connection, keys);
+  flush();
+}
+
 void MonitorGate::ask(uint32_t connection, const AuthQuestion& question) {
   client_.ask(connection, question);
   flush();
@@ -77,6 +82,8 @@ void MonitorGate::take_event(MonitorEvent&& event) {
   };
   if (auto* made = std::get_if<Signed>(&event)) {
     with_listener(made->connection, [&](Listener& l) { l.on_signed(std::move(made->signature)); });
+  } else if (auto* proved = std::get_if<Proved>(&event)) {
+    with_listener(proved->connection, [&](Listener& l) { l.on_proved(proved->signatures); });
   } else if (auto* judged = std::get_if<Judged>(&event)) {
     with_listener(judged->connection, [&](Listener& l) { l.on_judged(std::move(judged->verdict)); });
   } else if (auto* condemned = std::get_if<Condemned>(&event)) {

@@ -19,6 +19,8 @@ class MonitorGate {
    public:
     virtual ~Listener() = default;
     virtual void on_signed(std::vector<uint8_t> signature) = 0;
+    // In the order asked; an empty one could not be made.
+    virtual void on_proved(const std::vector<std::vector<uint8_t>>& signatures) = 0;
     virtual void on_judged(AuthVerdict verdict) = 0;
     virtual void on_condemned(std::string_view reason) = 0;
   };
@@ -34,6 +36,7 @@ class MonitorGate {
   uint32_t open(const LoginSource& source, Listener& listener);
   void close(uint32_t connection);
   void sign(uint32_t connection, const SignRequest& request);
+  void prove(uint32_t connection, const std::vector<ProofKey>& keys);
   void ask(uint32_t connection, const AuthQuestion& question);
 
  private:

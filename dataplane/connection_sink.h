@@ -1,8 +1,9 @@
-// Who gets a connection's channel messages, in the worker: services implement it, dataplane calls it once a batch.
+// Who gets a connection's channel messages, in the worker, and what he may do to his session.
 #pragma once
 
 #include <span>
 
+#include "dataplane/channel.h"
 #include "dataplane/receive_path.h"
 #include "dataplane/send_path.h"
 
@@ -16,15 +17,23 @@ class ChannelSender {
   virtual std::optional<Draft> reserve(size_t payload_bytes) = 0;
   virtual void finish(const Draft& draft, size_t payload_bytes) = 0;
   virtual void fail(ErrorCode error) = 0;
+  virtual void tell_control(SinkNote&& note) = 0;
+  virtual bool watch(int descriptor, Watcher& watcher) = 0;
+  virtual void unwatch(int descriptor) = 0;
+  // Another turn soon, though nothing moves.
+  virtual void ask_turn() = 0;
 };
 
 class ConnectionSink {
  public:
   virtual ~ConnectionSink() = default;
+  // Once, before anything else; the sender outlives the sink.
+  virtual void attach(ChannelSender&) {}
   // Messages 90..100, in order. Returns how many are done with; the rest is shown again later.
   virtual size_t on_messages(std::span<const Message> messages, ChannelSender& sender) = 0;
-  // Each turn in which there may be room to send.
+  // Each turn in which there may be room to send, or a watched descriptor was ready.
   virtual void on_turn(ChannelSender& sender) = 0;
+  virtual void on_note(SinkNote&&) {}
 };
 
 }  // namespace sluice

@@ -111,6 +111,12 @@ void ControlPort::open_channels(SessionId session, std::unique_ptr<ConnectionSin
   push(std::move(command));
 }
 
+void ControlPort::tell_sink(SessionId session, SinkNote&& note) {
+  PortCommand command = command_for(PortCommand::Kind::note, session);
+  command.note = std::move(note);
+  push(std::move(command));
+}
+
 void ControlPort::close(SessionId session) { push(command_for(PortCommand::Kind::close, session)); }
 
 bool ControlPort::post(PortEvent&& event) {

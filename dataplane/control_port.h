@@ -21,8 +21,6 @@
 
 namespace sluice {
 
-using SessionId = uint64_t;
-
 struct PortEvent {
   enum class Kind : uint8_t {
     line,         // before records: a line with its LF, or too much without one
@@ -31,6 +29,7 @@ struct PortEvent {
     rekey_soon,   // prepare a key exchange
     rekey_due,
     drained,  // an old epoch, to be dropped
+    note,     // the channels' side says something
     failed,   // the data path refused the peer: `error` says why
     ended,    // the peer closed, the network failed, or close() is done: the session is gone
   };
@@ -40,6 +39,7 @@ struct PortEvent {
   ErrorCode error = ErrorCode::corrupt_record;
   std::vector<uint8_t> bytes;
   std::unique_ptr<KeyEpoch> epoch;
+  SinkNote note;
 };
 
 // What the worker lets control see of a session without a message. Shared, so that it may outlive either side's part.
@@ -56,6 +56,7 @@ struct PortCommand {
     install_receive,
     send_newkeys,   // flag: strict
     open_channels,  // channel messages go to the sink from now on
+    note,           // to the sink
     close,          // after what was sent before it
   };
   Kind kind = Kind::close;
@@ -67,6 +68,7 @@ struct PortCommand {
   std::unique_ptr<Transport> transport;
   std::shared_ptr<Activity> activity;
   std::unique_ptr<ConnectionSink> sink;
+  SinkNote note;
 };
 
 inline constexpr size_t kPortDepth = 1024;
@@ -87,6 +89,7 @@ class ControlPort {
   ResultOrText<void> install_receive(SessionId session, const CipherSuite& suite, const KeyMaterial& keys);
   ResultOrText<void> send_newkeys(SessionId session, const CipherSuite& suite, const KeyMaterial& keys, bool strict);
   void open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink);
+  void tell_sink(SessionId session, SinkNote&& note);
   void close(SessionId session);
   std::optional<PortEvent> next_event() { return up_.pop(); }
   // Commands that found the ring full are kept in order and offered again here.

@@ -22,19 +22,22 @@ RekeyAdvice advice_for(const KeyEpoch& epoch, const RekeyLimits& limits, uint64_
 
 }  // namespace
 
-Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, const RekeyLimits& limits,
-                 std::shared_ptr<Activity> activity)
+Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
+                 const RekeyLimits& limits, std::shared_ptr<Activity> activity)
     : id_(id),
       transport_(std::move(transport)),
       receive_(*transport_, pool),
       send_(*transport_, pool),
       limits_(limits),
       soon_(seven_eighths(limits)),
-      activity_(std::move(activity)) {}
+      activity_(std::move(activity)),
+      watches_(watches) {}
 
-Session::~Session() = default;
+// The sink may still talk to its session while it goes.
+Session::~Session() { sink_.reset(); }
 
 void Session::take_command(PortCommand&& command) {
+  moved_ = true;
   switch (command.kind) {
     case PortCommand::Kind::adopt: return;
     case PortCommand::Kind::send_raw: {
@@ -62,13 +65,22 @@ void Session::take_command(PortCommand&& command) {
       receive_.set_one_at_a_time(true);
       return;
     case PortCommand::Kind::install_receive: receive_.install(std::move(command.epoch)); return;
-    case PortCommand::Kind::open_channels: sink_ = std::move(command.sink); return;
+    case PortCommand::Kind::open_channels:
+      sink_ = std::move(command.sink);
+      sink_->attach(*this);
+      return;
+    case PortCommand::Kind::note:
+      if (sink_) sink_->on_note(std::move(command.note));
+      return;
     case PortCommand::Kind::close: closing_ = true; return;
   }
 }
 
 void Session::receive(ControlPort& port, Dispatch& dispatch) {
+  const size_t before = transport_->available();
+  const bool was_ended = transport_->ended();
   transport_->receive();
+  moved_ |= transport_->available() != before || transport_->ended() != was_ended;
   if (error_ || closing_) return receive_.hand_over(dispatch);
   if (!records_) read_lines(port);
   if (records_) receive_.frame(dispatch);
@@ -109,11 +121,27 @@ void Session::deliver(ControlPort& port) {
     const size_t taken = route({shown_.data() + routed_, shown_count_ - routed_}, port);
     if (taken == 0) break;
     routed_ += taken;
+    moved_ = true;
   }
   if (!error_ && receive_.error() && routed_ == shown_count_) cut(*receive_.error());
   const bool nothing_left = transport_->ended() && records_ && receive_.starved() && receive_.in_work() == 0;
   if (nothing_left && transport_->available() > 0) cut(ErrorCode::truncated_stream);
   return_epochs(port);
+  if (!notes_.empty()) post_notes(port);
+}
+
+void Session::post_notes(ControlPort& port) {
+  while (!notes_.empty()) {
+    PortEvent event;
+    event.kind = PortEvent::Kind::note;
+    event.session = id_;
+    event.note = std::move(notes_.front());
+    if (!port.post(std::move(event))) {
+      notes_.front() = std::move(event.note);
+      return;
+    }
+    notes_.pop_front();
+  }
 }
 
 // Returns how many messages found their taker; those are released.
@@ -158,26 +186,32 @@ bool Session::post(ControlPort& port, PortEvent::Kind kind, Bytes bytes, uint32_
 }
 
 void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
-  drain_outbox();
-  if (sink_ && !error_ && !closing_) sink_->on_turn(*this);
+  // The peer's next step in a key exchange waits for these: they leave before the data that NEWKEYS lets through.
+  if (!drain_outbox() && sink_ && !error_ && !closing_) {
+    asked_turn_ = false;
+    sink_->on_turn(*this);
+  }
+  if (!notes_.empty()) post_notes(port);
   if (send_.error()) return;
   send_.stage(dispatch, now_ns, limits_);
   if (send_.error()) cut(*send_.error());
   ask_rekey_policy(port, now_ns);
 }
 
-void Session::drain_outbox() {
+bool Session::drain_outbox() {
+  bool turned = false;
   while (!outbox_.empty() && !send_.error()) {
     Outgoing& next = outbox_.front();
     // One turn of keys at a time: the one before must have been staged.
-    if (next.epoch && send_.has_next_epoch()) return;
+    if (next.epoch && send_.has_next_epoch()) return turned;
     const auto draft = send_.reserve(next.payload.size());
-    if (!draft) return;
+    if (!draft) return turned;
     std::copy(next.payload.begin(), next.payload.end(), draft->payload.begin());
     if (next.epoch) {
       send_.install(std::move(next.epoch));
       send_.finish_newkeys(*draft, next.payload.size(), next.strict);
       kex_gate_ = false;
+      turned = true;
     } else {
       if (next.payload[0] == kMsgKexInit) kex_gate_ = true;
       send_.finish(*draft, next.payload.size());
@@ -185,6 +219,7 @@ void Session::drain_outbox() {
     outbox_bytes_ -= next.payload.size() + kOutboxEntry;
     outbox_.pop_front();
   }
+  return turned;
 }
 
 std::optional<Draft> Session::reserve(size_t payload_bytes) {
@@ -197,20 +232,28 @@ void Session::ask_rekey_policy(ControlPort& port, uint64_t now_ns) {
   // While keys are turning the old ones say nothing new, and what they ask for would be asked of an exchange under way.
   const bool turning = kex_gate_ || peer_in_kex_ || newkeys_expected_ || receive_.parked() || send_.has_next_epoch();
   if (told_due_ || turning || error_ || closing_) return;
-  const bool due = advice_for(send_.epoch(), limits_, now_ns) != RekeyAdvice::keep ||
-                   advice_for(receive_.epoch(), limits_, now_ns) != RekeyAdvice::keep;
-  if (due) {
+  if (rekey_due(limits_, now_ns)) {
     told_due_ = post(port, PortEvent::Kind::rekey_due);
-  } else if (!told_soon_ && (advice_for(send_.epoch(), soon_, now_ns) != RekeyAdvice::keep ||
-                             advice_for(receive_.epoch(), soon_, now_ns) != RekeyAdvice::keep)) {
+  } else if (!told_soon_ && rekey_due(soon_, now_ns)) {
     told_soon_ = post(port, PortEvent::Kind::rekey_soon);
   }
 }
 
+bool Session::rekey_due(const RekeyLimits& limits, uint64_t now_ns) const {
+  return advice_for(send_.epoch(), limits, now_ns) != RekeyAdvice::keep ||
+         advice_for(receive_.epoch(), limits, now_ns) != RekeyAdvice::keep;
+}
+
+bool Session::due(uint64_t now_ns) const {
+  return closing_ || error_ || (!told_due_ && records_ && rekey_due(told_soon_ ? limits_ : soon_, now_ns));
+}
+
 void Session::commit(ControlPort& port) {
-  send_.commit();
+  moved_ |= send_.commit() > 0;
   if (send_.error() && !error_) cut(*send_.error());
+  const size_t unsent = transport_->send_ring().pending_bytes();
   transport_->flush();
+  moved_ |= transport_->send_ring().pending_bytes() != unsent;
   if (!error_told_ && error_) {
     PortEvent event;
     event.kind = PortEvent::Kind::failed;
@@ -243,7 +286,9 @@ bool Session::hand_over(Dispatch& dispatch) {
 }
 
 bool Session::busy() const {
-  return receive_.in_work() > 0 || send_.in_work() > 0 || !outbox_.empty() || transport_->has_unsent();
+  const bool unread = transport_->available() > 0 && !(records_ ? receive_.starved() : lines_starved_);
+  return receive_.in_work() > 0 || send_.in_work() > 0 || !outbox_.empty() || transport_->has_unsent() || unread ||
+         !notes_.empty() || asked_turn_;
 }
 
 bool Session::over(uint64_t now_ns) {

@@ -22,8 +22,8 @@ inline constexpr uint64_t kFarewellNs = uint64_t{3} * 1000000000u;
 
 class Session final : private ChannelSender {
  public:
-  Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, const RekeyLimits& limits,
-          std::shared_ptr<Activity> activity);
+  Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
+          const RekeyLimits& limits, std::shared_ptr<Activity> activity);
   ~Session() override;
 
   SessionId id() const { return id_; }
@@ -37,11 +37,18 @@ class Session final : private ChannelSender {
   void send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns);
   void commit(ControlPort& port);
 
+  // Whether anything has moved since this was last asked.
+  bool take_moved() { return std::exchange(moved_, false); }
+  // By its age alone, without a turn, this session has something to do.
+  bool due(uint64_t now_ns) const;
   // Nothing in flight, and either closed with everything sent or cut off: the worker drops it.
   bool over(uint64_t now_ns);
   // For a worker that stops: false when everything that has a number is with the dispatch.
   bool hand_over(Dispatch& dispatch);
   bool busy() const;
+  bool has_channels() const { return sink_ != nullptr; }
+  // Records are with a device: only polling brings them back.
+  bool in_flight() const { return receive_.in_flight() > 0 || send_.in_flight() > 0; }
 
  private:
   struct Outgoing {
@@ -54,14 +61,21 @@ class Session final : private ChannelSender {
   size_t route(std::span<const Message> messages, ControlPort& port);
   bool take_newkeys(const Message& message, ControlPort& port);
   bool post(ControlPort& port, PortEvent::Kind kind, Bytes bytes = {}, uint32_t sequence = 0);
-  void drain_outbox();
+  // True when NEWKEYS was among it.
+  bool drain_outbox();
   void ask_rekey_policy(ControlPort& port, uint64_t now_ns);
   void return_epochs(ControlPort& port);
   void cut(ErrorCode error);
+  void post_notes(ControlPort& port);
+  bool rekey_due(const RekeyLimits& limits, uint64_t now_ns) const;
 
   std::optional<Draft> reserve(size_t payload_bytes) override;
   void finish(const Draft& draft, size_t payload_bytes) override { send_.finish(draft, payload_bytes); }
   void fail(ErrorCode error) override { cut(error); }
+  void tell_control(SinkNote&& note) override { notes_.push_back(std::move(note)); }
+  bool watch(int descriptor, Watcher& watcher) override { return watches_.watch(descriptor, id_, watcher); }
+  void unwatch(int descriptor) override { watches_.unwatch(descriptor); }
+  void ask_turn() override { asked_turn_ = true; }
 
   SessionId id_;
   std::unique_ptr<Transport> transport_;
@@ -70,12 +84,16 @@ class Session final : private ChannelSender {
   RekeyLimits limits_;
   RekeyLimits soon_;
   std::shared_ptr<Activity> activity_;
+  WatchList& watches_;
   std::unique_ptr<ConnectionSink> sink_;
+  std::deque<SinkNote> notes_;  // that control's ring had no room for
   std::deque<Outgoing> outbox_;
   size_t outbox_bytes_ = 0;
   std::array<Message, 32> shown_;  // collected, [routed_, shown_count_) not yet taken by anyone
   size_t shown_count_ = 0;
   size_t routed_ = 0;
+  bool moved_ = false;
+  bool asked_turn_ = false;
   bool records_ = false;      // the peer's identification line has passed
   bool kex_gate_ = false;     // between our KEXINIT and our NEWKEYS
   bool peer_in_kex_ = false;  // between the peer's KEXINIT and its NEWKEYS

@@ -1,8 +1,11 @@
 // The loop, and what it waits for.
 #include "dataplane/worker.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "base/clock.h"
 
@@ -11,10 +14,19 @@ namespace {
 
 // After the last work: cheaper than two system calls and a wake-up while data flows, nothing when idle.
 constexpr uint64_t kSpinNs = 50'000;
+// While some sessions are busy the others' descriptors are looked at this often.
+constexpr uint64_t kLookNs = 20'000;
 // Sessions' ages are looked at this often.
+constexpr uint64_t kSweepNs = 1'000'000'000;
 constexpr int kIdleWaitMs = 1000;
-// While devices hold records, or a session waits for ring space, nothing will make a descriptor ready.
-constexpr int kBusyWaitMs = 1;
+// A session that waits for a shared resource, record blocks or control's ring, tries again this often.
+constexpr int kStalledWaitMs = 1;
+// In epoll's data: a watch's number and generation instead of a session's id.
+constexpr uint64_t kWatchBit = uint64_t{1} << 63;
+
+uint64_t watch_tag(uint32_t index, uint32_t generation) {
+  return kWatchBit | uint64_t{generation & 0x7fffffffu} << 32 | index;
+}
 
 }  // namespace
 
@@ -31,20 +43,28 @@ Worker::~Worker() {
   bool left = true;
   while (left) {
     left = dispatch_.outstanding() > 0;
-    for (auto& [id, watched] : sessions_) left |= watched.session->hand_over(dispatch_);
+    for (auto& [id, member] : sessions_) left |= member.session->hand_over(dispatch_);
     dispatch_.submit();
     dispatch_.poll();
   }
+  // Their services still have watches to give back.
+  sessions_.clear();
   ::close(epoll_);
 }
 
 void Worker::run() {
-  uint64_t last_work = monotonic_clock().now_ns();
   while (!stopping_.load(std::memory_order_relaxed)) {
-    if (turn()) {
-      last_work = monotonic_clock().now_ns();
-    } else if (monotonic_clock().now_ns() - last_work > kSpinNs) {
-      wait();
+    const bool moved = turn();
+    const uint64_t now = monotonic_clock().now_ns();
+    rest(now);
+    if (now - swept_ns_ > kSweepNs) wake_due(now);
+    if (!active_.empty()) {
+      if (now - looked_ns_ > kLookNs) look(0);
+      // Where threads are more than cores, what this worker spins for may be waiting for this very core.
+      if (!moved) ::sched_yield();
+    } else if (!port_.has_commands()) {
+      look(stalled_.empty() ? kIdleWaitMs : kStalledWaitMs);
+      for (const SessionId id : std::exchange(stalled_, {})) activate(id);
     }
   }
 }
@@ -63,76 +83,171 @@ bool Worker::take_commands() {
       continue;
     }
     const auto found = sessions_.find(command->session);
-    if (found != sessions_.end()) found->second.session->take_command(std::move(*command));
+    if (found == sessions_.end()) continue;
+    activate(found->second);
+    found->second.session->take_command(std::move(*command));
   }
   return any;
 }
 
-// Its descriptor is watched from the first wait() on.
 void Worker::adopt(PortCommand&& command) {
   const SessionId id = command.session;
-  sessions_[id].session =
-      std::make_unique<Session>(id, std::move(command.transport), pool_, command.limits, std::move(command.activity));
+  Member& member = sessions_[id];
+  member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits,
+                                             std::move(command.activity));
+  watch_transport(member);
+  activate(member);
+}
+
+void Worker::activate(Member& member) {
+  if (member.active) return;
+  member.active = true;
+  member.moved_ns = monotonic_clock().now_ns();
+  active_.push_back(&member);
+}
+
+void Worker::activate(SessionId session) {
+  const auto found = sessions_.find(session);
+  if (found != sessions_.end()) activate(found->second);
 }
 
 bool Worker::turn() {
   bool moved = take_commands();
-  for (auto& [id, watched] : sessions_) watched.session->receive(port_, dispatch_);
+  for (Member* member : active_) member->session->receive(port_, dispatch_);
   dispatch_.submit();
   moved |= dispatch_.poll() > 0;
-  const uint64_t now = monotonic_clock().now_ns();
-  for (auto& [id, watched] : sessions_) {
-    watched.session->deliver(port_);
-    watched.session->send(port_, dispatch_, now);
+  const uint64_t now = turned_ns_ = monotonic_clock().now_ns();
+  for (Member* member : active_) {
+    member->session->deliver(port_);
+    member->session->send(port_, dispatch_, now);
   }
   dispatch_.submit();
   moved |= dispatch_.poll() > 0;
-  for (auto& [id, watched] : sessions_) watched.session->commit(port_);
-  drop_finished(now);
+  for (Member* member : active_) member->session->commit(port_);
+  for (size_t i = 0; i < active_.size();) {
+    Member& member = *active_[i];
+    if (member.session->take_moved()) {
+      member.moved_ns = now;
+      moved = true;
+    }
+    if (!drop_if_over(member, now)) ++i;
+  }
   return moved;
 }
 
-void Worker::drop_finished(uint64_t now) {
-  for (auto at = sessions_.begin(); at != sessions_.end();) {
-    if (!at->second.session->over(now)) {
-      ++at;
+// True: the member is gone, and another one may be in its place of the list.
+bool Worker::drop_if_over(Member& member, uint64_t now) {
+  if (!member.session->over(now)) return false;
+  PortEvent event;
+  event.kind = PortEvent::Kind::ended;
+  event.session = member.session->id();
+  if (!port_.post(std::move(event))) return false;
+  *std::find(active_.begin(), active_.end(), &member) = active_.back();
+  active_.pop_back();
+  sessions_.erase(member.session->id());
+  return true;
+}
+
+void Worker::rest(uint64_t now) {
+  for (size_t i = 0; i < active_.size();) {
+    Member& member = *active_[i];
+    // Without a descriptor nothing but turns can find out what came.
+    const bool blind = member.session->transport().descriptor() < 0;
+    // However long the last turn took: who moved in it may have more to do, and nothing else would wake it.
+    const bool moved = member.moved_ns == turned_ns_;
+    // Before its channels are open a peer's next message is a round trip away, and spinning would cost more than it.
+    const bool spins = member.session->has_channels() && now - member.moved_ns <= kSpinNs;
+    if (blind || moved || spins || member.session->in_flight()) {
+      ++i;
       continue;
     }
-    PortEvent event;
-    event.kind = PortEvent::Kind::ended;
-    event.session = at->first;
-    if (!port_.post(std::move(event))) return;
-    at = sessions_.erase(at);
+    member.active = false;
+    active_[i] = active_.back();
+    active_.pop_back();
+    watch_transport(member);
+    const bool deaf = member.watched == 0;
+    if (deaf || (member.session->busy() && (member.watched & EPOLLOUT) == 0)) {
+      stalled_.push_back(member.session->id());
+    }
+  }
+}
+
+void Worker::wake_due(uint64_t now) {
+  swept_ns_ = now;
+  for (auto& [id, member] : sessions_) {
+    if (!member.active && member.session->due(now)) activate(member);
   }
 }
 
 // A full ring is not asked to receive and an empty one not to send: level-triggered readiness would never let us sleep.
-void Worker::watch(Watched& watched) {
-  Transport& transport = watched.session->transport();
+void Worker::watch_transport(Member& member) {
+  Transport& transport = member.session->transport();
   const uint32_t wanted = (transport.can_receive() ? static_cast<uint32_t>(EPOLLIN) : 0u) |
                           (transport.has_unsent() ? static_cast<uint32_t>(EPOLLOUT) : 0u);
-  if (wanted == watched.watched || transport.descriptor() < 0) return;
+  if (wanted == member.watched || transport.descriptor() < 0) return;
   // Errors and hang-ups are always reported: a descriptor of which nothing is wanted must go, or we would never sleep.
-  const int change = watched.watched == 0 ? EPOLL_CTL_ADD : wanted == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+  const int change = member.watched == 0 ? EPOLL_CTL_ADD : wanted == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
   epoll_event event{};
   event.events = wanted;
-  event.data.u64 = watched.session->id();
-  if (::epoll_ctl(epoll_, change, transport.descriptor(), &event) == 0) watched.watched = wanted;
+  event.data.u64 = member.session->id();
+  if (::epoll_ctl(epoll_, change, transport.descriptor(), &event) == 0) member.watched = wanted;
 }
 
-void Worker::wait() {
-  bool busy = dispatch_.outstanding() > 0;
-  for (auto& [id, watched] : sessions_) {
-    watch(watched);
-    const bool unwatched = watched.watched == 0 && watched.session->transport().descriptor() >= 0;
-    busy = busy || unwatched || (watched.session->busy() && (watched.watched & EPOLLOUT) == 0);
-  }
-  if (port_.has_commands()) return;
+void Worker::look(int wait_ms) {
   std::array<epoll_event, 64> events;
-  const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), busy ? kBusyWaitMs : kIdleWaitMs);
+  const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
+  looked_ns_ = monotonic_clock().now_ns();
   for (int i = 0; i < n; ++i) {
-    if (events[static_cast<size_t>(i)].data.u64 == 0) port_.clear_command_wake();
+    const epoll_event& event = events[static_cast<size_t>(i)];
+    if (event.data.u64 == 0) {
+      port_.clear_command_wake();
+    } else if ((event.data.u64 & kWatchBit) == 0) {
+      activate(event.data.u64);
+    } else {
+      // One handler may have ended the watch of another that is in the same list.
+      const Watch watch = watches_[static_cast<uint32_t>(event.data.u64)];
+      if (!watch.watcher || watch_tag(static_cast<uint32_t>(event.data.u64), watch.generation) != event.data.u64) {
+        continue;
+      }
+      watch.watcher->on_ready(event.events);
+      activate(watch.session);
+    }
   }
+}
+
+bool Worker::watch(int descriptor, SessionId session, Watcher& watcher) {
+  SLUICE_CHECK(!watch_of_.contains(descriptor));
+  uint32_t index = static_cast<uint32_t>(watches_.size());
+  if (free_watches_.empty()) {
+    watches_.emplace_back();
+  } else {
+    index = free_watches_.back();
+    free_watches_.pop_back();
+  }
+  Watch& watch = watches_[index];
+  watch.watcher = &watcher;
+  watch.session = session;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.u64 = watch_tag(index, watch.generation);
+  if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) {
+    watch.watcher = nullptr;
+    free_watches_.push_back(index);
+    return false;
+  }
+  watch_of_[descriptor] = index;
+  return true;
+}
+
+void Worker::unwatch(int descriptor) {
+  const auto found = watch_of_.find(descriptor);
+  if (found == watch_of_.end()) return;
+  ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
+  Watch& watch = watches_[found->second];
+  watch.watcher = nullptr;
+  ++watch.generation;
+  free_watches_.push_back(found->second);
+  watch_of_.erase(found);
 }
 
 }  // namespace sluice

@@ -1,7 +1,9 @@
 // One poll loop on one core: the sessions of a worker, their turns in step, and sleep when there is nothing to do.
 //
-// A turn: commands -> every session receives and stages -> submit, poll -> every session delivers and stages what it
-// sends -> submit, poll -> every session commits and flushes. So records of all sessions share each batch.
+// A turn: commands -> every active session receives and stages -> submit, poll -> every one delivers and stages what it
+// sends -> submit, poll -> every one commits and flushes. So records of all sessions share each batch.
+// Active is a session that moved in the last moments, that was made ready, or whose records are with a device; the
+// others cost nothing until their descriptor, a watched one, a command or their age wakes them.
 #pragma once
 
 #include <atomic>
@@ -13,10 +15,10 @@
 
 namespace sluice {
 
-class Worker {
+class Worker final : public WatchList {
  public:
   explicit Worker(const DriverSet& drivers);
-  ~Worker();
+  ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -29,22 +31,47 @@ class Worker {
   bool turn();
   size_t sessions() const { return sessions_.size(); }
 
+  // By the sessions' services, on the worker's thread.
+  bool watch(int descriptor, SessionId session, Watcher& watcher) override;
+  void unwatch(int descriptor) override;
+
  private:
-  struct Watched {
+  struct Member {
     std::unique_ptr<Session> session;
+    uint64_t moved_ns = 0;
     uint32_t watched = 0;  // epoll's event bits
+    bool active = false;
+  };
+  struct Watch {
+    Watcher* watcher = nullptr;
+    SessionId session = 0;
+    uint32_t generation = 0;
   };
 
   bool take_commands();
   void adopt(PortCommand&& command);
-  void drop_finished(uint64_t now_ns);
-  void wait();
-  void watch(Watched& watched);
+  void activate(Member& member);
+  void activate(SessionId session);
+  // Those that did not move for a while leave the turn.
+  void rest(uint64_t now_ns);
+  bool drop_if_over(Member& member, uint64_t now_ns);
+  void wake_due(uint64_t now_ns);
+  // Looks for ready descriptors, waiting at most so long.
+  void look(int wait_ms);
+  void watch_transport(Member& member);
 
   Dispatch dispatch_;
   ControlPort port_;
   RecordPool pool_;
-  std::unordered_map<SessionId, Watched> sessions_;
+  std::unordered_map<SessionId, Member> sessions_;
+  std::vector<Member*> active_;
+  std::vector<SessionId> stalled_;  // not active, but waiting for something that makes no descriptor ready
+  std::unordered_map<int, uint32_t> watch_of_;
+  std::vector<Watch> watches_;
+  std::vector<uint32_t> free_watches_;
+  uint64_t looked_ns_ = 0;
+  uint64_t turned_ns_ = 0;
+  uint64_t swept_ns_ = 0;
   int epoll_;
   std::atomic<bool> stopping_{false};
 };

@@ -15,21 +15,21 @@ namespace {
 // Hybrids first: what is recorded today must stay secret when quantum computers come. Then by cost. SHA-1 and 1024-bit
 // methods are for peers that know nothing else, and stay off until an operator asks for them.
 const std::array kMethods{
-    KexMethod{"mlkem768x25519-sha256", HashId::sha256, 192, true, true, make_hybrid, 0, &kMlKem768},
-    KexMethod{"sntrup761x25519-sha512", HashId::sha512, 153, true, true, make_hybrid, 0, &kSntrup761},
-    KexMethod{"sntrup761x25519-sha512@openssh.com", HashId::sha512, 153, true, true, make_hybrid, 0, &kSntrup761},
-    KexMethod{"curve25519-sha256", HashId::sha256, 128, false, true, make_x25519, 0, nullptr},
-    KexMethod{"curve25519-sha256@libssh.org", HashId::sha256, 128, false, true, make_x25519, 0, nullptr},
-    KexMethod{"ecdh-sha2-nistp256", HashId::sha256, 128, false, true, make_ecdh, 256, nullptr},
-    KexMethod{"ecdh-sha2-nistp384", HashId::sha384, 192, false, true, make_ecdh, 384, nullptr},
-    KexMethod{"ecdh-sha2-nistp521", HashId::sha512, 256, false, true, make_ecdh, 521, nullptr},
-    KexMethod{"diffie-hellman-group-exchange-sha256", HashId::sha256, 112, false, true, nullptr, 0, nullptr},
-    KexMethod{"diffie-hellman-group16-sha512", HashId::sha512, 152, false, true, make_dh, 4096, nullptr},
-    KexMethod{"diffie-hellman-group18-sha512", HashId::sha512, 200, false, true, make_dh, 8192, nullptr},
-    KexMethod{"diffie-hellman-group14-sha256", HashId::sha256, 112, false, true, make_dh, 2048, nullptr},
-    KexMethod{"diffie-hellman-group14-sha1", HashId::sha1, 112, false, false, make_dh, 2048, nullptr},
-    KexMethod{"diffie-hellman-group-exchange-sha1", HashId::sha1, 112, false, false, nullptr, 0, nullptr},
-    KexMethod{"diffie-hellman-group1-sha1", HashId::sha1, 80, false, false, make_dh, 1024, nullptr},
+    KexMethod{"mlkem768x25519-sha256", HashId::sha256, 192, true, true, true, make_hybrid, 0, &kMlKem768},
+    KexMethod{"sntrup761x25519-sha512", HashId::sha512, 153, true, true, true, make_hybrid, 0, &kSntrup761},
+    KexMethod{"sntrup761x25519-sha512@openssh.com", HashId::sha512, 153, true, true, true, make_hybrid, 0, &kSntrup761},
+    KexMethod{"curve25519-sha256", HashId::sha256, 128, false, true, true, make_x25519, 0, nullptr},
+    KexMethod{"curve25519-sha256@libssh.org", HashId::sha256, 128, false, true, true, make_x25519, 0, nullptr},
+    KexMethod{"ecdh-sha2-nistp256", HashId::sha256, 128, false, true, true, make_ecdh, 256, nullptr},
+    KexMethod{"ecdh-sha2-nistp384", HashId::sha384, 192, false, true, false, make_ecdh, 384, nullptr},
+    KexMethod{"ecdh-sha2-nistp521", HashId::sha512, 256, false, true, false, make_ecdh, 521, nullptr},
+    KexMethod{"diffie-hellman-group-exchange-sha256", HashId::sha256, 112, false, true, false, nullptr, 0, nullptr},
+    KexMethod{"diffie-hellman-group16-sha512", HashId::sha512, 152, false, true, false, make_dh, 4096, nullptr},
+    KexMethod{"diffie-hellman-group18-sha512", HashId::sha512, 200, false, true, false, make_dh, 8192, nullptr},
+    KexMethod{"diffie-hellman-group14-sha256", HashId::sha256, 112, false, true, false, make_dh, 2048, nullptr},
+    KexMethod{"diffie-hellman-group14-sha1", HashId::sha1, 112, false, false, false, make_dh, 2048, nullptr},
+    KexMethod{"diffie-hellman-group-exchange-sha1", HashId::sha1, 112, false, false, false, nullptr, 0, nullptr},
+    KexMethod{"diffie-hellman-group1-sha1", HashId::sha1, 80, false, false, false, make_dh, 1024, nullptr},
 };
 
 std::vector<uint8_t> public_fields(Bytes client_public, Bytes server_public) {

@@ -90,19 +90,20 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
   }
   state.own = std::move(own);
   state.peer.assign(peer.begin(), peer.end());
-  const bool prepared = prepared_method_ == agreed->method;
+  const auto prepared = std::exchange(prepared_, nullptr);
+  const bool ready = prepared && prepared->ready && prepared->method == agreed->method;
   if (is_server()) {
-    state.server = prepared ? std::move(prepared_server_) : start_kex_server(*agreed->method, config_.kex_options);
+    state.server = ready ? prepared->server : start_kex_server(*agreed->method, config_.kex_options);
   } else {
-    state.client = prepared ? std::move(prepared_client_) : start_kex_client(*agreed->method, config_.kex_options);
+    state.client = ready ? prepared->client : start_kex_client(*agreed->method, config_.kex_options);
   }
-  prepared_method_ = nullptr;
-  prepared_client_.reset(), prepared_server_.reset();
   state.agreed = std::move(*agreed);
   Exchanging& exchange = kex_.emplace<Exchanging>(std::move(state));
   if (is_server()) return;
   // From our first method message on the peer may send NEWKEYS.
   around_.port.expect_newkeys(strict_);
+  // One batch with our KEXINIT, where nothing is left to compute.
+  if (ready) return around_.port.send(exchange.client->open());
   exchange.busy = true;
   auto first = std::make_shared<Payload>();
   run_slow([client = exchange.client, first] { *first = client->open(); },
@@ -110,6 +111,31 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
              std::get<Exchanging>(kex_).busy = false;
              around_.port.send(std::move(*first));
            });
+}
+
+void TransportMachine::prepare_rekey() {
+  if (closed_ || prepared_ || negotiated_.method == nullptr) return;
+  prepared_ = std::make_shared<Prepared>();
+  prepared_->method = negotiated_.method;
+  std::function<void()> work;
+  if (is_server()) {
+    prepared_->server = start_kex_server(*prepared_->method, config_.kex_options);
+    work = [server = prepared_->server] { server->prepare(); };
+  } else {
+    prepared_->client = start_kex_client(*prepared_->method, config_.kex_options);
+    work = [client = prepared_->client] { client->prepare(); };
+  }
+  // Merely ahead of time: without room for it the exchange makes its keys when it comes.
+  if (!around_.slow.run(std::move(work), [prepared = prepared_] { prepared->ready = true; })) prepared_.reset();
+}
+
+// Strangers' work always waits its turn in the pool. Who is logged in has one step at a time in work, so however often
+// one rekeys, the others' messages wait for tenths of a millisecond.
+void TransportMachine::run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then) {
+  const bool here = method.quick && *phase_ == TransportPhase::connected;
+  if (!here) return run_slow(std::move(work), std::move(then));
+  work();
+  then();
 }
 
 void TransportMachine::run_slow(std::function<void()> work, std::function<void()> then) {
@@ -142,7 +168,9 @@ void TransportMachine::step(std::vector<uint8_t> payload) {
                   session_id_,
                   exchange.agreed};
   if (is_server()) outcome->host_key = around_.host_keys->public_blob(exchange.agreed.host_key_algorithm);
-  run_slow(
+  const KexMethod& method = *exchange.agreed.method;
+  run_step(
+      method,
       [outcome, input = std::move(input), payload = std::move(payload), client = exchange.client,
        server = exchange.server] {
         outcome->step = server ? server->take(payload) : client->take(payload);
@@ -222,7 +250,11 @@ void TransportMachine::peer_turned() {
 void TransportMachine::end_exchange() {
   kex_ = NoKex{};
   ++exchanges_;
-  if (exchanges_ > 1) return around_.upper.on_rekeyed();
+  if (exchanges_ > 1) {
+    // Who rekeyed once will again, and who of the two begins is not ours to know.
+    prepare_rekey();
+    return around_.upper.on_rekeyed();
+  }
   phase_ = TransportPhase::keyed;
   ext_info_allowed_ = true;
   around_.upper.on_keyed(session_id_);

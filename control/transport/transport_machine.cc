@@ -12,6 +12,8 @@ namespace sluice {
 namespace {
 
 constexpr size_t kCookieBytes = 16;
+// Kept of what a peer says when it leaves.
+constexpr size_t kMaxClosingText = 256;
 constexpr uint32_t kMaxExtensions = 64;  // RFC 8308 names four; a stranger's list is no longer
 
 template <class Rows, class Name>
@@ -42,7 +44,13 @@ TransportMachine::TransportMachine(const TransportConfig& config, const Surround
       around_(around),
       identification_(config.role),
       own_identification_(sluice::own_identification(config.software)) {
-  if (is_server() && config_.host_keys.empty()) config_.host_keys = around_.host_keys->algorithms();
+  if (!is_server()) return;
+  // Allowed ones whose key is there; our order where one was given.
+  const NameList present = around_.host_keys->algorithms();
+  if (config_.host_keys.empty()) config_.host_keys = present;
+  std::erase_if(config_.host_keys, [&](const std::string& name) {
+    return std::find(present.begin(), present.end(), name) == present.end();
+  });
 }
 
 TransportMachine::~TransportMachine() { *alive_ = false; }
@@ -66,15 +74,17 @@ size_t TransportMachine::take_bytes(Bytes received) {
 void TransportMachine::refuse(Disconnect code, const std::string& text) {
   if (closed_) return;
   closed_ = true;
-  around_.upper.on_refused(code, text);
+  closing_ = Closing{false, code, text};
   around_.port.close(code, text);
 }
 
 void TransportMachine::close(Disconnect code, std::string_view text) { refuse(code, std::string(text)); }
 
 void TransportMachine::fail_with(ErrorCode error) {
+  if (closed_) return;
   const ErrorRow& row = describe(error);
   refuse(row.disconnect, std::string(row.text));
+  closing_->error = error;
 }
 
 void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
@@ -145,24 +155,6 @@ void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
 void TransportMachine::rekey() {
   if (closed_ || !phase_ || *phase_ < TransportPhase::keyed || in_kex()) return;
   send_init();
-}
-
-void TransportMachine::prepare_rekey() {
-  if (closed_ || prepared_method_ != nullptr || negotiated_.method == nullptr) return;
-  prepared_method_ = negotiated_.method;
-  std::function<void()> work;
-  if (is_server()) {
-    prepared_server_ = start_kex_server(*prepared_method_, config_.kex_options);
-    work = [server = prepared_server_] { server->prepare(); };
-  } else {
-    prepared_client_ = start_kex_client(*prepared_method_, config_.kex_options);
-    work = [client = prepared_client_] { client->prepare(); };
-  }
-  // Merely ahead of time: without room for it the exchange makes its keys when it comes.
-  if (!around_.slow.run(std::move(work), [] {})) {
-    prepared_method_ = nullptr;
-    prepared_client_.reset(), prepared_server_.reset();
-  }
 }
 
 void TransportMachine::send(std::vector<uint8_t> payload) {
@@ -237,6 +229,7 @@ void TransportMachine::take_disconnect(Bytes payload) {
   const uint32_t reason = reader.u32();
   const std::string text(reader.text());
   closed_ = true;
+  closing_ = Closing{true, static_cast<Disconnect>(reason), text.substr(0, kMaxClosingText)};
   around_.upper.on_disconnect(reason, reader.ok() ? std::string_view(text) : std::string_view());
   around_.port.close(Disconnect::by_application, "");
 }

@@ -22,7 +22,7 @@ struct TransportConfig {
   Role role = Role::server;
   std::string software = "Sluice_0.1";
   NameList kex;
-  NameList host_keys;  // client: algorithms that it accepts. Server: empty means all that HostKeySigner has
+  NameList host_keys;  // that are accepted; on a server of those that HostKeySigner has, and empty means all
   NameList ciphers;
   NameList macs;
   NameList signature_algorithms;  // the server's server-sig-algs
@@ -31,6 +31,14 @@ struct TransportConfig {
 
 // Everything that is on by default, in our order of preference.
 TransportConfig default_transport_config(Role role);
+
+// How a connection was closed, where somebody said so.
+struct Closing {
+  bool by_peer;
+  Disconnect code;
+  std::string text;
+  std::optional<ErrorCode> error = {};  // where it was one of the table
+};
 
 // Messages of the layer above that wait while keys are exchanged. A peer that stops in mid-exchange holds no more.
 inline constexpr size_t kMaxWaitingMessages = 256;
@@ -59,7 +67,7 @@ class TransportMachine {
 
   // Starts a rekey unless one is under way.
   void rekey();
-  // Makes the next exchange's ephemeral keys ahead of its time.
+  // Makes the next exchange's ephemeral keys ahead of its time, unless they are there.
   void prepare_rekey();
   bool in_kex() const { return !std::holds_alternative<NoKex>(kex_); }
 
@@ -69,12 +77,16 @@ class TransportMachine {
   void set_authenticated();
   void close(Disconnect code, std::string_view text);
 
+  // That may be agreed on.
+  const NameList& host_key_algorithms() const { return config_.host_keys; }
   Bytes session_id() const { return session_id_; }
   const Negotiated& negotiated() const { return negotiated_; }
   const Identification& peer() const { return identification_.peer(); }
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
   bool closed() const { return closed_; }
+  // Nothing when the peer just went away.
+  const std::optional<Closing>& closing() const { return closing_; }
 
  private:
   struct NoKex {};
@@ -93,6 +105,13 @@ class TransportMachine {
     bool peer_turned = false;  // and it did, before we were done
   };
   struct Turning {};
+  // The next exchange's side of us, its ephemeral keys made ahead. Another thread has it until it is ready.
+  struct Prepared {
+    const KexMethod* method = nullptr;
+    std::shared_ptr<KexClient> client;
+    std::shared_ptr<KexServer> server;
+    bool ready = false;
+  };
   struct Outcome;
 
   bool is_server() const { return config_.role == Role::server; }
@@ -113,6 +132,8 @@ class TransportMachine {
   void take_service(Bytes payload);
   void take_disconnect(Bytes payload);
   void run_slow(std::function<void()> work, std::function<void()> then);
+  // Here and now where two thread switches would cost the data path more than the work costs this thread.
+  void run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then);
   // Wraps a continuation so that it does nothing once the machine is gone or closed.
   template <class F>
   auto guarded(F f);
@@ -123,9 +144,7 @@ class TransportMachine {
   std::string own_identification_;
   std::optional<TransportPhase> phase_;  // none before the peer is identified
   std::variant<NoKex, InitSent, Exchanging, Turning> kex_;
-  std::shared_ptr<KexClient> prepared_client_;
-  std::shared_ptr<KexServer> prepared_server_;
-  const KexMethod* prepared_method_ = nullptr;
+  std::shared_ptr<Prepared> prepared_;
   Negotiated negotiated_;
   std::vector<uint8_t> session_id_;
   std::deque<std::vector<uint8_t>> waiting_;
@@ -135,6 +154,7 @@ class TransportMachine {
   bool ext_info_due_ = false;
   bool ext_info_allowed_ = false;
   bool closed_ = false;
+  std::optional<Closing> closing_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -83,8 +83,7 @@ class UpperLayer {
   // After a rekey.
   virtual void on_rekeyed() = 0;
   virtual void on_disconnect(uint32_t reason, std::string_view text) = 0;
-  // This side ends the connection, and what it tells the peer; before it the offers, where they were the reason.
-  virtual void on_refused(Disconnect, std::string_view) {}
+  // Why this side ends the connection, where the two offers are the reason.
   virtual void on_no_common_algorithm(const Disagreement&) {}
 };
 

@@ -87,6 +87,13 @@ TEST(LoginPolicy, lets_root_in_as_configured) {
   EXPECT_FALSE(root_may_use(RootLogin::prohibit_password, AuthMethod::keyboard_interactive));
   EXPECT_TRUE(root_may_use(RootLogin::yes, AuthMethod::password));
   EXPECT_FALSE(root_may_use(RootLogin::no, AuthMethod::publickey));
+  EXPECT_TRUE(root_may_use(RootLogin::forced_commands_only, AuthMethod::publickey));
+  EXPECT_FALSE(root_may_use(RootLogin::forced_commands_only, AuthMethod::password));
+  Permit with_command;
+  with_command.command = "backup";
+  EXPECT_FALSE(root_may_enter(RootLogin::forced_commands_only, Permit{}));
+  EXPECT_TRUE(root_may_enter(RootLogin::forced_commands_only, with_command));
+  EXPECT_TRUE(root_may_enter(RootLogin::prohibit_password, Permit{}));
 }
 
 TEST(LocalUsers, know_keys_by_blob_and_rsa_keys_by_hash) {

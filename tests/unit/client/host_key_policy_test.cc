@@ -279,7 +279,7 @@ struct Announcing {
       ASSERT_TRUE(request && request->name == kHostKeysProve);
       ++proofs_wanted;
       if (prover.refuses) return server.send({kMsgRequestFailure});
-      WireReader in(request->body);
+      WireReader in(request->data);
       WireWriter out;
       out.u8(kMsgRequestSuccess);
       size_t count = 0;

@@ -1,0 +1,27 @@
+// Descriptors beside the connections' own that a worker's loop watches: pipes, sockets and links of services.
+#pragma once
+
+#include <cstdint>
+
+namespace sluice {
+
+using SessionId = uint64_t;
+
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  // epoll's event bits, at each edge. Its session gets a turn right after.
+  virtual void on_ready(uint32_t events) = 0;
+};
+
+class WatchList {
+ public:
+  virtual ~WatchList() = default;
+  // Edge-triggered, both directions: told once, the watcher reads or writes until the kernel says EAGAIN. A descriptor
+  // has one watcher, which must outlive the watch. False: the kernel refused (a regular file is always ready).
+  virtual bool watch(int descriptor, SessionId session, Watcher& watcher) = 0;
+  // Before the descriptor is closed.
+  virtual void unwatch(int descriptor) = 0;
+};
+
+}  // namespace sluice
