@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 #include <openssl/engine.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/kex/kex_method.h"
 #include "control/work_pool.h"
+#include "tests/support/test_peer.h"
 
 namespace sluice {
 namespace {
@@ -129,6 +131,35 @@ TEST_F(KeyEngineTest, that_fails_is_replaced_by_software_told_once_and_at_last_g
   EXPECT_EQ(exchange(pool, "curve25519-sha256", 8), 8);
   EXPECT_EQ(KeyEngine::in_use(), nullptr);
   EXPECT_EQ(log_.size(), 2u);
+}
+
+// With stacks of 32 KiB for all that a step does: agreement, hash, keys, the check of the host key.
+TEST_F(KeyEngineTest, serves_whole_connections_that_rekey) {
+  const WorkPoolLimits limits{.threads = 1, .paused_per_thread = 8};
+  for (const KexMethod& method : kex_methods()) {
+    // The largest groups differ in time alone.
+    if (method.size_bits > 4096) continue;
+    for (const char* host_key : {"ssh-ed25519", "rsa-sha2-512", "ecdsa-sha2-nistp521"}) {
+      test::TestEnd server_end("", 1, limits), client_end("", 1, limits);
+      test::ServerOptions server_options;
+      server_options.config.kex = {std::string(method.name)};
+      server_options.limits.volume_bytes = 1u << 20;
+      test::TestServer server(server_end, server_options);
+      server_end.start();
+      test::ClientOptions options;
+      options.config.kex = {std::string(method.name)};
+      options.config.host_keys = {host_key};
+      options.to_send = 4u << 20;
+      const auto result = test::connect_client(client_end, server.port(), options);
+      client_end.start();
+      for (int i = 0; i < 3000 && !result->channel_closed && !result->ended; ++i) ::usleep(10000);
+      EXPECT_TRUE(result->channel_closed && !result->wrong) << method.name << " " << host_key << result->disconnect;
+      EXPECT_GE(result->rekeys, 1u) << method.name;
+      client_end.stop();
+    }
+  }
+  EXPECT_EQ(engine_->failures(), 0u);
+  EXPECT_GT(engine_->operations(), 50u);
 }
 
 TEST_F(KeyEngineTest, is_not_blamed_for_a_peer_s_bad_value) {
