@@ -110,7 +110,7 @@ SessionId ControlLoop::add(std::unique_ptr<Transport> transport, const Transport
   SLUICE_CHECK(worker < workers_.size());
   ControlPort& chosen = *workers_[worker].port;
   ++workers_[worker].sessions;
-  chosen.adopt(session, std::move(transport), limits);
+  connection->watch_activity(chosen.adopt(session, std::move(transport), limits));
   auto entry = std::make_unique<Entry>(chosen, worker, pool_, session, source, std::move(connection), config);
   Entry& added = *entry;
   connections_[session] = std::move(entry);

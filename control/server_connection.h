@@ -8,6 +8,7 @@
 #include "control/auth/auth_server.h"
 #include "control/control_loop.h"
 #include "control/global_replies.h"
+#include "control/global_requests.h"
 #include "control/ledger_place.h"
 #include "control/monitor_gate.h"
 
