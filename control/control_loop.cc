@@ -70,6 +70,9 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
   bool run(std::function<void()> work, std::function<void()> then) override {
     return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
   }
+  bool run_pausable(std::function<void()> work, std::function<void()> then) override {
+    return pool.run({source, session, machine.authenticated(), true}, std::move(work), std::move(then));
+  }
   void check(const ResultOrText<void>& result) {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
   }
