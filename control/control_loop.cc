@@ -79,7 +79,12 @@ ControlLoop::ControlLoop(ControlPort& port, WorkPool& pool)
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       stop_wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   SLUICE_CHECK(epoll_ >= 0 && stop_wake_ >= 0);
-  watch(port_.event_descriptor(), [this] { port_.clear_event_wake(); });
+  watch(port_.event_descriptor(), [] {});
+  // Edges: its count is never read.
+  epoll_event edges{};
+  edges.events = EPOLLIN | EPOLLET;
+  edges.data.fd = port_.event_descriptor();
+  SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, edges.data.fd, &edges) == 0);
   watch(pool_.finished_descriptor(), [this] { pool_.run_finished(); });
   watch(stop_wake_, [] {});
 }
