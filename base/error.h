@@ -35,6 +35,8 @@ enum class ErrorCode : uint8_t {
   unexpected_message,
   key_exchange_value,
   peer_does_not_read,
+  request_flood,
+  peer_silent,
   auth_service,
   auth_user_name,
   auth_tries,
@@ -43,6 +45,10 @@ enum class ErrorCode : uint8_t {
   auth_timeout,
   auth_cancelled,
   auth_monitor,
+  channel_unknown,
+  channel_window,
+  channel_state,
+  channel_flood,
   count_,
 };
 
@@ -71,6 +77,9 @@ inline constexpr std::array<ErrorRow, static_cast<size_t>(ErrorCode::count_)> kE
     {ErrorCode::key_exchange_value, Disconnect::key_exchange_failed, "kex.bad_value", "Key exchange value refused"},
     {ErrorCode::peer_does_not_read, Disconnect::by_application, "session.peer_does_not_read",
      "Too many answers wait for a peer that does not read"},
+    {ErrorCode::request_flood, Disconnect::by_application, "session.request_flood",
+     "Too many global requests wait for answers"},
+    {ErrorCode::peer_silent, Disconnect::by_application, "session.peer_silent", "Timeout, client not responding"},
     {ErrorCode::auth_service, Disconnect::service_not_available, "auth.service", "Service not available"},
     {ErrorCode::auth_user_name, Disconnect::illegal_user_name, "auth.user_name", "User name not possible"},
     {ErrorCode::auth_tries, Disconnect::no_more_auth_methods, "auth.tries", "Too many authentication failures"},
@@ -80,6 +89,10 @@ inline constexpr std::array<ErrorRow, static_cast<size_t>(ErrorCode::count_)> kE
     {ErrorCode::auth_timeout, Disconnect::by_application, "auth.timeout", "Login timeout"},
     {ErrorCode::auth_cancelled, Disconnect::auth_cancelled, "auth.cancelled", "Authentication cancelled by the user"},
     {ErrorCode::auth_monitor, Disconnect::by_application, "auth.monitor", "Authentication is not available"},
+    {ErrorCode::channel_unknown, Disconnect::protocol_error, "channel.unknown", "No such channel"},
+    {ErrorCode::channel_window, Disconnect::protocol_error, "channel.window", "Channel window exceeded"},
+    {ErrorCode::channel_state, Disconnect::protocol_error, "channel.state", "Channel message not allowed here"},
+    {ErrorCode::channel_flood, Disconnect::by_application, "channel.flood", "Too many channel requests at once"},
 }};
 
 constexpr const ErrorRow& describe(ErrorCode code) { return kErrors[static_cast<size_t>(code)]; }

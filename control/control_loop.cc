@@ -17,8 +17,16 @@ namespace {
 
 // A text may quote what a peer sent.
 constexpr size_t kMaxDisconnectText = 1024;
-// Events between two looks at everything else: a flood of messages must not starve commands and continuations.
+// Events of one worker between two looks at everything else: a flood of messages must not starve commands and
+// continuations.
 constexpr size_t kEventsPerStep = 256;
+
+// Exchanges on the operator's word that run at once: what the others may have to wait behind, and far less than one
+// source may queue in the pool.
+constexpr size_t kRekeysAtOnce = 32;
+// A peer that does not answer holds its place no longer.
+constexpr int64_t kRekeyPatienceMs = 2000;
+constexpr int kRekeyLookMs = 2;
 
 KeyMaterial material(const DirectionKeys& keys) {
   return {keys.cipher_key.view(), keys.iv.view(), keys.mac_key.view()};
@@ -27,9 +35,10 @@ KeyMaterial material(const DirectionKeys& keys) {
 }  // namespace
 
 struct ControlLoop::Entry final : TransportPort, SlowWork {
-  Entry(ControlPort& p, WorkPool& w, SessionId s, std::string from, std::unique_ptr<Connection> c,
+  Entry(ControlPort& p, size_t index, WorkPool& w, SessionId s, std::string from, std::unique_ptr<Connection> c,
         const TransportConfig& config)
       : port(p),
+        worker(index),
         pool(w),
         session(s),
         source(std::move(from)),
@@ -59,13 +68,14 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     port.close(session);
   }
   bool run(std::function<void()> work, std::function<void()> then) override {
-    return pool.run(source, std::move(work), std::move(then));
+    return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
   }
   void check(const ResultOrText<void>& result) {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
   }
 
   ControlPort& port;
+  size_t worker;
   WorkPool& pool;
   SessionId session;
   std::string source;
@@ -73,18 +83,18 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
   TransportMachine machine;
 };
 
-ControlLoop::ControlLoop(ControlPort& port, WorkPool& pool)
-    : port_(port),
-      pool_(pool),
-      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      stop_wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  SLUICE_CHECK(epoll_ >= 0 && stop_wake_ >= 0);
-  watch(port_.event_descriptor(), [] {});
-  // Edges: its count is never read.
-  epoll_event edges{};
-  edges.events = EPOLLIN | EPOLLET;
-  edges.data.fd = port_.event_descriptor();
-  SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, edges.data.fd, &edges) == 0);
+ControlLoop::ControlLoop(const std::vector<ControlPort*>& ports, WorkPool& pool)
+    : pool_(pool), epoll_(::epoll_create1(EPOLL_CLOEXEC)), stop_wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  SLUICE_CHECK(epoll_ >= 0 && stop_wake_ >= 0 && !ports.empty());
+  for (ControlPort* port : ports) {
+    workers_.push_back({port});
+    watch(port->event_descriptor(), [] {});
+    // Edges: its count is never read.
+    epoll_event edges{};
+    edges.events = EPOLLIN | EPOLLET;
+    edges.data.fd = port->event_descriptor();
+    SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, edges.data.fd, &edges) == 0);
+  }
   watch(pool_.finished_descriptor(), [this] { pool_.run_finished(); });
   watch(stop_wake_, [] {});
 }
@@ -95,16 +105,41 @@ ControlLoop::~ControlLoop() {
 }
 
 SessionId ControlLoop::add(std::unique_ptr<Transport> transport, const TransportConfig& config,
-                           const RekeyLimits& limits, const std::string& source,
-                           std::unique_ptr<Connection> connection) {
+                           const RekeyLimits& limits, const std::string& source, std::unique_ptr<Connection> connection,
+                           std::optional<size_t> port) {
   const SessionId session = next_session_++;
-  port_.adopt(session, std::move(transport), limits);
-  auto entry = std::make_unique<Entry>(port_, pool_, session, source, std::move(connection), config);
+  const size_t worker = port.value_or(least_loaded_port());
+  SLUICE_CHECK(worker < workers_.size());
+  ControlPort& chosen = *workers_[worker].port;
+  ++workers_[worker].sessions;
+  connection->watch_activity(chosen.adopt(session, std::move(transport), limits));
+  auto entry = std::make_unique<Entry>(chosen, worker, pool_, session, source, std::move(connection), config);
   Entry& added = *entry;
   connections_[session] = std::move(entry);
   added.connection->attach(added.machine);
   added.machine.start();
   return session;
+}
+
+size_t ControlLoop::least_loaded_port() const {
+  const auto less = [](const WorkerEnd& a, const WorkerEnd& b) { return a.sessions < b.sessions; };
+  return static_cast<size_t>(std::min_element(workers_.begin(), workers_.end(), less) - workers_.begin());
+}
+
+void ControlLoop::drop_connections() {
+  connections_.clear();
+  timers_.clear();
+  for (WorkerEnd& worker : workers_) worker.sessions = 0;
+}
+
+void ControlLoop::open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink) {
+  const auto found = connections_.find(session);
+  if (found != connections_.end()) found->second->port.open_channels(session, std::move(sink));
+}
+
+void ControlLoop::tell_sink(SessionId session, SinkNote&& note) {
+  const auto found = connections_.find(session);
+  if (found != connections_.end()) found->second->port.tell_sink(session, std::move(note));
 }
 
 void ControlLoop::watch(int descriptor, std::function<void()> readable) {
@@ -118,6 +153,29 @@ void ControlLoop::watch(int descriptor, std::function<void()> readable) {
 void ControlLoop::unwatch(int descriptor) {
   ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
   watched_.erase(descriptor);
+}
+
+void ControlLoop::rekey(SessionId session) {
+  if (TransportMachine* of = machine(session)) of->rekey();
+}
+
+void ControlLoop::rekey_all() {
+  rekeys_waiting_.clear();
+  for (const auto& [session, entry] : connections_) rekeys_waiting_.push_back(session);
+  start_waiting_rekeys();
+}
+
+void ControlLoop::start_waiting_rekeys() {
+  const int64_t now = now_ms();
+  std::erase_if(rekeys_running_, [&](const RunningRekey& running) {
+    const TransportMachine* of = machine(running.session);
+    return of == nullptr || of->closed() || !of->in_kex() || running.give_up_ms <= now;
+  });
+  while (!rekeys_waiting_.empty() && rekeys_running_.size() < kRekeysAtOnce) {
+    rekey(rekeys_waiting_.front());
+    rekeys_running_.push_back({rekeys_waiting_.front(), now + kRekeyPatienceMs});
+    rekeys_waiting_.pop_front();
+  }
 }
 
 TransportMachine* ControlLoop::machine(SessionId session) {
@@ -154,32 +212,46 @@ void ControlLoop::step(int wait_ms) {
   if (!timers_.empty()) {
     wait_ms = static_cast<int>(std::clamp<int64_t>(timers_.begin()->first - now_ms(), 0, wait_ms));
   }
-  if (more_events_) wait_ms = 0;
-  if (port_.has_overflow()) wait_ms = std::min(wait_ms, 1);
-  port_.wake_worker_for_commands();
-  if (wait_ms > 0 && !port_.control_may_sleep()) wait_ms = 0;
+  for (const WorkerEnd& worker : workers_) {
+    if (worker.more_events) wait_ms = 0;
+    if (worker.port->has_overflow()) wait_ms = std::min(wait_ms, 1);
+    worker.port->wake_worker_for_commands();
+  }
+  if (!rekeys_waiting_.empty()) wait_ms = std::min(wait_ms, kRekeyLookMs);
+  for (const WorkerEnd& worker : workers_) {
+    if (wait_ms > 0 && !worker.port->control_may_sleep()) wait_ms = 0;
+  }
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
-  port_.control_woke();
+  for (const WorkerEnd& worker : workers_) worker.port->control_woke();
   for (int i = 0; i < n; ++i) {
     const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
     if (found == watched_.end()) continue;
     // A copy: what it calls may unwatch it.
     const auto readable = found->second;
     readable();
-    port_.wake_worker_for_commands();
+    wake_workers();
   }
-  more_events_ = true;
-  for (size_t i = 0; i < kEventsPerStep && more_events_; ++i) {
-    auto event = port_.next_event();
-    more_events_ = event.has_value();
+  for (WorkerEnd& worker : workers_) take_events(worker);
+  run_timers();
+  if (!rekeys_waiting_.empty()) start_waiting_rekeys();
+  for (WorkerEnd& worker : workers_) worker.port->retry_commands();
+}
+
+void ControlLoop::wake_workers() {
+  for (const WorkerEnd& worker : workers_) worker.port->wake_worker_for_commands();
+}
+
+void ControlLoop::take_events(WorkerEnd& worker) {
+  worker.more_events = true;
+  for (size_t i = 0; i < kEventsPerStep && worker.more_events; ++i) {
+    auto event = worker.port->next_event();
+    worker.more_events = event.has_value();
     if (!event) break;
     take_event(std::move(*event));
     // One wake-up for all that an event led to, but no waiting for what the next ones lead to.
-    port_.wake_worker_for_commands();
+    worker.port->wake_worker_for_commands();
   }
-  run_timers();
-  port_.retry_commands();
 }
 
 void ControlLoop::take_event(PortEvent&& event) {
@@ -198,6 +270,7 @@ void ControlLoop::take_event(PortEvent&& event) {
     case PortEvent::Kind::failed: entry.machine.fail_with(event.error); return;
     case PortEvent::Kind::ended:
       entry.connection->on_ended();
+      --workers_[entry.worker].sessions;
       // By number: what it was told may have added connections.
       connections_.erase(event.session);
       return;

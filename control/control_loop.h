@@ -1,15 +1,18 @@
-// Control's one thread: events of a worker to connections, continuations of slow work, and other descriptors'
+// Control's one thread: events of the workers to connections, continuations of slow work, and other descriptors'
 // readiness.
 //
 // A connection is a transport machine with the layer above it; this loop is the machine's surroundings towards the data
-// path. Connections are added from this thread only.
+// path. Connections are added from this thread only, each to one worker for life.
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "control/transport/transport_machine.h"
 #include "control/work_pool.h"
@@ -22,6 +25,8 @@ class Connection : public UpperLayer {
  public:
   // Right after its machine was made.
   virtual void attach(TransportMachine& machine) = 0;
+  // Before attach(): the data that passes control by, for whoever wants to know that the peer is alive.
+  virtual void watch_activity(std::shared_ptr<const Activity>) {}
   virtual HostKeySigner* host_keys() { return nullptr; }
   virtual HostKeyJudge* judge() { return nullptr; }
   // From the channels' side in the worker.
@@ -32,22 +37,31 @@ class Connection : public UpperLayer {
 
 class ControlLoop {
  public:
-  ControlLoop(ControlPort& port, WorkPool& pool);
+  // A port for each worker.
+  ControlLoop(const std::vector<ControlPort*>& ports, WorkPool& pool);
+  ControlLoop(ControlPort& port, WorkPool& pool) : ControlLoop(std::vector<ControlPort*>{&port}, pool) {}
   ~ControlLoop();
   ControlLoop(const ControlLoop&) = delete;
   ControlLoop& operator=(const ControlLoop&) = delete;
 
-  // `source` names the peer's address: slow work is fair between sources.
+  // `source` names the peer's address: slow work is fair between sources. Without a port the least loaded worker takes
+  // the session.
   SessionId add(std::unique_ptr<Transport> transport, const TransportConfig& config, const RekeyLimits& limits,
-                const std::string& source, std::unique_ptr<Connection> connection);
+                const std::string& source, std::unique_ptr<Connection> connection, std::optional<size_t> port = {});
+  size_t ports() const { return workers_.size(); }
+  size_t sessions_on(size_t port) const { return workers_[port].sessions; }
+  size_t least_loaded_port() const;
+  // Starts a key exchange on the operator's word; nothing where one is under way or none was finished yet.
+  void rekey(SessionId session);
+  // Of all sessions, a few at a time, so that they do not fill the pool and one another's sources.
+  void rekey_all();
+  size_t rekeys_waiting() const { return rekeys_waiting_.size(); }
   // Calls back, on this thread, when the descriptor is readable.
   void watch(int descriptor, std::function<void()> readable);
   void unwatch(int descriptor);
-  void open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink) {
-    port_.open_channels(session, std::move(sink));
-  }
+  void open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink);
 
-  void tell_sink(SessionId session, SinkNote&& note) { port_.tell_sink(session, std::move(note)); }
+  void tell_sink(SessionId session, SinkNote&& note);
 
   // Calls back, on this thread, not before so many milliseconds have passed.
   void after(int64_t ms, std::function<void()> then);
@@ -60,20 +74,35 @@ class ControlLoop {
   // One step, waiting at most so long; for tests and for run().
   void step(int wait_ms);
   size_t connections() const { return connections_.size(); }
+  // Forgets them without a farewell, once nothing runs any more: what they refer to may go after that.
+  void drop_connections();
   TransportMachine* machine(SessionId session);
 
  private:
   struct Entry;
+  struct WorkerEnd {
+    ControlPort* port;
+    size_t sessions = 0;
+    bool more_events = false;
+  };
+  void take_events(WorkerEnd& worker);
+  void wake_workers();
   void take_event(PortEvent&& event);
   void run_timers();
+  void start_waiting_rekeys();
 
-  ControlPort& port_;
+  std::vector<WorkerEnd> workers_;
   WorkPool& pool_;
   SessionId next_session_ = 1;
   std::unordered_map<SessionId, std::unique_ptr<Entry>> connections_;
   std::unordered_map<int, std::function<void()>> watched_;
+  struct RunningRekey {
+    SessionId session;
+    int64_t give_up_ms;
+  };
+  std::deque<SessionId> rekeys_waiting_;
+  std::vector<RunningRekey> rekeys_running_;
   std::multimap<int64_t, std::function<void()>> timers_;
-  bool more_events_ = false;
   int epoll_;
   int stop_wake_;
   std::atomic<bool> stopping_{false};

@@ -2,22 +2,12 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
-#include "base/unique_fd.h"
+#include "dataplane/channel.h"
 #include "dataplane/receive_path.h"
 #include "dataplane/send_path.h"
-#include "dataplane/watcher.h"
 
 namespace sluice {
-
-// Between a sink and control, either way: what it means is theirs to agree on. Order is kept, none is lost.
-struct SinkNote {
-  uint32_t kind = 0;
-  uint32_t id = 0;
-  std::vector<uint8_t> bytes;
-  UniqueFd descriptor;
-};
 
 // What a sink may do to its session.
 class ChannelSender {
@@ -30,6 +20,8 @@ class ChannelSender {
   virtual void tell_control(SinkNote&& note) = 0;
   virtual bool watch(int descriptor, Watcher& watcher) = 0;
   virtual void unwatch(int descriptor) = 0;
+  // Another turn soon, though nothing moves.
+  virtual void ask_turn() = 0;
 };
 
 class ConnectionSink {

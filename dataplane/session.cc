@@ -23,16 +23,18 @@ RekeyAdvice advice_for(const KeyEpoch& epoch, const RekeyLimits& limits, uint64_
 }  // namespace
 
 Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
-                 const RekeyLimits& limits)
+                 const RekeyLimits& limits, std::shared_ptr<Activity> activity)
     : id_(id),
       transport_(std::move(transport)),
       receive_(*transport_, pool),
       send_(*transport_, pool),
       limits_(limits),
       soon_(seven_eighths(limits)),
+      activity_(std::move(activity)),
       watches_(watches) {}
 
-Session::~Session() = default;
+// The sink may still talk to its session while it goes.
+Session::~Session() { sink_.reset(); }
 
 void Session::take_command(PortCommand&& command) {
   moved_ = true;
@@ -115,6 +117,9 @@ void Session::deliver(ControlPort& port) {
       shown_count_ = receive_.collect(shown_);
       routed_ = 0;
       if (shown_count_ == 0) break;
+      // One writer: no read-modify-write that the cores would have to agree on.
+      const uint64_t before = activity_->messages.load(std::memory_order_relaxed);
+      activity_->messages.store(before + shown_count_, std::memory_order_relaxed);
     }
     const size_t taken = route({shown_.data() + routed_, shown_count_ - routed_}, port);
     if (taken == 0) break;
@@ -185,7 +190,10 @@ bool Session::post(ControlPort& port, PortEvent::Kind kind, Bytes bytes, uint32_
 
 void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
   // The peer's next step in a key exchange waits for these: they leave before the data that NEWKEYS lets through.
-  if (!drain_outbox() && sink_ && !error_ && !closing_) sink_->on_turn(*this);
+  if (!drain_outbox() && sink_ && !error_ && !closing_) {
+    asked_turn_ = false;
+    sink_->on_turn(*this);
+  }
   if (!notes_.empty()) post_notes(port);
   if (send_.error()) return;
   send_.stage(dispatch, now_ns, limits_);
@@ -282,7 +290,7 @@ bool Session::hand_over(Dispatch& dispatch) {
 bool Session::busy() const {
   const bool unread = transport_->available() > 0 && !(records_ ? receive_.starved() : lines_starved_);
   return receive_.in_work() > 0 || send_.in_work() > 0 || !outbox_.empty() || transport_->has_unsent() || unread ||
-         !notes_.empty();
+         !notes_.empty() || asked_turn_;
 }
 
 bool Session::over(uint64_t now_ns) {

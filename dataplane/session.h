@@ -23,7 +23,7 @@ inline constexpr uint64_t kFarewellNs = uint64_t{3} * 1000000000u;
 class Session final : private ChannelSender {
  public:
   Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
-          const RekeyLimits& limits);
+          const RekeyLimits& limits, std::shared_ptr<Activity> activity);
   ~Session() override;
 
   SessionId id() const { return id_; }
@@ -78,6 +78,7 @@ class Session final : private ChannelSender {
   void tell_control(SinkNote&& note) override { notes_.push_back(std::move(note)); }
   bool watch(int descriptor, Watcher& watcher) override { return watches_.watch(descriptor, id_, watcher); }
   void unwatch(int descriptor) override { watches_.unwatch(descriptor); }
+  void ask_turn() override { asked_turn_ = true; }
 
   SessionId id_;
   std::unique_ptr<Transport> transport_;
@@ -85,6 +86,7 @@ class Session final : private ChannelSender {
   SendPath send_;
   RekeyLimits limits_;
   RekeyLimits soon_;
+  std::shared_ptr<Activity> activity_;
   WatchList& watches_;
   std::unique_ptr<ConnectionSink> sink_;
   std::deque<SinkNote> notes_;  // that control's ring had no room for
@@ -94,6 +96,7 @@ class Session final : private ChannelSender {
   size_t shown_count_ = 0;
   size_t routed_ = 0;
   bool moved_ = false;
+  bool asked_turn_ = false;
   bool records_ = false;      // the peer's identification line has passed
   bool kex_gate_ = false;     // between our KEXINIT and our NEWKEYS
   bool peer_in_kex_ = false;  // between the peer's KEXINIT and its NEWKEYS

@@ -36,12 +36,14 @@ struct LoginLimits {
   // Not yet authenticated: each holds a descriptor, a key exchange's state and a place in the monitor.
   unsigned unauthenticated = 64;
   unsigned unauthenticated_per_source = 16;
+
+  bool operator==(const LoginLimits&) const = default;
 };
 
 // A router's figures would cripple a file server, so our own are sized to the machine.
 LoginLimits default_limits(Platform platform, unsigned cores, uint64_t memory_bytes);
 
-enum class ConnectAnswer : uint8_t { admit, sessions, rate, unauthenticated, source, penalty };
+enum class ConnectAnswer : uint8_t { admit, sessions, rate, unauthenticated, source, penalty, count_ };
 std::string_view describe(ConnectAnswer answer);
 
 enum class ConnectionEnd : uint8_t { orderly, failed_login, no_login, timeout, misbehaved };
@@ -69,6 +71,10 @@ class SourceLedger {
   // No longer one of the unauthenticated.
   void authenticated(const Address& from);
   void closed(const Address& from, bool was_authenticated, ConnectionEnd end, Instant now);
+
+  // From now on. Who is there stays.
+  void set_limits(const LoginLimits& limits) { limits_ = limits; }
+  const LoginLimits& limits() const { return limits_; }
 
   // How long the source has to wait; zero when it need not.
   Instant penalty(const Address& from, Instant now) const;

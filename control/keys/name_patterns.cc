@@ -7,6 +7,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/check.h"
+
 namespace sluice {
 namespace {
 
@@ -72,6 +74,21 @@ std::optional<Address> Address::parse(std::string_view text) {
   if (::inet_pton(AF_INET6, bare.c_str(), address.octets.data()) != 1) return std::nullopt;
   address.v4 = std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.octets.begin());
   return address;
+}
+
+Address Address::of(Bytes octets) {
+  SLUICE_CHECK(octets.size() == 4 || octets.size() == 16);
+  Address address{};
+  std::copy(kMappedPrefix.begin(), kMappedPrefix.end(), address.octets.begin());
+  std::copy(octets.begin(), octets.end(), address.octets.end() - static_cast<ptrdiff_t>(octets.size()));
+  address.v4 = std::equal(kMappedPrefix.begin(), kMappedPrefix.end(), address.octets.begin());
+  return address;
+}
+
+std::string Address::text() const {
+  char text[INET6_ADDRSTRLEN];
+  const uint8_t* from = octets.data() + (v4 ? kMappedPrefix.size() : 0);
+  return ::inet_ntop(v4 ? AF_INET : AF_INET6, from, text, sizeof text);
 }
 
 std::optional<AddressRange> AddressRange::parse(std::string_view text) {

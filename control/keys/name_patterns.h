@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace sluice {
@@ -27,6 +28,10 @@ struct Address {
   bool v4;
 
   static std::optional<Address> parse(std::string_view text);
+  // From the 4 or 16 octets that the network has.
+  static Address of(Bytes octets);
+  // As people write it; a mapped address as the IPv4 one.
+  std::string text() const;
   bool operator==(const Address&) const = default;
 };
 

@@ -12,6 +12,8 @@ namespace sluice {
 namespace {
 
 constexpr size_t kCookieBytes = 16;
+// Kept of what a peer says when it leaves.
+constexpr size_t kMaxClosingText = 256;
 constexpr uint32_t kMaxExtensions = 64;  // RFC 8308 names four; a stranger's list is no longer
 
 template <class Rows, class Name>
@@ -42,7 +44,13 @@ TransportMachine::TransportMachine(const TransportConfig& config, const Surround
       around_(around),
       identification_(config.role),
       own_identification_(sluice::own_identification(config.software)) {
-  if (is_server() && config_.host_keys.empty()) config_.host_keys = around_.host_keys->algorithms();
+  if (!is_server()) return;
+  // Allowed ones whose key is there; our order where one was given.
+  const NameList present = around_.host_keys->algorithms();
+  if (config_.host_keys.empty()) config_.host_keys = present;
+  std::erase_if(config_.host_keys, [&](const std::string& name) {
+    return std::find(present.begin(), present.end(), name) == present.end();
+  });
 }
 
 TransportMachine::~TransportMachine() { *alive_ = false; }
@@ -66,14 +74,17 @@ size_t TransportMachine::take_bytes(Bytes received) {
 void TransportMachine::refuse(Disconnect code, const std::string& text) {
   if (closed_) return;
   closed_ = true;
+  closing_ = Closing{false, code, text};
   around_.port.close(code, text);
 }
 
 void TransportMachine::close(Disconnect code, std::string_view text) { refuse(code, std::string(text)); }
 
 void TransportMachine::fail_with(ErrorCode error) {
+  if (closed_) return;
   const ErrorRow& row = describe(error);
   refuse(row.disconnect, std::string(row.text));
+  closing_->error = error;
 }
 
 void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
@@ -143,7 +154,8 @@ void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
 
 void TransportMachine::rekey() {
   if (closed_ || !phase_ || *phase_ < TransportPhase::keyed || in_kex()) return;
-  send_init();
+  rekey_wanted_ = !authenticated();
+  if (!rekey_wanted_) send_init();
 }
 
 void TransportMachine::send(std::vector<uint8_t> payload) {
@@ -151,7 +163,12 @@ void TransportMachine::send(std::vector<uint8_t> payload) {
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
   const bool waits = (std::holds_alternative<InitSent>(kex_) || std::holds_alternative<Exchanging>(kex_)) &&
                      (payload[0] > kMsgKexLast || payload[0] == kMsgServiceRequest || payload[0] == kMsgServiceAccept);
-  if (!waits) return around_.port.send(std::move(payload));
+  if (!waits) {
+    const bool success = payload[0] == kMsgUserauthSuccess;
+    around_.port.send(std::move(payload));
+    if (success && rekey_wanted_) rekey();
+    return;
+  }
   if (waiting_.size() == kMaxWaitingMessages)
     return refuse(Disconnect::protocol_error, "Too many messages wait for a key exchange");
   waiting_.push_back(std::move(payload));
@@ -184,7 +201,11 @@ void TransportMachine::take_service(Bytes payload) {
   if (is_server()) send(WireWriter().u8(kMsgServiceAccept).string(name).take());
 }
 
-void TransportMachine::set_authenticated() { phase_ = TransportPhase::connected; }
+void TransportMachine::set_authenticated() {
+  phase_ = TransportPhase::connected;
+  // A server's success is yet to go.
+  if (!is_server() && rekey_wanted_) rekey();
+}
 
 // RFC 8308 section 2.4: right behind the first NEWKEYS, or from a server right before USERAUTH_SUCCESS.
 void TransportMachine::take_ext_info(Bytes payload) {
@@ -218,6 +239,7 @@ void TransportMachine::take_disconnect(Bytes payload) {
   const uint32_t reason = reader.u32();
   const std::string text(reader.text());
   closed_ = true;
+  closing_ = Closing{true, static_cast<Disconnect>(reason), text.substr(0, kMaxClosingText)};
   around_.upper.on_disconnect(reason, reader.ok() ? std::string_view(text) : std::string_view());
   around_.port.close(Disconnect::by_application, "");
 }

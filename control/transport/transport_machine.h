@@ -22,7 +22,7 @@ struct TransportConfig {
   Role role = Role::server;
   std::string software = "Sluice_0.1";
   NameList kex;
-  NameList host_keys;  // client: algorithms that it accepts. Server: empty means all that HostKeySigner has
+  NameList host_keys;  // that are accepted; on a server of those that HostKeySigner has, and empty means all
   NameList ciphers;
   NameList macs;
   NameList signature_algorithms;  // the server's server-sig-algs
@@ -31,6 +31,14 @@ struct TransportConfig {
 
 // Everything that is on by default, in our order of preference.
 TransportConfig default_transport_config(Role role);
+
+// How a connection was closed, where somebody said so.
+struct Closing {
+  bool by_peer;
+  Disconnect code;
+  std::string text;
+  std::optional<ErrorCode> error = {};  // where it was one of the table
+};
 
 // Messages of the layer above that wait while keys are exchanged. A peer that stops in mid-exchange holds no more.
 inline constexpr size_t kMaxWaitingMessages = 256;
@@ -57,7 +65,7 @@ class TransportMachine {
   void peer_turned();
   void fail_with(ErrorCode error);
 
-  // Starts a rekey unless one is under way.
+  // Starts a rekey unless one is under way. During a login it waits: OpenSSH, either end, takes no KEXINIT there.
   void rekey();
   // Makes the next exchange's ephemeral keys ahead of its time, unless they are there.
   void prepare_rekey();
@@ -69,12 +77,17 @@ class TransportMachine {
   void set_authenticated();
   void close(Disconnect code, std::string_view text);
 
+  // That may be agreed on.
+  const NameList& host_key_algorithms() const { return config_.host_keys; }
   Bytes session_id() const { return session_id_; }
   const Negotiated& negotiated() const { return negotiated_; }
   const Identification& peer() const { return identification_.peer(); }
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
   bool closed() const { return closed_; }
+  bool authenticated() const { return phase_ == TransportPhase::connected; }
+  // Nothing when the peer just went away.
+  const std::optional<Closing>& closing() const { return closing_; }
 
  private:
   struct NoKex {};
@@ -139,9 +152,11 @@ class TransportMachine {
   std::string requested_service_;
   uint64_t exchanges_ = 0;
   bool strict_ = false;
+  bool rekey_wanted_ = false;
   bool ext_info_due_ = false;
   bool ext_info_allowed_ = false;
   bool closed_ = false;
+  std::optional<Closing> closing_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

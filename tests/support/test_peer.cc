@@ -29,6 +29,18 @@ std::unique_ptr<DriverSet> drivers_named(const std::string& name) {
   return std::move(*set);
 }
 
+std::vector<std::unique_ptr<Worker>> make_workers(const DriverSet& drivers, size_t count) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<Worker>(drivers));
+  return workers;
+}
+
+std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& workers) {
+  std::vector<ControlPort*> ports;
+  for (const auto& worker : workers) ports.push_back(&worker->port());
+  return ports;
+}
+
 // As long as the session lives.
 void rekey_at_random(ControlLoop& loop, const std::shared_ptr<SessionId>& session, uint64_t mean_ms) {
   if (mean_ms == 0) return;
@@ -154,19 +166,19 @@ std::vector<PrivateKey> all_host_keys() {
   return keys;
 }
 
-TestEnd::TestEnd(const std::string& driver)
-    : drivers_(drivers_named(driver)), worker_(*drivers_), loop_(worker_.port(), pool_) {}
+TestEnd::TestEnd(const std::string& driver, size_t workers)
+    : drivers_(drivers_named(driver)), workers_(make_workers(*drivers_, workers)), loop_(ports_of(workers_), pool_) {}
 
 TestEnd::~TestEnd() { stop(); }
 
 void TestEnd::start() {
-  threads_.emplace_back([this] { worker_.run(); });
+  for (const auto& worker : workers_) threads_.emplace_back([&worker = *worker] { worker.run(); });
   threads_.emplace_back([this] { loop_.run(); });
 }
 
 void TestEnd::stop() {
   loop_.stop();
-  worker_.stop();
+  for (const auto& worker : workers_) worker->stop();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }

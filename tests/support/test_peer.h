@@ -33,21 +33,22 @@ class LocalHostKeys final : public HostKeySigner {
 
 std::vector<PrivateKey> all_host_keys();
 
-// A worker and a control thread.
+// Workers and a control thread.
 class TestEnd {
  public:
-  explicit TestEnd(const std::string& driver = "");
+  explicit TestEnd(const std::string& driver = "", size_t workers = 1);
   ~TestEnd();
   // Runs both threads; control's calls must come before or through loop().watch callbacks.
   void start();
   void stop();
   ControlLoop& loop() { return loop_; }
-  Worker& worker() { return worker_; }
+  Worker& worker(size_t which = 0) { return *workers_[which]; }
+  WorkPool& pool() { return pool_; }
 
  private:
   std::unique_ptr<DriverSet> drivers_;
   WorkPool pool_;
-  Worker worker_;
+  std::vector<std::unique_ptr<Worker>> workers_;
   ControlLoop loop_;
   std::vector<std::thread> threads_;
 };

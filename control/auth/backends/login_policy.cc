@@ -51,10 +51,15 @@ std::optional<std::string> refusal_of(const LoginPolicy& policy, const AccountFa
 bool root_may_use(RootLogin root_login, AuthMethod method) {
   switch (root_login) {
     case RootLogin::yes: return true;
+    case RootLogin::forced_commands_only:
     case RootLogin::prohibit_password: return method == AuthMethod::publickey;
     case RootLogin::no: break;
   }
   return false;
+}
+
+bool root_may_enter(RootLogin root_login, const Permit& permit) {
+  return root_login != RootLogin::no && (root_login != RootLogin::forced_commands_only || permit.command.has_value());
 }
 
 }  // namespace sluice

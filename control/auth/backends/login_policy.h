@@ -13,7 +13,7 @@
 
 namespace sluice {
 
-enum class RootLogin : uint8_t { no, prohibit_password, yes };
+enum class RootLogin : uint8_t { no, forced_commands_only, prohibit_password, yes };
 
 struct LoginPolicy {
   RootLogin root_login = RootLogin::prohibit_password;
@@ -44,5 +44,7 @@ struct AccountFacts {
 std::optional<std::string> refusal_of(const LoginPolicy& policy, const AccountFacts& facts, const LoginSource& source);
 // Whether the method is one that root may use.
 bool root_may_use(RootLogin root_login, AuthMethod method);
+// Whether a key that is worth this permit lets root in.
+bool root_may_enter(RootLogin root_login, const Permit& permit);
 
 }  // namespace sluice

@@ -189,6 +189,9 @@ LoginAnswer SystemUsers::judge_key(std::string_view user, const PublicKey& key, 
   if (!account) return refused("unknown user");
   if (auto why = refusal(*account, AuthMethod::publickey, source)) return refused(std::move(*why));
   LoginAnswer answer = search_keys(*account, key, source);
+  if (answer.outcome == LoginOutcome::accepted && account->facts.uid == 0 &&
+      !root_may_enter(config_.policy.root_login, *answer.permit))
+    return refused("root may use keys with a forced command only");
   if (answer.outcome != LoginOutcome::accepted || !uses_pam()) return answer;
   const LoginAnswer judged = pam_check_account({config_.pam, std::string(user), source, true, *answer.permit});
   return judged.outcome == LoginOutcome::accepted ? answer : refused(judged.reason);

@@ -1,0 +1,102 @@
+// A connection's channels, RFC 4254 section 5, in either role: numbers, windows, requests in order, EOF and close.
+//
+// Window given to the peer: starts at the least, doubles while the peer uses it up quickly, up to the most, as far as
+// the memory budget of all connections goes. Messages other than data wait in one bounded queue; while it is not empty
+// no data leaves, so their order is that of the calls.
+// Turns: where several channels want to send, each gets an equal number of records, and the next turn begins with the
+// first one for which there was no room.
+#pragma once
+
+#include <atomic>
+#include <deque>
+
+#include "base/wire.h"
+#include "dataplane/connection_sink.h"
+
+namespace sluice {
+
+// What all connections' windows beyond the least may sum up to; shared by workers.
+class WindowBudget {
+ public:
+  explicit WindowBudget(uint64_t bytes) : left_(static_cast<int64_t>(bytes)) {}
+  bool take(uint64_t bytes) {
+    if (left_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed) >= static_cast<int64_t>(bytes)) {
+      return true;
+    }
+    give(bytes);
+    return false;
+  }
+  void give(uint64_t bytes) { left_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int64_t> left_;
+};
+
+struct ChannelLimits {
+  // Each costs a service and, worst, a full window.
+  size_t channels = 256;
+  uint32_t least_window = uint32_t{2} << 20;
+  uint32_t most_window = uint32_t{64} << 20;
+  WindowBudget* budget = nullptr;  // none: windows stay at the least
+};
+
+// What we tell the peer, and send at most: a record's payload less the longest header.
+inline constexpr uint32_t kMaxChannelPacket = kMaxPayload - 64;
+// Messages that wait for room. A peer that makes us answer and never reads is not listened to beyond.
+inline constexpr size_t kMaxWaitingReplies = 256;
+// Unanswered requests of one channel.
+inline constexpr size_t kMaxUnansweredRequests = 64;
+
+// Records that channels which all have something to send share in a turn; one alone may take all there is room for.
+inline constexpr size_t kTurnRecords = 64;
+inline constexpr size_t kAllRecords = ~size_t{0};
+
+class ChannelTable final : public ConnectionSink, private ChannelHost {
+ public:
+  ChannelTable(std::unique_ptr<ChannelOpener> opener, const ChannelLimits& limits);
+  ~ChannelTable() override;
+
+  void attach(ChannelSender& sender) override;
+  size_t on_messages(std::span<const Message> messages, ChannelSender& sender) override;
+  void on_turn(ChannelSender& sender) override;
+  void on_note(SinkNote&& note) override { opener_->on_note(std::move(note)); }
+
+ private:
+  class Entry;
+
+  size_t take_data(std::span<const Message> messages);
+  void take(const Message& message);
+  void take_open(Bytes payload);
+  void take_confirmation(Entry& entry, WireReader& reader);
+  void take_refusal(Entry& entry, WireReader& reader);
+  void take_stderr(Entry& entry, WireReader& reader);
+  void take_adjust(Entry& entry, WireReader& reader);
+  void take_request(Entry& entry, WireReader& reader);
+  void take_close(Entry& entry);
+  Entry* find(uint32_t id);
+  uint32_t free_number();
+  void queue(std::vector<uint8_t> payload);
+  bool send_waiting();
+  void give_turns();
+  void grant(Entry& entry);
+  void drop(uint32_t number);
+
+  bool open(std::string_view type, Bytes extra, std::unique_ptr<Service> service) override;
+  void tell_control(SinkNote&& note) override { sender_->tell_control(std::move(note)); }
+  bool watch(int descriptor, Watcher& watcher) override { return sender_->watch(descriptor, watcher); }
+  void unwatch(int descriptor) override { sender_->unwatch(descriptor); }
+  void fail(ErrorCode error) override;
+  size_t channels() const override { return open_; }
+
+  ChannelLimits limits_;
+  ChannelSender* sender_ = nullptr;
+  std::unique_ptr<ChannelOpener> opener_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+  size_t open_ = 0;
+  size_t first_ = 0;            // whose turn it is to send first
+  size_t share_ = kAllRecords;  // of each channel in this turn
+  std::deque<std::vector<uint8_t>> waiting_;
+  bool failed_ = false;
+};
+
+}  // namespace sluice

@@ -1,0 +1,18 @@
+// What a fork of the starter does for the rest of its life: becomes the user and serves.
+#pragma once
+
+#include "services/broker/broker.h"
+#include "services/broker/user_process.h"
+
+namespace sluice {
+
+struct StarterSettings {
+  BrokerSettings broker;
+  // Absent: no session is opened.
+  SessionHook session;
+};
+
+[[noreturn]] void serve_as_broker(UserIdentity identity, UniqueFd control, const StarterSettings& settings,
+                                  const DigestMaker& digests);
+
+}  // namespace sluice

@@ -1,0 +1,132 @@
+// fork and exec, with nothing between them but system calls: other threads of the broker may hold locks.
+#include "services/broker/program.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "services/broker/program_streams.h"
+
+namespace sluice {
+namespace {
+
+// What a shell says of a program that is not there.
+constexpr int kCannotRun = 127;
+
+struct SignalName {
+  std::string_view name;
+  int number;
+};
+// RFC 4254 section 6.10.
+constexpr SignalName kSignals[] = {{"ABRT", SIGABRT}, {"ALRM", SIGALRM}, {"FPE", SIGFPE},   {"HUP", SIGHUP},
+                                   {"ILL", SIGILL},   {"INT", SIGINT},   {"KILL", SIGKILL}, {"PIPE", SIGPIPE},
+                                   {"QUIT", SIGQUIT}, {"SEGV", SIGSEGV}, {"TERM", SIGTERM}, {"USR1", SIGUSR1},
+                                   {"USR2", SIGUSR2}};
+
+std::vector<char*> pointers(std::vector<std::string>& words) {
+  std::vector<char*> out;
+  for (std::string& word : words) out.push_back(word.data());
+  out.push_back(nullptr);
+  return out;
+}
+
+void say(const char* about, int system_error) {
+  const char* why = ::strerrordesc_np(system_error);
+  (void)!::write(2, about, std::strlen(about));
+  (void)!::write(2, ": ", 2);
+  if (why) (void)!::write(2, why, std::strlen(why));
+  (void)!::write(2, "\n", 1);
+}
+
+struct ChildStart {
+  const char* path;
+  char* const* words;
+  char* const* environment;
+  const char* folder;
+  std::array<int, 3> streams;
+  bool terminal;
+};
+
+// In the child. Async-signal-safe calls only.
+[[noreturn]] void become_program(const ChildStart& start) {
+  ::setsid();
+  for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (start.terminal) ::ioctl(start.streams[0], TIOCSCTTY, 0);
+  for (int i = 0; i < 3; ++i) ::dup2(start.streams[static_cast<size_t>(i)], i);
+  ::close_range(3, ~0u, 0);
+  if (::chdir(start.folder) != 0) {
+    say(start.folder, errno);
+    (void)!::chdir("/");
+  }
+  ::execve(start.path, start.words, start.environment);
+  say(start.path, errno);
+  ::_exit(kCannotRun);
+}
+
+}  // namespace
+
+Outcome<Program::Started> Program::start(ProgramPlan plan, bool ample) {
+  auto streams = plan.terminal ? open_terminal(*plan.terminal) : open_pipes(ample);
+  if (!streams) return tl::unexpected(streams.error());
+  if (plan.terminal) plan.environment.push_back("SSH_TTY=" + streams->terminal_name);
+  const std::vector<char*> words = pointers(plan.words), environment = pointers(plan.environment);
+  ChildStart start{plan.path.c_str(),   words.data(), environment.data(),
+                   plan.folder.c_str(), {},           plan.terminal.has_value()};
+  for (size_t i = 0; i < 3; ++i) start.streams[i] = streams->inner[i].get();
+  const pid_t pid = ::fork();
+  if (pid < 0) return system_failure();
+  if (pid == 0) become_program(start);
+  UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!process) {
+    const auto why = system_failure();
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return why;
+  }
+  return Started{Program(pid, std::move(process), std::move(streams->terminal)), std::move(streams->ends)};
+}
+
+ChildExited Program::collect() {
+  ChildExited exited;
+  int status = 0;
+  if (::waitpid(pid_, &status, WNOHANG) != pid_) return exited;
+  if (WIFEXITED(status)) exited.status = static_cast<uint32_t>(WEXITSTATUS(status));
+  if (WIFSIGNALED(status)) {
+    const char* name = ::sigabbrev_np(WTERMSIG(status));
+    exited.signal = name ? name : "KILL";
+    exited.core_dumped = WCOREDUMP(status);
+  }
+  return exited;
+}
+
+Outcome<void> Program::signal(std::string_view name) const {
+  for (const SignalName& known : kSignals) {
+    if (known.name != name) continue;
+    // The whole group, as a terminal does. Before it has made one there is only the program itself.
+    if (::kill(-pid_, known.number) != 0 && ::kill(pid_, known.number) != 0) return system_failure();
+    return {};
+  }
+  return tl::unexpected(failed(BrokerFault::unsupported, "No such signal"));
+}
+
+Outcome<void> Program::resize(const TerminalSize& size) const {
+  if (!terminal_) return tl::unexpected(failed(BrokerFault::invalid, "It has no terminal"));
+  return resize_terminal(terminal_.get(), size);
+}
+
+void Program::hang_up() {
+  if (!terminal_) return;
+  (void)::kill(-pid_, SIGHUP);
+  terminal_.reset();
+}
+
+}  // namespace sluice

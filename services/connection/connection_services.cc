@@ -1,0 +1,59 @@
+// Notes from control, opens and global requests to their services.
+#include "services/connection/connection_services.h"
+
+#include "base/wire.h"
+#include "services/connection/connection_notes.h"
+
+namespace sluice {
+
+ConnectionServices::ConnectionServices(const ServiceMakers& makers, std::shared_ptr<const ServiceSettings> settings,
+                                       LoginFacts login)
+    : makers_(makers), settings_(std::move(settings)), login_(std::move(login)) {}
+
+// Parts may have asked the broker something: they go before it.
+ConnectionServices::~ConnectionServices() { parts_.clear(); }
+
+void ConnectionServices::attach(ChannelHost& host) {
+  host_ = &host;
+  broker_ = std::make_unique<BrokerSession>(host);
+}
+
+OpenDecision ConnectionServices::open(std::string_view type, Bytes extra) {
+  const auto maker = makers_.channels.find(type);
+  if (maker == makers_.channels.end()) {
+    return {nullptr, false, {OpenFailure::unknown_channel_type, "Unknown channel type"}};
+  }
+  return maker->second(*this, extra);
+}
+
+void ConnectionServices::on_note(SinkNote&& note) {
+  switch (static_cast<ConnectionNote>(note.kind)) {
+    case ConnectionNote::broker: return broker_->take_link(std::move(note.descriptor));
+    case ConnectionNote::no_broker: return broker_->take_refusal(text_of(note.bytes));
+    case ConnectionNote::global_request: {
+      WireReader reader(note.bytes);
+      const auto handler = makers_.global_requests.find(reader.text());
+      if (!reader.ok() || handler == makers_.global_requests.end()) return answer_global(note.id, false);
+      return handler->second(*this, note.id, reader.rest());
+    }
+    default: return;
+  }
+}
+
+void ConnectionServices::answer_global(uint32_t id, bool success, Bytes extra) {
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(success ? ConnectionNote::global_success : ConnectionNote::global_failure);
+  note.id = id;
+  note.bytes.assign(extra.begin(), extra.end());
+  host_->tell_control(std::move(note));
+}
+
+void ConnectionServices::log(LogLevel level, std::string text) {
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::log);
+  note.id = static_cast<uint32_t>(level);
+  note.bytes.assign(text.begin(), text.end());
+  host_->tell_control(std::move(note));
+}
+
+}  // namespace sluice

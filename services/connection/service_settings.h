@@ -1,0 +1,51 @@
+// What a server's services may do: from the configuration, the same for all connections that were opened under it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sluice {
+
+struct SftpLimits {
+  bool read_only = false;
+  // Open files and directories of one connection.
+  uint32_t handles = 256;
+  // Bytes a second of one connection, both directions; 0: no cap.
+  uint64_t bytes_per_second = 0;
+  bool transfer_log = true;
+};
+
+struct ServiceSettings {
+  SftpLimits sftp;
+  bool sftp_enabled = true;
+  bool scp_enabled = true;
+  bool shell_enabled = true;
+  // `ssh server port-forwarding local` and what Cisco has no words for. The broker has the same rules, and the last
+  // word.
+  bool local_forwarding = false;
+  bool remote_forwarding = false;
+  bool streamlocal_forwarding = false;
+  bool agent_forwarding = true;
+  // Of one connection.
+  size_t session_channels = 64;
+  size_t listeners = 64;
+  // 0: none. A channel on which nothing moved for so long is closed.
+  uint64_t idle_channel_ns = 0;
+};
+
+// Who is at the other end, for choosing and for the log. What he may do is decided by his broker.
+struct LoginFacts {
+  std::string user;
+  std::string source;  // address and port
+  std::optional<std::string> forced_command;
+  bool pty = true;
+  bool port_forwarding = true;
+  bool agent_forwarding = true;
+  // The message of the day is not shown, the login not recorded.
+  bool quiet = false;
+};
+
+}  // namespace sluice
