@@ -22,7 +22,6 @@ namespace {
 // Signatures and verifications; hashing of passwords and talks with PAM.
 constexpr unsigned kQuickThreads = 1;
 constexpr unsigned kSlowThreads = 4;
-constexpr size_t kQueuedJobs = 1024;
 // What the network process may take to end once it was told.
 constexpr int kEndWaitMs = 3000;
 
@@ -163,8 +162,8 @@ int MonitorProcess::run() {
   auto completions = std::make_shared<Completions>();
   bool in_order = false;
   {
-    WorkerPool quick(kQuickThreads, kQueuedJobs);
-    WorkerPool slow(kSlowThreads, kQueuedJobs);
+    WorkPool quick({.threads = kQuickThreads});
+    WorkPool slow({.threads = kSlowThreads});
     MonitorConfig config;
     config.login = login_rules(start_.config);
     config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
@@ -197,13 +196,13 @@ ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& conf
   marks.dscp = config.listen.dscp;
   auto given = ListeningSocket::given(marks);
   if (!given || !given->empty()) return given;
-  std::vector<ListenAddress> wanted;
+  std::vector<ListenPlace> wanted;
   for (const BindAddress& address : config.listen.addresses) {
     wanted.push_back({address.address, static_cast<uint16_t>(address.port == 0 ? config.listen.port : address.port)});
   }
   if (wanted.empty()) wanted.push_back({"", static_cast<uint16_t>(config.listen.port), false});
   std::vector<ListeningSocket> sockets;
-  for (const ListenAddress& address : wanted) {
+  for (const ListenPlace& address : wanted) {
     auto socket = ListeningSocket::open(address, marks);
     if (!socket) return fail(socket.error());
     sockets.push_back(std::move(*socket));

@@ -1,6 +1,7 @@
 // The table, filled once.
 #include "apps/sluiced/service_table.h"
 
+#include "services/sftp/sftp_service.h"
 #include "services/shell/session_service.h"
 
 namespace sluice {
@@ -9,6 +10,7 @@ namespace {
 ServiceMakers make_table() {
   ServiceMakers makers;
   makers.channels["session"] = open_session_channel;
+  makers.sftp = make_sftp_service;
   return makers;
 }
 
