@@ -68,7 +68,7 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     port.close(session);
   }
   bool run(std::function<void()> work, std::function<void()> then) override {
-    return pool.run(source, std::move(work), std::move(then));
+    return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
   }
   void check(const ResultOrText<void>& result) {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
@@ -107,7 +107,7 @@ SessionId ControlLoop::add(std::unique_ptr<Transport> transport, const Transport
   SLUICE_CHECK(worker < workers_.size());
   ControlPort& chosen = *workers_[worker].port;
   ++workers_[worker].sessions;
-  chosen.adopt(session, std::move(transport), limits);
+  connection->watch_activity(chosen.adopt(session, std::move(transport), limits));
   auto entry = std::make_unique<Entry>(chosen, worker, pool_, session, source, std::move(connection), config);
   Entry& added = *entry;
   connections_[session] = std::move(entry);

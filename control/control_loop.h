@@ -25,6 +25,8 @@ class Connection : public UpperLayer {
  public:
   // Right after its machine was made.
   virtual void attach(TransportMachine& machine) = 0;
+  // Before attach(): the data that passes control by, for whoever wants to know that the peer is alive.
+  virtual void watch_activity(std::shared_ptr<const Activity>) {}
   virtual HostKeySigner* host_keys() { return nullptr; }
   virtual HostKeyJudge* judge() { return nullptr; }
   // From the channels' side in the worker.

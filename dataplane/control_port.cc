@@ -56,11 +56,15 @@ void ControlPort::retry_commands() {
   if (any) pushed_ = true;
 }
 
-void ControlPort::adopt(SessionId session, std::unique_ptr<Transport> transport, const RekeyLimits& limits) {
+std::shared_ptr<const Activity> ControlPort::adopt(SessionId session, std::unique_ptr<Transport> transport,
+                                                   const RekeyLimits& limits) {
   PortCommand command = command_for(PortCommand::Kind::adopt, session);
   command.limits = limits;
   command.transport = std::move(transport);
+  auto activity = std::make_shared<Activity>();
+  command.activity = activity;
   push(std::move(command));
+  return activity;
 }
 
 void ControlPort::send_raw(SessionId session, std::vector<uint8_t> bytes) {

@@ -43,6 +43,11 @@ struct PortEvent {
   SinkNote note;
 };
 
+// What the worker lets control see of a session without a message. Shared, so that it may outlive either side's part.
+struct Activity {
+  std::atomic<uint64_t> messages{0};  // of the peer, verified
+};
+
 struct PortCommand {
   enum class Kind : uint8_t {
     adopt,           // a new connection
@@ -62,6 +67,7 @@ struct PortCommand {
   std::vector<uint8_t> bytes;
   std::unique_ptr<KeyEpoch> epoch;
   std::unique_ptr<Transport> transport;
+  std::shared_ptr<Activity> activity;
   std::unique_ptr<ConnectionSink> sink;
   SinkNote note;
 };
@@ -76,7 +82,8 @@ class ControlPort {
   ControlPort& operator=(const ControlPort&) = delete;
 
   // --- control's side
-  void adopt(SessionId session, std::unique_ptr<Transport> transport, const RekeyLimits& limits);
+  std::shared_ptr<const Activity> adopt(SessionId session, std::unique_ptr<Transport> transport,
+                                        const RekeyLimits& limits);
   void send_raw(SessionId session, std::vector<uint8_t> bytes);
   void send(SessionId session, std::vector<uint8_t> payload);
   void expect_newkeys(SessionId session, bool strict);

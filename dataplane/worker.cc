@@ -97,7 +97,8 @@ bool Worker::take_commands() {
 void Worker::adopt(PortCommand&& command) {
   const SessionId id = command.session;
   Member& member = sessions_[id];
-  member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits);
+  member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits,
+                                             std::move(command.activity));
   watch_transport(member);
   activate(member);
 }

@@ -1,11 +1,16 @@
 // The table, filled once.
 #include "apps/sluiced/service_table.h"
 
+#include "services/sftp/sftp_service.h"
+#include "services/shell/session_service.h"
+
 namespace sluice {
 namespace {
 
 ServiceMakers make_table() {
   ServiceMakers makers;
+  makers.channels["session"] = open_session_channel;
+  makers.sftp = make_sftp_service;
   return makers;
 }
 

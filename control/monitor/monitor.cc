@@ -8,11 +8,10 @@
 #include "base/wire.h"
 #include "control/kex/kex_method.h"
 #include "control/keys/fingerprint.h"
+#include "control/keys/host_key_proof.h"
 
 namespace sluice {
 namespace {
-
-constexpr std::string_view kProveLabel = "hostkeys-prove-00@openssh.com";
 
 // Who verified what is worth a line; a stranger's name in it must stay one word.
 std::string quoted(std::string_view name) {
@@ -168,7 +167,7 @@ void Monitor::serve(Connection& connection, const MonitorFrame& frame, Instant n
 void Monitor::run(Connection& connection, JobRunner& runner, Job job) {
   ++connection.open_requests;
   ++open_jobs_;
-  if (runner.submit(std::move(job))) return;
+  if (runner.submit({connection.source.address, 0, connection.login.authenticated()}, std::move(job))) return;
   --open_jobs_;
   --connection.open_requests;
   condemn(connection, "the monitor is overloaded");
@@ -228,8 +227,7 @@ void Monitor::prove(Connection& connection, const MonitorFrame& frame) {
        session_id = connection.session_id] {
         std::vector<std::vector<uint8_t>> signatures;
         for (size_t i = 0; i < keys.size(); ++i) {
-          const auto data =
-              WireWriter().string(kProveLabel).string(session_id).string(keys[i]->public_key().blob()).take();
+          const auto data = host_key_proof_data(session_id, keys[i]->public_key().blob());
           auto signature = keys[i]->sign(wanted[i].algorithm, data);
           signatures.push_back(signature ? std::move(*signature) : std::vector<uint8_t>());
         }

@@ -12,7 +12,7 @@
 
 #include "control/monitor/host_keys.h"
 #include "control/monitor/login_state.h"
-#include "control/monitor/worker_pool.h"
+#include "control/work_pool.h"
 
 namespace sluice {
 

@@ -65,7 +65,7 @@ class TransportMachine {
   void peer_turned();
   void fail_with(ErrorCode error);
 
-  // Starts a rekey unless one is under way.
+  // Starts a rekey unless one is under way. During a login it waits: OpenSSH, either end, takes no KEXINIT there.
   void rekey();
   // Makes the next exchange's ephemeral keys ahead of its time, unless they are there.
   void prepare_rekey();
@@ -85,6 +85,7 @@ class TransportMachine {
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
   bool closed() const { return closed_; }
+  bool authenticated() const { return phase_ == TransportPhase::connected; }
   // Nothing when the peer just went away.
   const std::optional<Closing>& closing() const { return closing_; }
 
@@ -151,6 +152,7 @@ class TransportMachine {
   std::string requested_service_;
   uint64_t exchanges_ = 0;
   bool strict_ = false;
+  bool rekey_wanted_ = false;
   bool ext_info_due_ = false;
   bool ext_info_allowed_ = false;
   bool closed_ = false;

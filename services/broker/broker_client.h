@@ -31,6 +31,8 @@ class BrokerClient {
   int descriptor() const { return link_.get(); }
   bool wants_write() const { return !unsent_.empty(); }
   bool alive() const { return !ended_; }
+  // receive() has something that no readiness of the descriptor will tell.
+  bool answers_itself() const { return !own_answers_.empty(); }
 
   // Whether send() takes one more. False until an answer was received.
   bool has_room() const { return open_.size() < kMaxOpenRequestsOfLink; }

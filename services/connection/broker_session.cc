@@ -30,6 +30,7 @@ void BrokerSession::on_turn() {
     const std::string& why = refusal_.empty() ? "Too many requests at once" : refusal_;
     waiting.then({0, Failure{BrokerFault::gone, 0, why}, {}});
   }
+  if (client_ && client_->answers_itself()) on_ready(0);
 }
 
 void BrokerSession::tell(BrokerRequest request) {

@@ -45,6 +45,8 @@ class BrokerSession final : public Watcher {
   // will ever know.
   void await_exit(const BrokerCaller& caller, uint32_t child, std::function<void(const ChildExited*)> then);
   void forget(const BrokerCaller& caller);
+  // What failed at once is told in the next on_turn(): whoever asks outside a turn's beginning asks for one.
+  bool wants_turn() const { return !unserved_.empty() || (client_ && client_->answers_itself()); }
   // Requests that were not answered yet.
   size_t outstanding() const { return pending_.size() + waiting_.size(); }
 

@@ -43,6 +43,7 @@ class TestEnd {
   void stop();
   ControlLoop& loop() { return loop_; }
   Worker& worker(size_t which = 0) { return *workers_[which]; }
+  WorkPool& pool() { return pool_; }
 
  private:
   std::unique_ptr<DriverSet> drivers_;

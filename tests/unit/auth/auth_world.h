@@ -82,7 +82,7 @@ inline LocalUser local_user(std::string name, std::string_view password, std::ve
 // Runs each job where it is submitted; its completion waits for pump().
 class InlineRunner : public JobRunner {
  public:
-  bool submit(Job job) override {
+  bool submit(const WorkOrigin&, Job job) override {
     if (full) return false;
     job();
     return true;
