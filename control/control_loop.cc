@@ -21,6 +21,13 @@ constexpr size_t kMaxDisconnectText = 1024;
 // continuations.
 constexpr size_t kEventsPerStep = 256;
 
+// Exchanges on the operator's word that run at once: what the others may have to wait behind, and far less than one
+// source may queue in the pool.
+constexpr size_t kRekeysAtOnce = 32;
+// A peer that does not answer holds its place no longer.
+constexpr int64_t kRekeyPatienceMs = 2000;
+constexpr int kRekeyLookMs = 2;
+
 KeyMaterial material(const DirectionKeys& keys) {
   return {keys.cipher_key.view(), keys.iv.view(), keys.mac_key.view()};
 }
@@ -61,7 +68,7 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     port.close(session);
   }
   bool run(std::function<void()> work, std::function<void()> then) override {
-    return pool.run(source, std::move(work), std::move(then));
+    return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
   }
   void check(const ResultOrText<void>& result) {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
@@ -100,7 +107,7 @@ SessionId ControlLoop::add(std::unique_ptr<Transport> transport, const Transport
   SLUICE_CHECK(worker < workers_.size());
   ControlPort& chosen = *workers_[worker].port;
   ++workers_[worker].sessions;
-  chosen.adopt(session, std::move(transport), limits);
+  connection->watch_activity(chosen.adopt(session, std::move(transport), limits));
   auto entry = std::make_unique<Entry>(chosen, worker, pool_, session, source, std::move(connection), config);
   Entry& added = *entry;
   connections_[session] = std::move(entry);
@@ -143,6 +150,29 @@ void ControlLoop::unwatch(int descriptor) {
   watched_.erase(descriptor);
 }
 
+void ControlLoop::rekey(SessionId session) {
+  if (TransportMachine* of = machine(session)) of->rekey();
+}
+
+void ControlLoop::rekey_all() {
+  rekeys_waiting_.clear();
+  for (const auto& [session, entry] : connections_) rekeys_waiting_.push_back(session);
+  start_waiting_rekeys();
+}
+
+void ControlLoop::start_waiting_rekeys() {
+  const int64_t now = now_ms();
+  std::erase_if(rekeys_running_, [&](const RunningRekey& running) {
+    const TransportMachine* of = machine(running.session);
+    return of == nullptr || of->closed() || !of->in_kex() || running.give_up_ms <= now;
+  });
+  while (!rekeys_waiting_.empty() && rekeys_running_.size() < kRekeysAtOnce) {
+    rekey(rekeys_waiting_.front());
+    rekeys_running_.push_back({rekeys_waiting_.front(), now + kRekeyPatienceMs});
+    rekeys_waiting_.pop_front();
+  }
+}
+
 TransportMachine* ControlLoop::machine(SessionId session) {
   const auto found = connections_.find(session);
   return found == connections_.end() ? nullptr : &found->second->machine;
@@ -180,19 +210,31 @@ void ControlLoop::step(int wait_ms) {
   for (const WorkerEnd& worker : workers_) {
     if (worker.more_events) wait_ms = 0;
     if (worker.port->has_overflow()) wait_ms = std::min(wait_ms, 1);
+    worker.port->wake_worker_for_commands();
+  }
+  if (!rekeys_waiting_.empty()) wait_ms = std::min(wait_ms, kRekeyLookMs);
+  for (const WorkerEnd& worker : workers_) {
+    if (wait_ms > 0 && !worker.port->control_may_sleep()) wait_ms = 0;
   }
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
+  for (const WorkerEnd& worker : workers_) worker.port->control_woke();
   for (int i = 0; i < n; ++i) {
     const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
     if (found == watched_.end()) continue;
     // A copy: what it calls may unwatch it.
     const auto readable = found->second;
     readable();
+    wake_workers();
   }
   for (WorkerEnd& worker : workers_) take_events(worker);
   run_timers();
+  if (!rekeys_waiting_.empty()) start_waiting_rekeys();
   for (WorkerEnd& worker : workers_) worker.port->retry_commands();
+}
+
+void ControlLoop::wake_workers() {
+  for (const WorkerEnd& worker : workers_) worker.port->wake_worker_for_commands();
 }
 
 void ControlLoop::take_events(WorkerEnd& worker) {
@@ -200,7 +242,10 @@ void ControlLoop::take_events(WorkerEnd& worker) {
   for (size_t i = 0; i < kEventsPerStep && worker.more_events; ++i) {
     auto event = worker.port->next_event();
     worker.more_events = event.has_value();
-    if (event) take_event(std::move(*event));
+    if (!event) break;
+    take_event(std::move(*event));
+    // One wake-up for all that an event led to, but no waiting for what the next ones lead to.
+    worker.port->wake_worker_for_commands();
   }
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +25,8 @@ class Connection : public UpperLayer {
  public:
   // Right after its machine was made.
   virtual void attach(TransportMachine& machine) = 0;
+  // Before attach(): the data that passes control by, for whoever wants to know that the peer is alive.
+  virtual void watch_activity(std::shared_ptr<const Activity>) {}
   virtual HostKeySigner* host_keys() { return nullptr; }
   virtual HostKeyJudge* judge() { return nullptr; }
   // From the channels' side in the worker.
@@ -48,6 +51,11 @@ class ControlLoop {
   size_t ports() const { return workers_.size(); }
   size_t sessions_on(size_t port) const { return workers_[port].sessions; }
   size_t least_loaded_port() const;
+  // Starts a key exchange on the operator's word; nothing where one is under way or none was finished yet.
+  void rekey(SessionId session);
+  // Of all sessions, a few at a time, so that they do not fill the pool and one another's sources.
+  void rekey_all();
+  size_t rekeys_waiting() const { return rekeys_waiting_.size(); }
   // Calls back, on this thread, when the descriptor is readable.
   void watch(int descriptor, std::function<void()> readable);
   void unwatch(int descriptor);
@@ -78,14 +86,22 @@ class ControlLoop {
     bool more_events = false;
   };
   void take_events(WorkerEnd& worker);
+  void wake_workers();
   void take_event(PortEvent&& event);
   void run_timers();
+  void start_waiting_rekeys();
 
   std::vector<WorkerEnd> workers_;
   WorkPool& pool_;
   SessionId next_session_ = 1;
   std::unordered_map<SessionId, std::unique_ptr<Entry>> connections_;
   std::unordered_map<int, std::function<void()>> watched_;
+  struct RunningRekey {
+    SessionId session;
+    int64_t give_up_ms;
+  };
+  std::deque<SessionId> rekeys_waiting_;
+  std::vector<RunningRekey> rekeys_running_;
   std::multimap<int64_t, std::function<void()>> timers_;
   int epoll_;
   int stop_wake_;

@@ -5,6 +5,7 @@
 
 #include "base/message_numbers.h"
 #include "base/wire.h"
+#include "control/host_key_proofs.h"
 
 namespace sluice {
 namespace {
@@ -30,7 +31,8 @@ ServerConnection::ServerConnection(ControlLoop& loop, MonitorGate& gate, const L
       place_(std::move(place)),
       told_(std::move(told)),
       auth_(config.auth),
-      id_(gate.open(source, *this)) {}
+      id_(gate.open(source, *this)),
+      replies_([this](std::vector<uint8_t> reply) { machine_->send(std::move(reply)); }) {}
 
 ServerConnection::~ServerConnection() {
   *alive_ = false;
@@ -106,44 +108,94 @@ void ServerConnection::on_condemned(std::string_view) { machine_->fail_with(Erro
 
 bool ServerConnection::on_service(std::string_view name) { return name == "ssh-userauth"; }
 
+void ServerConnection::on_note(SinkNote&& note) {
+  if (told_.note) told_.note(std::move(note));
+}
+
 bool ServerConnection::on_message(Bytes payload, uint32_t sequence) {
+  heard_ = true;
   if (is_userauth_message(payload[0])) {
     act(auth_.take(payload, Instant(ControlLoop::now_ms())), sequence);
     return true;
   }
-  if (payload[0] == kMsgGlobalRequest) return answer_global_request(payload), true;
+  if (payload[0] == kMsgGlobalRequest) return take_global_request(payload), true;
+  // Answers to our keepalives. That one came is all they say.
   return payload[0] == kMsgRequestSuccess || payload[0] == kMsgRequestFailure;
 }
 
-// None is served yet; keepalives live by any answer.
-void ServerConnection::answer_global_request(Bytes payload) {
-  WireReader reader(payload);
-  reader.u8();
-  reader.text();
-  const bool wants_reply = reader.boolean();
-  if (!reader.ok()) return machine_->fail_with(ErrorCode::malformed_message);
-  if (wants_reply) machine_->send(WireWriter().u8(kMsgRequestFailure).take());
+void ServerConnection::take_global_request(Bytes payload) {
+  const auto request = parse_global_request(payload);
+  if (!request) return machine_->fail_with(request.error());
+  std::optional<uint64_t> place;
+  if (request->wants_reply) {
+    place = replies_.owe();
+    if (!place) return machine_->fail_with(ErrorCode::request_flood);
+    if (request->name == kHostKeysProve) return prove_host_keys(request->data, *place);
+  }
+  GlobalReply reply = [this, alive = alive_, place](bool success, Bytes data) {
+    if (*alive && place) replies_.answer(*place, success, data);
+  };
+  // keepalive@openssh.com lives by any answer.
+  if (!told_.global_request || !told_.global_request(*request, reply)) reply(false, {});
+}
+
+void ServerConnection::prove_host_keys(Bytes data, uint64_t place) {
+  const bool too_many = proof_ || ++proof_requests_ > kMaxProofRequests;
+  const auto keys = read_prove_request(data, gate_.host_keys(), machine_->negotiated().host_key_algorithm);
+  if (too_many || !keys) return replies_.answer(place, false, {});
+  proof_ = Proof{place, keys->size()};
+  gate_.prove(id_, *keys);
+}
+
+void ServerConnection::on_proved(const std::vector<std::vector<uint8_t>>& signatures) {
+  if (!proof_) return machine_->fail_with(ErrorCode::auth_monitor);
+  const Proof proof = *proof_;
+  proof_.reset();
+  const auto data = write_proofs(signatures, proof.keys);
+  replies_.answer(proof.place, data.has_value(), data ? Bytes(*data) : Bytes());
+}
+
+void ServerConnection::ask_whether_alive() {
+  if (machine_->closed()) return;
+  unanswered_ = std::exchange(heard_, false) ? 0 : unanswered_ + 1;
+  if (config_.alive_count_max > 0 && unanswered_ > config_.alive_count_max)
+    return machine_->fail_with(ErrorCode::peer_silent);
+  machine_->send(global_request(kKeepalive, true, {}));
+  loop_.after(config_.alive_interval_ms, guarded([this] { ask_whether_alive(); }));
+}
+
+void ServerConnection::enter(const Permit& permit) {
+  login_done_ = true;
+  place_.authenticated();
+  told_.logged_in(permit);
+  if (config_.alive_interval_ms > 0) loop_.after(config_.alive_interval_ms, guarded([this] { ask_whether_alive(); }));
+}
+
+void ServerConnection::send_not_before(Instant when, std::vector<uint8_t> message) {
+  const int64_t wait = when.count() - ControlLoop::now_ms();
+  if (wait > 0) {
+    return loop_.after(wait, guarded([this, bytes = std::move(message)] { send_now(bytes); }));
+  }
+  send_now(std::move(message));
+}
+
+void ServerConnection::send_now(std::vector<uint8_t> message) {
+  if (message[0] == kMsgUserauthSuccess) machine_->set_authenticated();
+  machine_->send(std::move(message));
 }
 
 void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {
   if (!actions) return machine_->fail_with(actions.error());
   // Channels must be open before the client can know that it is in.
+  const bool was_in = login_done_;
   for (const AuthAction& action : *actions) {
-    if (const auto* in = std::get_if<Authenticated>(&action)) {
-      login_done_ = true;
-      machine_->set_authenticated();
-      place_.authenticated();
-      told_.logged_in(in->permit);
-    }
+    if (const auto* in = std::get_if<Authenticated>(&action)) enter(in->permit);
   }
+  Instant last{0};
   for (AuthAction& action : *actions) {
     if (auto* message = std::get_if<SendMessage>(&action)) {
-      const int64_t wait = message->not_before.count() - ControlLoop::now_ms();
-      if (wait <= 0) {
-        machine_->send(std::move(message->message));
-      } else {
-        loop_.after(wait, guarded([this, bytes = std::move(message->message)] { machine_->send(bytes); }));
-      }
+      last = message->not_before;
+      send_not_before(last, std::move(message->message));
     } else if (std::holds_alternative<SendUnimplemented>(action)) {
       machine_->send(WireWriter().u8(kMsgUnimplemented).u32(sequence).take());
     } else if (const auto* asked = std::get_if<AskMonitor>(&action)) {
@@ -151,6 +203,9 @@ void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {
       gate_.ask(id_, asked->question);
     }
   }
+  // Behind the success. Cisco's old clients end at a global request.
+  if (login_done_ && !was_in && !machine_->peer().software.starts_with("Cisco-1."))
+    send_not_before(last, write_host_keys_request(gate_.host_keys(), machine_->host_key_algorithms()));
 }
 
 }  // namespace sluice

@@ -7,6 +7,8 @@
 
 #include "control/auth/auth_server.h"
 #include "control/control_loop.h"
+#include "control/global_replies.h"
+#include "control/global_requests.h"
 #include "control/ledger_place.h"
 #include "control/monitor_gate.h"
 
@@ -15,7 +17,14 @@ namespace sluice {
 struct ServerConnectionConfig {
   AuthServerConfig auth;
   int64_t login_timeout_ms = 30000;  // `ssh timeout`
+  // Who says nothing for so long is asked whether he is there; after so many unanswered questions he is not. 0: nobody
+  // is asked, and nobody is sent away.
+  int64_t alive_interval_ms = 0;
+  unsigned alive_count_max = 3;
 };
+
+// Proofs are signatures: a client needs each of our keys proved once.
+inline constexpr unsigned kMaxProofRequests = 16;
 
 class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Listener {
  public:
@@ -23,11 +32,17 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   struct Told {
     std::function<void(const Permit&)> logged_in;
     std::function<void(ConnectionEnd, const std::optional<Closing>&)> ended = {};
+    // Global requests that are not the connection's own, after the login. False: nobody knows such a request.
+    std::function<bool(const GlobalRequest&, GlobalReply)> global_request = {};
+    std::function<void(SinkNote&&)> note = {};
   };
 
   ServerConnection(ControlLoop& loop, MonitorGate& gate, const LoginSource& source,
                    const ServerConnectionConfig& config, LedgerPlace place, Told told);
   ~ServerConnection() override;
+
+  // Its number with the monitor.
+  uint32_t monitor_id() const { return id_; }
 
  private:
   void attach(TransportMachine& machine) override;
@@ -39,18 +54,25 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   void on_rekeyed() override {}
   void on_disconnect(uint32_t, std::string_view) override {}
   void on_ended() override;
+  void on_note(SinkNote&& note) override;
 
   NameList algorithms() const override;
   std::vector<uint8_t> public_blob(std::string_view algorithm) const override;
   void sign(std::string_view kex, std::string_view algorithm, Bytes exchange_hash, Signed then) override;
 
   void on_signed(std::vector<uint8_t> signature) override;
+  void on_proved(const std::vector<std::vector<uint8_t>>& signatures) override;
   void on_judged(AuthVerdict verdict) override;
   void on_condemned(std::string_view reason) override;
 
   ConnectionEnd how_it_ended() const;
   void act(Result<AuthActions> actions, uint32_t sequence);
-  void answer_global_request(Bytes payload);
+  void enter(const Permit& permit);
+  void send_not_before(Instant when, std::vector<uint8_t> message);
+  void send_now(std::vector<uint8_t> message);
+  void take_global_request(Bytes payload);
+  void prove_host_keys(Bytes data, uint64_t place);
+  void ask_whether_alive();
   // A continuation that does nothing once the connection is gone.
   std::function<void()> guarded(std::function<void()> then) const;
 
@@ -66,6 +88,15 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   bool login_done_ = false;
   bool timed_out_ = false;
   std::deque<Signed> signing_;
+  GlobalReplies replies_;
+  struct Proof {
+    uint64_t place;
+    size_t keys;
+  };
+  std::optional<Proof> proof_;  // that the monitor is making
+  unsigned proof_requests_ = 0;
+  bool heard_ = false;  // anything of control's, since it was last looked at
+  unsigned unanswered_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

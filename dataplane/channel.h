@@ -103,8 +103,12 @@ class Service {
   virtual void on_reply(bool) {}
   // No more data comes.
   virtual void on_eof() = 0;
-  // The peer closed. What is still to be sent has nobody to read it; the service is destroyed after this.
+  // The peer closed. What is still to be sent has nobody to read it; the service is destroyed after this, unless it
+  // lingers.
   virtual void on_close() {}
+  // Asked after on_close(). True: what was received has yet to get somewhere, and the channel stays, counted like any
+  // other, until the service calls close(); no data comes or goes any more.
+  virtual bool lingers() const { return false; }
   // There may be room to send, or a watched descriptor was ready. Drafts are finished before it returns.
   virtual void on_turn() = 0;
 };

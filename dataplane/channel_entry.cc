@@ -2,6 +2,7 @@
 #include "dataplane/channel_entry.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "base/message_numbers.h"
@@ -24,12 +25,16 @@ ChannelTable::Entry::~Entry() {
 }
 
 std::optional<DataDraft> ChannelTable::Entry::reserve_after(size_t header, size_t most) {
-  if (state_ != State::open || eof_sent_ || close_sent_ || !table_.waiting_.empty()) return std::nullopt;
+  if (state_ != State::open || eof_sent_ || close_sent_ || close_received_) return std::nullopt;
   const size_t n = std::min({most, static_cast<size_t>(std::min<uint64_t>(window_out_, kMaxChannelPacket)),
                              static_cast<size_t>(peer_packet_)});
   if (n == 0) return std::nullopt;
+  hungry_ = true;
+  if (drafts_ >= table_.share_ || !table_.send_waiting()) return std::nullopt;
   const auto draft = table_.sender_->reserve(header + n);
   if (!draft) return std::nullopt;
+  hungry_ = false;
+  ++drafts_;
   window_out_ -= n;
   return DataDraft{draft->payload.subspan(header, n), draft->position, draft->payload.data()};
 }
@@ -39,7 +44,10 @@ void ChannelTable::Entry::finish(const DataDraft& draft, size_t n) {
   window_out_ += draft.data.size() - n;
   const size_t header = static_cast<size_t>(draft.data.data() - draft.message);
   const Draft whole{{draft.message, header + draft.data.size()}, draft.position};
-  if (n == 0) return table_.sender_->finish(whole, 0);
+  if (n == 0) {
+    --drafts_;
+    return table_.sender_->finish(whole, 0);
+  }
   draft.message[0] = header == kDataHeader ? kMsgChannelData : kMsgChannelExtendedData;
   store_be32(draft.message + 1, peer_);
   if (header == kStderrHeader) store_be32(draft.message + 5, kStderrType);
@@ -59,31 +67,47 @@ void ChannelTable::Entry::send_answers() {
   while (!requests_.empty() && requests_.front().answer != Answer::open) {
     const OpenRequest request = requests_.front();
     requests_.pop_front();
-    if (!request.want_reply || close_sent_) continue;
+    if (!request.want_reply || close_sent_ || close_received_) continue;
     table_.queue(
         WireWriter().u8(request.answer == Answer::success ? kMsgChannelSuccess : kMsgChannelFailure).u32(peer_).take());
   }
 }
 
 void ChannelTable::Entry::request(std::string_view name, bool want_reply, Bytes extra) {
-  if (close_sent_) return;
+  if (close_sent_ || close_received_ || over_) return;
+  SLUICE_CHECK(state_ == State::open);
+  if (want_reply) ++replies_due_;
   table_.queue(WireWriter().u8(kMsgChannelRequest).u32(peer_).string(name).boolean(want_reply).raw(extra).take());
 }
 
 void ChannelTable::Entry::send_eof() {
-  if (eof_sent_ || close_sent_) return;
+  if (eof_sent_ || close_sent_ || close_received_ || over_) return;
   eof_sent_ = true;
-  table_.queue(WireWriter().u8(kMsgChannelEof).u32(peer_).take());
+  if (state_ == State::open) table_.queue(WireWriter().u8(kMsgChannelEof).u32(peer_).take());
 }
 
 void ChannelTable::Entry::close() {
-  if (close_sent_) return;
+  if (close_sent_ || over_) return;
+  // The peer knows nothing of this channel yet, and shall not.
+  if (state_ == State::deciding) return refuse(OpenFailure::connect_failed, "Closed before it was open");
   close_sent_ = true;
-  table_.queue(WireWriter().u8(kMsgChannelClose).u32(peer_).take());
+  if (state_ == State::open) table_.queue(WireWriter().u8(kMsgChannelClose).u32(peer_).take());
+  over_ = close_received_;
+}
+
+void ChannelTable::Entry::take_confirmation(uint32_t peer, uint32_t window, uint32_t packet) {
+  peer_ = peer;
+  window_out_ = window;
+  peer_packet_ = packet;
+  state_ = State::open;
+  // What was said before there was a number to say it to.
+  if (std::exchange(eof_sent_, false)) send_eof();
+  if (std::exchange(close_sent_, false)) close();
 }
 
 void ChannelTable::Entry::confirm(Bytes extra) {
-  SLUICE_CHECK(state_ == State::deciding && !refused_);
+  SLUICE_CHECK(state_ == State::deciding);
+  if (over_) return;
   state_ = State::open;
   table_.queue(WireWriter()
                    .u8(kMsgChannelOpenConfirmation)
@@ -93,11 +117,12 @@ void ChannelTable::Entry::confirm(Bytes extra) {
                    .u32(kMaxChannelPacket)
                    .raw(extra)
                    .take());
+  if (std::exchange(eof_sent_, false)) send_eof();
 }
 
 void ChannelTable::Entry::refuse(OpenFailure reason, std::string_view text) {
-  SLUICE_CHECK(state_ == State::deciding && !refused_);
-  refused_ = true;
+  SLUICE_CHECK(state_ == State::deciding);
+  if (std::exchange(over_, true)) return;
   table_.queue(WireWriter()
                    .u8(kMsgChannelOpenFailure)
                    .u32(peer_)
@@ -105,6 +130,12 @@ void ChannelTable::Entry::refuse(OpenFailure reason, std::string_view text) {
                    .string(text)
                    .string("")
                    .take());
+}
+
+void ChannelTable::Entry::consumed(size_t n) {
+  // More would be window that the peer never used: it could then send more than anybody keeps room for.
+  SLUICE_CHECK(n <= target_ - window_in_ - owed_);
+  owed_ += static_cast<uint32_t>(n);
 }
 
 bool ChannelTable::Entry::charge(size_t n) {

@@ -17,7 +17,7 @@ class ChannelTable::Entry final : public Channel {
   std::optional<DataDraft> reserve_stderr(size_t most) override { return reserve_after(kStderrHeader, most); }
   void finish(const DataDraft& draft, size_t n) override;
   uint64_t window() const override { return window_out_; }
-  void consumed(size_t n) override { owed_ += static_cast<uint32_t>(n); }
+  void consumed(size_t n) override;
   void answer(bool success) override;
   void request(std::string_view name, bool want_reply, Bytes extra) override;
   void send_eof() override;
@@ -42,6 +42,7 @@ class ChannelTable::Entry final : public Channel {
 
   std::optional<DataDraft> reserve_after(size_t header, size_t most);
   void send_answers();
+  void take_confirmation(uint32_t peer, uint32_t window, uint32_t packet);
   // Received, before anybody looked at it. False: more than the window.
   bool charge(size_t n);
   void grow(uint64_t now_ns);
@@ -53,12 +54,16 @@ class ChannelTable::Entry final : public Channel {
   bool eof_sent_ = false;
   bool close_sent_ = false;
   bool eof_received_ = false;
-  bool refused_ = false;  // to be dropped
+  bool close_received_ = false;  // and the service lingers
+  bool over_ = false;            // to be dropped: refused, or closed by both
+  bool hungry_ = false;          // had something to send and no room for it
   uint32_t number_;
   uint32_t peer_ = 0;
+  size_t drafts_ = 0;       // of this turn
+  size_t replies_due_ = 0;  // to requests of ours
   uint32_t peer_packet_ = 0;
   uint64_t window_out_ = 0;
-  uint32_t window_in_;
+  uint32_t window_in_;         // window_in_ + owed_ + what the service keeps = target_
   uint32_t owed_ = 0;          // consumed and not given again
   uint32_t target_;            // what the peer may have outstanding
   uint64_t period_bytes_ = 0;  // given since the last look at the clock

@@ -20,10 +20,15 @@ constexpr uint64_t kMostWindow = 0xffffffffu;
 }  // namespace
 
 ChannelTable::ChannelTable(std::unique_ptr<ChannelOpener> opener, const ChannelLimits& limits)
-    : limits_(limits), opener_(std::move(opener)) {}
+    : limits_(limits), opener_(std::move(opener)) {
+  limits_.most_window = std::max(limits_.least_window, limits_.most_window);
+}
 
 // Services go first: they may still talk to what opened them.
-ChannelTable::~ChannelTable() { entries_.clear(); }
+ChannelTable::~ChannelTable() {
+  failed_ = true;
+  entries_.clear();
+}
 
 void ChannelTable::attach(ChannelSender& sender) {
   sender_ = &sender;
@@ -67,7 +72,8 @@ size_t ChannelTable::take_data(std::span<const Message> messages) {
     bytes += pieces[count].size();
   }
   Entry* entry = find(number);
-  if (!entry || entry->state_ != Entry::State::open) return fail(ErrorCode::channel_unknown), count;
+  if (!entry || entry->close_received_ || entry->state_ != Entry::State::open)
+    return fail(ErrorCode::channel_unknown), count;
   if (entry->eof_received_) return fail(ErrorCode::channel_state), count;
   if (!entry->charge(bytes)) return fail(ErrorCode::channel_window), count;
   // Nobody reads what comes behind our CLOSE.
@@ -81,7 +87,8 @@ void ChannelTable::take(const Message& message) {
   reader.u8();
   Entry* entry = find(reader.u32());
   if (!reader.ok()) return fail(ErrorCode::malformed_message);
-  if (!entry || entry->refused_ || entry->state_ == Entry::State::deciding) return fail(ErrorCode::channel_unknown);
+  if (!entry || entry->close_received_ || entry->state_ == Entry::State::deciding)
+    return fail(ErrorCode::channel_unknown);
   const uint8_t number = message.number();
   const bool about_open = number == kMsgChannelOpenConfirmation || number == kMsgChannelOpenFailure;
   if (about_open != (entry->state_ == Entry::State::asked)) return fail(ErrorCode::channel_state);
@@ -91,6 +98,10 @@ void ChannelTable::take(const Message& message) {
     case kMsgChannelWindowAdjust: return take_adjust(*entry, reader);
     case kMsgChannelExtendedData: return take_stderr(*entry, reader);
     case kMsgChannelRequest: return take_request(*entry, reader);
+    default: break;
+  }
+  if (!reader.at_end()) return fail(ErrorCode::malformed_message);
+  switch (number) {
     case kMsgChannelClose: return take_close(*entry);
     case kMsgChannelEof:
       if (entry->eof_received_) return fail(ErrorCode::channel_state);
@@ -99,6 +110,9 @@ void ChannelTable::take(const Message& message) {
       return;
     case kMsgChannelSuccess:
     case kMsgChannelFailure:
+      // To nothing that was asked: some peers answer what wanted no reply.
+      if (entry->replies_due_ == 0) return;
+      --entry->replies_due_;
       if (!entry->close_sent_) entry->service_->on_reply(number == kMsgChannelSuccess);
       return;
     default: fail(ErrorCode::unexpected_message);
@@ -146,12 +160,13 @@ void ChannelTable::take_open(Bytes payload) {
   entry.window_out_ = window;
   entry.peer_packet_ = packet;
   entry.service_ = std::move(decision.service);
+  // First, so that what it says when it is attached comes behind.
+  if (!decision.pending) entry.confirm({});
   entry.service_->attach(entry);
-  if (!decision.pending && !failed_) entry.confirm({});
 }
 
 bool ChannelTable::open(std::string_view type, Bytes extra, std::unique_ptr<Service> service) {
-  if (open_ >= limits_.channels) return false;
+  if (open_ >= limits_.channels || failed_) return false;
   const uint32_t number = free_number();
   entries_[number] = std::make_unique<Entry>(*this, number, Entry::State::asked, limits_);
   ++open_;
@@ -170,19 +185,19 @@ bool ChannelTable::open(std::string_view type, Bytes extra, std::unique_ptr<Serv
 }
 
 void ChannelTable::take_confirmation(Entry& entry, WireReader& reader) {
-  entry.peer_ = reader.u32();
-  entry.window_out_ = reader.u32();
-  entry.peer_packet_ = reader.u32();
-  if (!reader.ok() || entry.peer_packet_ == 0) return fail(ErrorCode::malformed_message);
-  entry.state_ = Entry::State::open;
-  entry.service_->on_confirmed(reader.rest());
+  const uint32_t peer = reader.u32();
+  const uint32_t window = reader.u32();
+  const uint32_t packet = reader.u32();
+  if (!reader.ok() || packet == 0) return fail(ErrorCode::malformed_message);
+  entry.take_confirmation(peer, window, packet);
+  if (!entry.close_sent_) entry.service_->on_confirmed(reader.rest());
 }
 
 void ChannelTable::take_refusal(Entry& entry, WireReader& reader) {
   const uint32_t reason = reader.u32();
   const std::string_view text = reader.text();
   if (!reader.ok()) return fail(ErrorCode::malformed_message);
-  entry.service_->on_refused(static_cast<OpenFailure>(reason & 0xffu), text);
+  if (!entry.close_sent_) entry.service_->on_refused(static_cast<OpenFailure>(std::min(reason, 0xffu)), text);
   drop(entry.number_);
 }
 
@@ -212,17 +227,22 @@ void ChannelTable::take_request(Entry& entry, WireReader& reader) {
   const bool want_reply = reader.boolean();
   if (!reader.ok()) return fail(ErrorCode::malformed_message);
   if (entry.close_sent_) return;
-  if (entry.requests_.size() >= kMaxOpenRequests) return fail(ErrorCode::channel_flood);
+  if (entry.requests_.size() >= kMaxUnansweredRequests) return fail(ErrorCode::channel_flood);
   // In the list before it is asked: it may answer this one, or an older one, inside the call.
   entry.requests_.push_back({want_reply, Entry::Answer::open});
   const RequestAnswer answer = entry.service_->on_request({name, reader.rest(), want_reply});
   if (answer == RequestAnswer::later) return;
+  SLUICE_CHECK(!entry.requests_.empty() && entry.requests_.back().answer == Entry::Answer::open);
   entry.requests_.back().answer = answer == RequestAnswer::success ? Entry::Answer::success : Entry::Answer::failure;
   entry.send_answers();
 }
 
 void ChannelTable::take_close(Entry& entry) {
   if (!entry.close_sent_) entry.service_->on_close();
+  if (!entry.close_sent_ && entry.service_->lingers()) {
+    entry.close_received_ = true;
+    return;
+  }
   entry.close();
   drop(entry.number_);
 }
@@ -248,7 +268,7 @@ bool ChannelTable::send_waiting() {
 }
 
 void ChannelTable::grant(Entry& entry) {
-  if (entry.state_ != Entry::State::open || entry.close_sent_ || entry.eof_received_) return;
+  if (entry.state_ != Entry::State::open || entry.close_sent_ || entry.close_received_ || entry.eof_received_) return;
   if (entry.owed_ < entry.target_ / 4) return;
   const auto draft = sender_->reserve(9);
   if (!draft) return;
@@ -270,18 +290,37 @@ void ChannelTable::on_turn(ChannelSender&) {
       if (entries_[i]) grant(*entries_[i]);
     }
   }
-  // Each turn another one is the first to ask for room.
-  if (++first_ >= count) first_ = 0;
+  give_turns();
+  send_waiting();
+}
+
+void ChannelTable::give_turns() {
+  const size_t count = entries_.size();
+  std::optional<size_t> next;
+  size_t hungry = 0;
+  bool held_back = false;
   for (size_t i = 0; i < count && !failed_; ++i) {
     const size_t at = (first_ + i) % count;
     if (!entries_[at]) continue;
-    if (entries_[at]->refused_) {
+    if (entries_[at]->over_) {
       drop(static_cast<uint32_t>(at));
-    } else {
-      entries_[at]->service_->on_turn();
+      continue;
     }
+    Entry& entry = *entries_[at];
+    entry.hungry_ = false;
+    entry.drafts_ = 0;
+    entry.service_->on_turn();
+    if (!entry.hungry_) continue;
+    ++hungry;
+    held_back |= entry.drafts_ >= share_;
+    // The first one had its chance, however little there was.
+    const bool cut_short = share_ == kAllRecords ? entry.drafts_ == 0 : entry.drafts_ < share_;
+    if (i > 0 && cut_short && !next) next = at;
   }
-  send_waiting();
+  if (next) first_ = *next;
+  share_ = hungry > 1 ? std::max<size_t>(kTurnRecords / hungry, 1) : kAllRecords;
+  // There may be room left that nobody was allowed to take.
+  if (held_back) sender_->ask_turn();
 }
 
 }  // namespace sluice

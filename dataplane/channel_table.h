@@ -3,6 +3,8 @@
 // Window given to the peer: starts at the least, doubles while the peer uses it up quickly, up to the most, as far as
 // the memory budget of all connections goes. Messages other than data wait in one bounded queue; while it is not empty
 // no data leaves, so their order is that of the calls.
+// Turns: where several channels want to send, each gets an equal number of records, and the next turn begins with the
+// first one for which there was no room.
 #pragma once
 
 #include <atomic>
@@ -43,7 +45,11 @@ inline constexpr uint32_t kMaxChannelPacket = kMaxPayload - 64;
 // Messages that wait for room. A peer that makes us answer and never reads is not listened to beyond.
 inline constexpr size_t kMaxWaitingReplies = 256;
 // Unanswered requests of one channel.
-inline constexpr size_t kMaxOpenRequests = 64;
+inline constexpr size_t kMaxUnansweredRequests = 64;
+
+// Records that channels which all have something to send share in a turn; one alone may take all there is room for.
+inline constexpr size_t kTurnRecords = 64;
+inline constexpr size_t kAllRecords = ~size_t{0};
 
 class ChannelTable final : public ConnectionSink, private ChannelHost {
  public:
@@ -71,6 +77,7 @@ class ChannelTable final : public ConnectionSink, private ChannelHost {
   uint32_t free_number();
   void queue(std::vector<uint8_t> payload);
   bool send_waiting();
+  void give_turns();
   void grant(Entry& entry);
   void drop(uint32_t number);
 
@@ -86,7 +93,8 @@ class ChannelTable final : public ConnectionSink, private ChannelHost {
   std::unique_ptr<ChannelOpener> opener_;
   std::vector<std::unique_ptr<Entry>> entries_;
   size_t open_ = 0;
-  size_t first_ = 0;  // whose turn it is to send first
+  size_t first_ = 0;            // whose turn it is to send first
+  size_t share_ = kAllRecords;  // of each channel in this turn
   std::deque<std::vector<uint8_t>> waiting_;
   bool failed_ = false;
 };

@@ -23,13 +23,14 @@ RekeyAdvice advice_for(const KeyEpoch& epoch, const RekeyLimits& limits, uint64_
 }  // namespace
 
 Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
-                 const RekeyLimits& limits)
+                 const RekeyLimits& limits, std::shared_ptr<Activity> activity)
     : id_(id),
       transport_(std::move(transport)),
       receive_(*transport_, pool),
       send_(*transport_, pool),
       limits_(limits),
       soon_(seven_eighths(limits)),
+      activity_(std::move(activity)),
       watches_(watches) {}
 
 // The sink may still talk to its session while it goes.
@@ -113,6 +114,9 @@ void Session::deliver(ControlPort& port) {
       shown_count_ = receive_.collect(shown_);
       routed_ = 0;
       if (shown_count_ == 0) break;
+      // One writer: no read-modify-write that the cores would have to agree on.
+      const uint64_t before = activity_->messages.load(std::memory_order_relaxed);
+      activity_->messages.store(before + shown_count_, std::memory_order_relaxed);
     }
     const size_t taken = route({shown_.data() + routed_, shown_count_ - routed_}, port);
     if (taken == 0) break;

@@ -23,7 +23,7 @@ inline constexpr uint64_t kFarewellNs = uint64_t{3} * 1000000000u;
 class Session final : private ChannelSender {
  public:
   Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
-          const RekeyLimits& limits);
+          const RekeyLimits& limits, std::shared_ptr<Activity> activity);
   ~Session() override;
 
   SessionId id() const { return id_; }
@@ -83,6 +83,7 @@ class Session final : private ChannelSender {
   SendPath send_;
   RekeyLimits limits_;
   RekeyLimits soon_;
+  std::shared_ptr<Activity> activity_;
   WatchList& watches_;
   std::unique_ptr<ConnectionSink> sink_;
   std::deque<SinkNote> notes_;  // that control's ring had no room for

@@ -59,12 +59,16 @@ void Worker::run() {
     rest(now);
     if (now - swept_ns_ > kSweepNs) wake_due(now);
     if (!active_.empty()) {
-      if (now - looked_ns_ > kLookNs) look(0);
+      if (now - looked_ns_ > kLookNs) {
+        look(0);
+        revive_stalled();
+      }
       // Where threads are more than cores, what this worker spins for may be waiting for this very core.
       if (!moved) ::sched_yield();
-    } else if (!port_.has_commands()) {
+    } else if (port_.worker_may_sleep()) {
       look(stalled_.empty() ? kIdleWaitMs : kStalledWaitMs);
-      for (const SessionId id : std::exchange(stalled_, {})) activate(id);
+      port_.worker_woke();
+      revive_stalled();
     }
   }
 }
@@ -93,7 +97,8 @@ bool Worker::take_commands() {
 void Worker::adopt(PortCommand&& command) {
   const SessionId id = command.session;
   Member& member = sessions_[id];
-  member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits);
+  member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits,
+                                             std::move(command.activity));
   watch_transport(member);
   activate(member);
 }
@@ -120,6 +125,8 @@ bool Worker::turn() {
     member->session->deliver(port_);
     member->session->send(port_, dispatch_, now);
   }
+  // What control answers may be ready by the time that this turn's records are sealed and sent.
+  port_.wake_control_for_events();
   dispatch_.submit();
   moved |= dispatch_.poll() > 0;
   for (Member* member : active_) member->session->commit(port_);
@@ -131,6 +138,9 @@ bool Worker::turn() {
     }
     if (!drop_if_over(member, now)) ++i;
   }
+  port_.wake_control_for_events();
+  // Who comes first takes what it can of the batch: everybody comes first in turn.
+  if (active_.size() > 1) std::rotate(active_.begin(), active_.begin() + 1, active_.end());
   return moved;
 }
 
@@ -169,6 +179,13 @@ void Worker::rest(uint64_t now) {
       stalled_.push_back(member.session->id());
     }
   }
+}
+
+// To the front: what they wait for is what the others took before them.
+void Worker::revive_stalled() {
+  const auto others = static_cast<std::ptrdiff_t>(active_.size());
+  for (const SessionId id : std::exchange(stalled_, {})) activate(id);
+  std::rotate(active_.begin(), active_.begin() + others, active_.end());
 }
 
 void Worker::wake_due(uint64_t now) {

@@ -41,7 +41,7 @@ void forget_version(ServerConfig& config, const CommandLine&, const ServerConfig
 
 Refusal add_listen(ServerConfig& config, const CommandLine& line) {
   const std::string& port = first_of(line, 1);
-  const ListenAddress address{first_of(line, 0), port.empty() ? 0 : static_cast<unsigned>(number_of(port))};
+  const BindAddress address{first_of(line, 0), port.empty() ? 0 : static_cast<unsigned>(number_of(port))};
   auto& list = config.listen.addresses;
   if (std::find(list.begin(), list.end(), address) == list.end()) list.push_back(address);
   return {};
@@ -49,14 +49,14 @@ Refusal add_listen(ServerConfig& config, const CommandLine& line) {
 
 void remove_listen(ServerConfig& config, const CommandLine& line, const ServerConfig&) {
   const std::string& port = first_of(line, 1);
-  std::erase_if(config.listen.addresses, [&](const ListenAddress& one) {
+  std::erase_if(config.listen.addresses, [&](const BindAddress& one) {
     return one.address == first_of(line, 0) && (port.empty() || one.port == number_of(port));
   });
 }
 
 Lines listen_lines(const ServerConfig& config) {
   Lines lines;
-  for (const ListenAddress& one : config.listen.addresses)
+  for (const BindAddress& one : config.listen.addresses)
     lines.push_back({false, {{one.address}, present(one.port == 0 ? kNone : std::to_string(one.port))}, {}});
   return lines;
 }

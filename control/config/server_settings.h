@@ -12,16 +12,16 @@
 
 namespace sluice {
 
-struct ListenAddress {
+struct BindAddress {
   std::string address;
   unsigned port = 0;  // 0: the server's
 
-  auto operator<=>(const ListenAddress&) const = default;
+  auto operator<=>(const BindAddress&) const = default;
 };
 
 struct ListenSettings {
   unsigned port = 22;
-  std::vector<ListenAddress> addresses = {};  // empty: all, IPv4 and IPv6
+  std::vector<BindAddress> addresses = {};  // empty: all, IPv4 and IPv6
   unsigned dscp = 16;
   std::optional<unsigned> tcp_window_scale = {};
   unsigned netconf_port = 830;

@@ -75,7 +75,10 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
   auto peer_init = parse_kexinit(peer);
   if (!peer_init) return fail_with(peer_init.error());
   auto agreed = negotiate(is_server() ? *peer_init : *own_init, is_server() ? *own_init : *peer_init);
-  if (!agreed) return refuse(Disconnect::key_exchange_failed, agreed.error());
+  if (!agreed) {
+    around_.upper.on_no_common_algorithm(agreed.error());
+    return refuse(Disconnect::key_exchange_failed, agreed.error().text);
+  }
   Exchanging state;
   state.ignore_next = is_server() ? agreed->client_guess_wrong : agreed->server_guess_wrong;
   if (exchanges_ == 0) {

@@ -22,7 +22,7 @@ struct TransportConfig {
   Role role = Role::server;
   std::string software = "Sluice_0.1";
   NameList kex;
-  NameList host_keys;  // client: algorithms that it accepts. Server: empty means all that HostKeySigner has
+  NameList host_keys;  // that are accepted; on a server of those that HostKeySigner has, and empty means all
   NameList ciphers;
   NameList macs;
   NameList signature_algorithms;  // the server's server-sig-algs
@@ -65,7 +65,7 @@ class TransportMachine {
   void peer_turned();
   void fail_with(ErrorCode error);
 
-  // Starts a rekey unless one is under way.
+  // Starts a rekey unless one is under way. During a login it waits: OpenSSH, either end, takes no KEXINIT there.
   void rekey();
   // Makes the next exchange's ephemeral keys ahead of its time, unless they are there.
   void prepare_rekey();
@@ -77,12 +77,15 @@ class TransportMachine {
   void set_authenticated();
   void close(Disconnect code, std::string_view text);
 
+  // That may be agreed on.
+  const NameList& host_key_algorithms() const { return config_.host_keys; }
   Bytes session_id() const { return session_id_; }
   const Negotiated& negotiated() const { return negotiated_; }
   const Identification& peer() const { return identification_.peer(); }
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
   bool closed() const { return closed_; }
+  bool authenticated() const { return phase_ == TransportPhase::connected; }
   // Nothing when the peer just went away.
   const std::optional<Closing>& closing() const { return closing_; }
 
@@ -149,6 +152,7 @@ class TransportMachine {
   std::string requested_service_;
   uint64_t exchanges_ = 0;
   bool strict_ = false;
+  bool rekey_wanted_ = false;
   bool ext_info_due_ = false;
   bool ext_info_allowed_ = false;
   bool closed_ = false;

@@ -83,6 +83,8 @@ class UpperLayer {
   // After a rekey.
   virtual void on_rekeyed() = 0;
   virtual void on_disconnect(uint32_t reason, std::string_view text) = 0;
+  // Why this side ends the connection, where the two offers are the reason.
+  virtual void on_no_common_algorithm(const Disagreement&) {}
 };
 
 }  // namespace sluice

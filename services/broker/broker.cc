@@ -1,6 +1,7 @@
 // Links come, links go, and after the last one a while of waiting.
 #include "services/broker/broker.h"
 
+#include <malloc.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -8,6 +9,11 @@
 #include "services/broker/broker_link.h"
 
 namespace sluice {
+namespace {
+
+constexpr int64_t kQuietMs = 500;
+
+}  // namespace
 
 Broker::Broker(UserIdentity identity, BrokerSettings settings, const DigestMaker& digests)
     : identity_(std::move(identity)), settings_(settings), digests_(digests), side_(loop_) {
@@ -32,6 +38,20 @@ void Broker::retire(uint64_t link) {
   loop_.after(0, [this, link] {
     links_.erase(link);
     look_whether_idle();
+  });
+}
+
+void Broker::note_work() {
+  worked_ = true;
+  if (std::exchange(resting_, false)) rest_when_quiet();
+}
+
+void Broker::rest_when_quiet() {
+  worked_ = false;
+  loop_.after(kQuietMs, [this] {
+    if (worked_) return rest_when_quiet();
+    resting_ = true;
+    ::malloc_trim(0);
   });
 }
 

@@ -44,6 +44,8 @@ class Broker {
   AccountNames& names() { return names_; }
   const UserIdentity& identity() const { return identity_; }
   const DigestMaker& digests() const { return digests_; }
+  // A request was served: once there have been none for a while, free memory goes back to the system.
+  void note_work();
   // Dropped after what runs has returned.
   void retire(uint64_t link);
   size_t links() const { return links_.size(); }
@@ -66,6 +68,7 @@ class Broker {
   bool busy() const { return !links_.empty() || (!programs_.empty() && !ending_); }
   void on_exit(uint32_t number);
   void look_whether_idle();
+  void rest_when_quiet();
 
   UserIdentity identity_;
   BrokerSettings settings_;
@@ -80,6 +83,8 @@ class Broker {
   uint64_t idle_round_ = 0;
   std::function<void()> on_idle_;
   bool ending_ = false;
+  bool resting_ = true;
+  bool worked_ = false;
   // After the links: what it runs for them ends first.
   SideThreads side_;
 };

@@ -61,6 +61,7 @@ void BrokerLink::on_ready(uint32_t events) {
 }
 
 void BrokerLink::take_packets() {
+  broker_.note_work();
   for (int i = 0; i < kPacketsATurn && !ended_ && !full(); ++i) {
     const ReceivedPacket packet = receive_packet(socket_.get(), kMaxBrokerPacket, 0);
     if (packet.outcome == PacketOutcome::would_block) break;

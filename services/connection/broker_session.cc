@@ -40,15 +40,8 @@ void BrokerSession::tell(BrokerRequest request) {
 }
 
 void BrokerSession::await_exit(const BrokerCaller& caller, uint32_t child,
-                               std::function<void(const ChildExited&)> then) {
-  const auto early = early_exits_.find(child);
-  if (early == early_exits_.end()) {
-    exits_[child] = {&caller, std::move(then)};
-    return;
-  }
-  const ChildExited exited = early->second;
-  early_exits_.erase(early);
-  then(exited);
+                               std::function<void(const ChildExited*)> then) {
+  exits_[child] = {&caller, std::move(then)};
 }
 
 void BrokerSession::forget(const BrokerCaller& caller) {
@@ -91,18 +84,7 @@ void BrokerSession::on_ready(uint32_t) {
 }
 
 void BrokerSession::take(BrokerReceived&& received) {
-  if (received.request == 0) {
-    const auto* exited = std::get_if<ChildExited>(&received.answer);
-    if (!exited) return;
-    const auto found = exits_.find(exited->child);
-    if (found == exits_.end()) {
-      early_exits_[exited->child] = *exited;
-      return;
-    }
-    const auto then = std::move(found->second.then);
-    exits_.erase(found);
-    return then(*exited);
-  }
+  if (received.request == 0) return take_event(received.answer);
   const auto found = pending_.find(received.request);
   if (found == pending_.end()) return;
   const Then then = std::move(found->second.then);
@@ -112,6 +94,15 @@ void BrokerSession::take(BrokerReceived&& received) {
   } else {
     give_back(received);
   }
+}
+
+void BrokerSession::take_event(const BrokerAnswer& event) {
+  if (const auto* exited = std::get_if<ChildExited>(&event)) {
+    if (const auto exit = exits_.extract(exited->child)) exit.mapped().then(exited);
+    return;
+  }
+  // The broker's end. One at a time: whoever is told may forget others.
+  while (!exits_.empty()) exits_.extract(exits_.begin()).mapped().then(nullptr);
 }
 
 // Its asker is gone: what the answer opened is closed again.

@@ -15,6 +15,8 @@
 #include "base/check.h"
 #include "control/auth/backends/hashed_secret.h"
 #include "control/auth/backends/local_users.h"
+#include "control/config/algorithm_choice.h"
+#include "control/config/server_config.h"
 #include "control/keys/fingerprint.h"
 #include "control/listener.h"
 #include "control/monitor/monitor_link.h"
@@ -59,7 +61,7 @@ int serve_monitor(int end, char** argv, const Settings& settings) {
   auto keys = HostKeys::load(*store);
   SLUICE_CHECK(keys.has_value());
   auto completions = std::make_shared<Completions>();
-  WorkerPool quick(1, 1024), slow(1, 1024);
+  WorkPool quick({.threads = 1}), slow({.threads = 1});
   MonitorConfig config;
   settings.apply("max-auth", config.login.max_tries);
   Monitor monitor(config, std::move(*keys), users, quick, slow, completions);
@@ -83,14 +85,27 @@ ListenerConfig listener_config(const Settings& settings) {
   return config;
 }
 
+TransportConfig transport_of(const Settings& settings) {
+  int modern = 0;
+  settings.apply("modern", modern);
+  if (modern == 0) return default_transport_config(Role::server);
+  ServerConfig config;
+  config.algorithms.policy = CryptoPolicy::modern;
+  return server_transport_config(config);
+}
+
 class Server {
  public:
   Server(test::TestEnd& end, MonitorGate& gate, const Settings& settings)
       : end_(end),
         gate_(gate),
-        transport_(default_transport_config(Role::server)),
+        transport_(transport_of(settings)),
         listener_(end.loop(), listener_config(settings), [this](Arrival arrival) { take(std::move(arrival)); }) {
     settings.apply("login-timeout-ms", connection_.login_timeout_ms);
+    settings.apply("alive-interval-ms", connection_.alive_interval_ms);
+    settings.apply("alive-count-max", connection_.alive_count_max);
+    settings.apply("rekey-every-ms", rekey_every_ms_);
+    if (rekey_every_ms_ > 0) rekey_soon();
     std::vector<ListeningSocket> sockets;
     sockets.push_back(std::move(*ListeningSocket::open({.address = "127.0.0.1", .port = 0}, {.dscp = 16})));
     listener_.listen(std::move(sockets));
@@ -112,6 +127,14 @@ class Server {
   }
 
  private:
+  // The operator's hand.
+  void rekey_soon() {
+    end_.loop().after(rekey_every_ms_, [this] {
+      end_.loop().rekey_all();
+      rekey_soon();
+    });
+  }
+
   void take(Arrival arrival) {
     ControlLoop& loop = end_.loop();
     auto session = std::make_shared<SessionId>(0);
@@ -129,6 +152,7 @@ class Server {
   MonitorGate& gate_;
   TransportConfig transport_;
   ServerConnectionConfig connection_;
+  int64_t rekey_every_ms_ = 0;
   Listener listener_;
 };
 

@@ -59,6 +59,7 @@ TEST(AlgorithmChoice, is_modern_when_asked) {
     EXPECT_NE(find_kex_method(name), nullptr);
     EXPECT_GE(find_kex_method(name)->strength, 128);
   }
+  for (const std::string& name : modern.host_keys) EXPECT_EQ(name.find("nistp"), std::string::npos);
   for (const std::string& name : modern.ciphers) EXPECT_EQ(name.find("cbc"), std::string::npos);
   EXPECT_EQ(join_names(chosen("crypto policy modern\nssh server algorithms cipher aes128-ctr").ciphers), "aes128-ctr");
 }

@@ -1,0 +1,159 @@
+// Accounts, folders and rights.
+#include "apps/sluiced/broker_wiring.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "control/kex/hash.h"
+
+namespace sluice {
+namespace {
+
+constexpr mode_t kDefaultMask = 022;
+
+struct NamedHash {
+  std::string_view name;
+  HashId id;
+};
+constexpr std::array<NamedHash, 4> kHashes{
+    {{"sha256", HashId::sha256}, {"sha384", HashId::sha384}, {"sha512", HashId::sha512}, {"sha1", HashId::sha1}}};
+
+class HasherDigest final : public FileDigest {
+ public:
+  explicit HasherDigest(HashId id) : hasher_(id), size_(hash_size(id)) {}
+  void update(Bytes input) override { hasher_.update(input); }
+  std::vector<uint8_t> finish() override {
+    std::vector<uint8_t> hash(size_);
+    hasher_.finish(hash);
+    return hash;
+  }
+
+ private:
+  Hasher hasher_;
+  size_t size_;
+};
+
+class HasherDigests final : public DigestMaker {
+ public:
+  std::unique_ptr<FileDigest> make(std::string_view algorithm) const override {
+    for (const NamedHash& hash : kHashes) {
+      if (hash.name == algorithm) return std::make_unique<HasherDigest>(hash.id);
+    }
+    return nullptr;
+  }
+};
+
+std::vector<ForwardRule> rules_of(const std::vector<ForwardTarget>& targets) {
+  std::vector<ForwardRule> rules;
+  for (const ForwardTarget& target : targets) rules.push_back({target.host, target.port});
+  return rules;
+}
+
+// What the key's options allow, where they say anything, and else the configuration.
+std::vector<ForwardRule> narrower(const std::vector<ForwardTarget>& permit, const std::vector<ForwardTarget>& config) {
+  return rules_of(permit.empty() ? config : permit);
+}
+
+std::vector<uint32_t> groups_of(const std::string& name, gid_t gid) {
+  std::array<gid_t, 1024> groups{};
+  int count = static_cast<int>(groups.size());
+  if (::getgrouplist(name.c_str(), gid, groups.data(), &count) < 0) return {gid};
+  return {groups.begin(), groups.begin() + count};
+}
+
+// %u and %h; %% is %.
+std::string with_user(const std::string& pattern, const UserIdentity& user) {
+  std::string out;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] != '%' || i + 1 == pattern.size()) {
+      out.push_back(pattern[i]);
+      continue;
+    }
+    const char what = pattern[++i];
+    if (what == 'u') {
+      out.append(user.name);
+    } else if (what == 'h') {
+      out.append(user.home);
+    } else {
+      out.push_back(what);
+    }
+  }
+  return out;
+}
+
+std::string root_for(const UserIdentity& user, const SftpSettings& sftp) {
+  const auto own = sftp.user_chroots.find(user.name);
+  if (own != sftp.user_chroots.end()) return with_user(own->second, user);
+  for (const auto& [group_name, folder] : sftp.group_chroots) {
+    const group* found = ::getgrnam(group_name.c_str());
+    if (!found) continue;
+    for (const uint32_t member : user.groups) {
+      if (member == found->gr_gid) return with_user(folder, user);
+    }
+  }
+  return with_user(sftp.chroot, user);
+}
+
+}  // namespace
+
+ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig& config) {
+  UserIdentity user;
+  user.name = permit.user;
+  if (permit.system_account) {
+    user.uid = permit.uid;
+    user.gid = permit.gid;
+    user.home = permit.home;
+    user.shell = permit.shell;
+  } else {
+    const std::string& account = config.login.local_account;
+    const passwd* entry = account.empty() ? nullptr : ::getpwnam(account.c_str());
+    // An ordinary user's server has no other account to offer than his own.
+    if (account.empty() && ::geteuid() != 0) entry = ::getpwuid(::geteuid());
+    if (!entry) return fail("local user " + permit.user + " has no account to run as (login local-account USER)");
+    user.name = entry->pw_name;
+    user.uid = entry->pw_uid;
+    user.gid = entry->pw_gid;
+    user.home = entry->pw_dir;
+    user.shell = entry->pw_shell;
+  }
+  user.groups = groups_of(user.name, user.gid);
+  user.root = root_for(user, config.sftp);
+  // As sshd: inside another root the home folder is where it would be, or the root itself.
+  user.umask = config.sftp.umask.empty() ? kDefaultMask
+                                         : static_cast<uint32_t>(std::strtoul(config.sftp.umask.c_str(), nullptr, 8));
+  return user;
+}
+
+LinkPolicy link_policy_for(const Permit& permit, const ServerConfig& config) {
+  LinkPolicy policy;
+  policy.read_only = config.sftp.read_only;
+  policy.start_folder = config.sftp.start_folder;
+  policy.max_handles = config.sftp.handles;
+  policy.terminal = permit.pty;
+  policy.forced_command = permit.command;
+  for (const auto& [name, command] : config.subsystems) {
+    if (command != "internal-sftp") policy.subsystems.emplace_back(name, command);
+  }
+  policy.environment = permit.environment;
+  policy.accepted_names = config.session.environment;
+  const ForwardingSettings& forwarding = config.forwarding;
+  policy.connect_tcp = forwarding.local && permit.port_forwarding;
+  policy.listen_tcp = forwarding.remote && permit.port_forwarding;
+  policy.connect_unix = forwarding.unix_local && permit.port_forwarding;
+  policy.listen_unix = forwarding.unix_remote && permit.port_forwarding;
+  policy.agent = forwarding.agent && permit.agent_forwarding;
+  policy.permit_open = narrower(permit.permit_open, forwarding.permit_open);
+  policy.permit_listen = narrower(permit.permit_listen, forwarding.permit_listen);
+  return policy;
+}
+
+const DigestMaker& file_digests() {
+  static const HasherDigests digests;
+  return digests;
+}
+
+}  // namespace sluice

@@ -1,0 +1,18 @@
+// From what the monitor decided about somebody to who his broker is and what it does for him.
+#pragma once
+
+#include "control/auth/permit.h"
+#include "control/config/server_config.h"
+#include "services/broker/file_digest.h"
+#include "services/broker/link_policy.h"
+#include "services/broker/user_identity.h"
+
+namespace sluice {
+
+// A local user of the router kind runs as the account that the configuration names for them; without one there is none.
+ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig& config);
+LinkPolicy link_policy_for(const Permit& permit, const ServerConfig& config);
+// Hashes for check-file.
+const DigestMaker& file_digests();
+
+}  // namespace sluice

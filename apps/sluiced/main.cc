@@ -1,0 +1,134 @@
+// sluiced: the server's program. Order: configuration, sockets, the brokers' starter, the network process, the monitor.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "apps/sluiced/broker_wiring.h"
+#include "apps/sluiced/log_output.h"
+#include "apps/sluiced/monitor_process.h"
+#include "apps/sluiced/network_process.h"
+#include "base/log.h"
+#include "control/monitor/monitor_link.h"
+
+namespace {
+
+using namespace sluice;
+
+int complain(std::string_view what) {
+  std::fprintf(stderr, "sluiced: %.*s\n", static_cast<int>(what.size()), what.data());
+  return 1;
+}
+
+void tell(const std::vector<ConfigMessage>& messages) {
+  for (const ConfigMessage& message : messages) std::fprintf(stderr, "%s\n", message.text().c_str());
+}
+
+// The caller's process waits here for one byte: whether its child serves. The child gets the end to write to.
+int become_daemon() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return -1;
+  const pid_t child = ::fork();
+  if (child < 0) return -1;
+  if (child > 0) {
+    ::close(ends[1]);
+    char settled = 1;
+    const ssize_t n = ::read(ends[0], &settled, 1);
+    ::_exit(n == 1 ? settled : 1);
+  }
+  ::close(ends[0]);
+  ::setsid();
+  return ends[1];
+}
+
+void leave_terminal() {
+  const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (int i = 0; i < 3; ++i) ::dup2(null, i);
+  ::close(null);
+}
+
+// Signals are the monitor's; a key pressed at a terminal reaches all of us.
+void hold_signals() {
+  sigset_t held;
+  ::sigemptyset(&held);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT}) ::sigaddset(&held, number);
+  ::sigprocmask(SIG_BLOCK, &held, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+}
+
+int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& machine, int settled_end) {
+  MonitorStart start;
+  start.settled = [settled_end, foreground = options.foreground](const ResultOrText<std::string>& where) {
+    if (!where) complain(where.error());
+    if (foreground || settled_end < 0) return;
+    if (where) std::printf("sluiced: serving on %s, process %d\n", where->c_str(), static_cast<int>(::getpid()));
+    std::fflush(stdout);
+    const char status = where ? 0 : 1;
+    [[maybe_unused]] const ssize_t n = ::write(settled_end, &status, 1);
+    leave_terminal();
+  };
+  auto sockets = open_sockets(parsed.config);
+  if (!sockets) return complain(sockets.error());
+  open_log(parsed.config.log, options.foreground);
+  hold_signals();
+  start.starter = BrokerStarter::fork_off({}, file_digests());
+  if (!start.starter) return complain(std::string("fork: ") + std::strerror(errno));
+  auto orders = ProcessLink::make_pair();
+  if (!orders) return complain(orders.error());
+  const auto [ours, theirs] = MonitorLink::make_pair();
+  if (ours < 0) return complain(std::string("socketpair: ") + std::strerror(errno));
+  const pid_t network = ::fork();
+  if (network < 0) return complain(std::string("fork: ") + std::strerror(errno));
+  if (network == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::prctl(PR_SET_NAME, "sluiced-net");
+    // The ends of the others are not for this process.
+    ::close(start.starter->descriptor());
+    ::close(ours);
+    if (settled_end >= 0) ::close(settled_end);
+    orders->first = ProcessLink(UniqueFd());
+    ::_exit(run_network(
+        {std::move(parsed.config), std::move(*sockets), UniqueFd(theirs), std::move(orders->second), machine}));
+  }
+  ::close(theirs);
+  orders->second = ProcessLink(UniqueFd());
+  sockets->clear();
+  start.options = options;
+  start.config = std::move(parsed.config);
+  start.machine = machine;
+  start.state_directory =
+      start.config.state_directory.empty() ? default_state_directory(machine.root) : start.config.state_directory;
+  start.monitor_end = ours;
+  start.orders = std::move(orders->first);
+  start.network = network;
+  return run_monitor_process(std::move(start));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ServerOptions options;
+  const OptionsOutcome outcome = parse_options(argc, argv, options);
+  if (outcome != OptionsOutcome::run) return outcome == OptionsOutcome::done ? 0 : 2;
+  const Machine machine = Machine::here();
+  const auto text = read_config_text(options, machine.root);
+  if (!text) return complain(text.error());
+  ParsedConfig parsed = parse_config_text(*text, machine);
+  tell(parsed.warnings);
+  tell(parsed.errors);
+  if (!parsed.ok()) return 2;
+  for (const std::string& doubt : doubts_about(parsed.config)) std::fprintf(stderr, "sluiced: %s\n", doubt.c_str());
+  if (options.check_only) {
+    std::puts("sluiced: the configuration is good");
+    return 0;
+  }
+  int settled_end = -1;
+  if (!options.foreground && (settled_end = become_daemon()) < 0) {
+    return complain(std::string("fork: ") + std::strerror(errno));
+  }
+  return serve(options, std::move(parsed), machine, settled_end);
+}

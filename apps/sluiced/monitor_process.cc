@@ -1,0 +1,213 @@
+// Keys, accounts, signals, and the loop of the monitor.
+#include "apps/sluiced/monitor_process.h"
+
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+
+#include "apps/sluiced/broker_wiring.h"
+#include "apps/sluiced/notify.h"
+#include "base/log.h"
+#include "control/auth/backends/local_users.h"
+#include "control/config/login_setup.h"
+#include "control/monitor/monitor_link.h"
+
+namespace sluice {
+namespace {
+
+// Signatures and verifications; hashing of passwords and talks with PAM.
+constexpr unsigned kQuickThreads = 1;
+constexpr unsigned kSlowThreads = 4;
+// What the network process may take to end once it was told.
+constexpr int kEndWaitMs = 3000;
+
+class MonitorProcess {
+ public:
+  explicit MonitorProcess(MonitorStart start) : start_(std::move(start)) {}
+  int run();
+
+ private:
+  ResultOrText<HostKeys> load_keys() const;
+  std::unique_ptr<LoginBackend> make_backend() const;
+  void take_signal();
+  void take_order();
+  void reload();
+  void end_network();
+
+  MonitorStart start_;
+  UniqueFd signals_;
+  std::atomic<bool> stop_{false};
+  bool up_ = false;
+  bool failed_ = false;
+};
+
+ResultOrText<HostKeys> MonitorProcess::load_keys() const {
+  KeyLimits limits;
+  limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  // The store itself makes the last folder, and judges it.
+  std::error_code error;
+  std::filesystem::create_directories(start_.state_directory, error);
+  if (error) return fail(start_.state_directory + ": " + error.message());
+  const auto store = HostKeyStore::open(start_.state_directory + "/host_keys", limits);
+  if (!store) return fail(store.error());
+  const auto made = store->generate_missing();
+  if (!made) return fail(made.error());
+  for (const KeyType type : *made) {
+    log_line(LogLevel::notice, "generated host key " + std::string(row_of(type).store_name) + " in " + store->folder());
+  }
+  return HostKeys::load(*store, false);
+}
+
+std::unique_ptr<LoginBackend> MonitorProcess::make_backend() const {
+  std::vector<std::unique_ptr<LoginBackend>> links;
+  KeyLimits limits;
+  limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  auto local = std::make_unique<LocalUsers>();
+  auto users = local_users(start_.config, limits);
+  if (!users) {
+    log_line(LogLevel::error, users.error());
+  } else {
+    for (LocalUser& user : *users) {
+      const std::string name = user.name;
+      if (const auto put = local->put(std::move(user)); !put) log_line(LogLevel::error, name + ": " + put.error());
+    }
+  }
+  links.push_back(std::move(local));
+  links.push_back(std::make_unique<SystemUsers>(system_users_config(start_.config)));
+  return std::make_unique<LoginChain>(std::move(links));
+}
+
+void MonitorProcess::take_signal() {
+  signalfd_siginfo info{};
+  while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+    switch (info.ssi_signo) {
+      case SIGHUP: reload(); break;
+      case SIGTERM:
+        notify_supervisor("STOPPING=1");
+        start_.orders.send(Order::drain);
+        break;
+      case SIGINT:
+        notify_supervisor("STOPPING=1");
+        start_.orders.send(Order::stop);
+        break;
+      default: break;
+    }
+  }
+}
+
+void MonitorProcess::take_order() {
+  while (auto order = start_.orders.receive()) {
+    if (order->order == Order::up && !up_) {
+      up_ = true;
+      log_line(LogLevel::notice, "serving on " + order->text);
+      notify_supervisor("READY=1");
+      start_.settled(order->text);
+    } else if (order->order == Order::failed) {
+      failed_ = true;
+      log_line(LogLevel::error, order->text);
+      start_.settled(fail(order->text));
+      stop_ = true;
+    }
+  }
+  if (start_.orders.ended()) stop_ = true;
+}
+
+// What needs new processes or threads keeps its value until a restart, and that is said.
+void MonitorProcess::reload() {
+  const auto text = read_config_text(start_.options, start_.machine.root);
+  if (!text) return log_line(LogLevel::error, "reload: " + text.error());
+  const ParsedConfig parsed = parse_config_text(*text, start_.machine);
+  for (const ConfigMessage& message : parsed.errors) log_line(LogLevel::error, message.text());
+  if (!parsed.ok()) return log_line(LogLevel::error, "reload: the configuration stays as it was");
+  std::vector<ListeningSocket> sockets;
+  if (parsed.config.listen != start_.config.listen) {
+    auto opened = open_sockets(parsed.config);
+    if (!opened) return log_line(LogLevel::error, "reload: " + opened.error());
+    sockets = std::move(*opened);
+  }
+  auto file = text_file(text->file + "\n" + text->lines);
+  if (!file) return log_line(LogLevel::error, "reload: " + file.error());
+  std::vector<int> descriptors{file->get()};
+  for (const ListeningSocket& socket : sockets) descriptors.push_back(socket.descriptor());
+  start_.config = parsed.config;
+  start_.orders.send(Order::reload, {}, descriptors);
+}
+
+void MonitorProcess::end_network() {
+  start_.orders.send(Order::stop);
+  for (int waited = 0; waited < kEndWaitMs; waited += 10) {
+    if (::waitpid(start_.network, nullptr, WNOHANG) != 0) return;
+    ::usleep(10000);
+  }
+  ::kill(start_.network, SIGKILL);
+  ::waitpid(start_.network, nullptr, 0);
+}
+
+int MonitorProcess::run() {
+  sigset_t wanted;
+  ::sigemptyset(&wanted);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT}) ::sigaddset(&wanted, number);
+  signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
+  auto keys = load_keys();
+  if (!keys) {
+    start_.settled(fail(keys.error()));
+    end_network();
+    return 1;
+  }
+  const std::unique_ptr<LoginBackend> backend = make_backend();
+  auto completions = std::make_shared<Completions>();
+  bool in_order = false;
+  {
+    WorkPool quick({.threads = kQuickThreads});
+    WorkPool slow({.threads = kSlowThreads});
+    MonitorConfig config;
+    config.login = login_rules(start_.config);
+    config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+    config.start_broker = [this](uint32_t, const Permit& permit, BrokerDone done) {
+      const auto identity = identity_for(permit, start_.config);
+      if (!identity) return done(fail(identity.error()));
+      start_.starter->attach(*identity, link_policy_for(permit, start_.config), std::move(done));
+    };
+    Monitor monitor(std::move(config), std::move(*keys), *backend, quick, slow, completions);
+    MonitorLink link(start_.monitor_end);
+    in_order = run_monitor(monitor, *completions, link, stop_,
+                           {{signals_.get(), [this] { take_signal(); }},
+                            {start_.orders.descriptor(), [this] { take_order(); }},
+                            {start_.starter->descriptor(), [this] { start_.starter->receive(); }}});
+  }
+  // What it said last.
+  take_order();
+  if (!up_ && !failed_) start_.settled(fail(std::string("the network process ended at its start")));
+  end_network();
+  log_line(LogLevel::notice, "ended");
+  return in_order && up_ && !failed_ ? 0 : 1;
+}
+
+}  // namespace
+
+int run_monitor_process(MonitorStart start) { return MonitorProcess(std::move(start)).run(); }
+
+ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& config) {
+  SocketMarks marks;
+  marks.dscp = config.listen.dscp;
+  auto given = ListeningSocket::given(marks);
+  if (!given || !given->empty()) return given;
+  std::vector<ListenPlace> wanted;
+  for (const BindAddress& address : config.listen.addresses) {
+    wanted.push_back({address.address, static_cast<uint16_t>(address.port == 0 ? config.listen.port : address.port)});
+  }
+  if (wanted.empty()) wanted.push_back({"", static_cast<uint16_t>(config.listen.port), false});
+  std::vector<ListeningSocket> sockets;
+  for (const ListenPlace& address : wanted) {
+    auto socket = ListeningSocket::open(address, marks);
+    if (!socket) return fail(socket.error());
+    sockets.push_back(std::move(*socket));
+  }
+  return sockets;
+}
+
+}  // namespace sluice

@@ -1,0 +1,33 @@
+// sluiced's first process once the network process runs: the monitor, with signals, brokers and the network process'
+// life in its care.
+#pragma once
+
+#include <sys/types.h>
+
+#include "apps/sluiced/options.h"
+#include "apps/sluiced/process_link.h"
+#include "control/listening_sockets.h"
+#include "services/broker/broker_starter.h"
+
+namespace sluice {
+
+struct MonitorStart {
+  ServerOptions options;
+  ServerConfig config;
+  Machine machine;
+  std::string state_directory;
+  int monitor_end = -1;
+  ProcessLink orders{UniqueFd()};
+  pid_t network = -1;
+  std::unique_ptr<BrokerStarter> starter;
+  // Called when connections are being accepted, or with what went wrong.
+  std::function<void(const ResultOrText<std::string>& where)> settled;
+};
+
+// The exit status of the program.
+int run_monitor_process(MonitorStart start);
+
+// The sockets that a configuration wants, or those that systemd gave.
+ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& config);
+
+}  // namespace sluice

@@ -1,0 +1,352 @@
+// Making the pieces, and passing what one says to the other.
+#include "apps/sluiced/network_process.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <atomic>
+#include <thread>
+#include <unordered_map>
+
+#include "apps/sluiced/sandbox.h"
+#include "apps/sluiced/service_table.h"
+#include "base/log.h"
+#include "base/wire.h"
+#include "control/config/algorithm_choice.h"
+#include "control/listener.h"
+#include "control/server_connection.h"
+#include "dataplane/channel_table.h"
+#include "dataplane/worker.h"
+#include "drivers/driver_registry.h"
+#include "drivers/socket_transport.h"
+#include "services/connection/connection_notes.h"
+
+namespace sluice {
+namespace {
+
+// After SIGTERM sessions may end by themselves for so long.
+constexpr int64_t kDrainMs = 30000;
+// What goodbyes may take.
+constexpr int64_t kFarewellMs = 500;
+
+ResultOrText<std::unique_ptr<DriverSet>> make_drivers(const OffloadSettings& offload) {
+  if (offload.devices.empty()) return make_driver_set_from_environment();
+  std::vector<std::unique_ptr<CryptoDriver>> devices;
+  for (const std::string& name : offload.devices) {
+    auto device = make_driver(name);
+    if (!device) return fail(name + ": " + device.error());
+    devices.push_back(std::move(*device));
+  }
+  OffloadOptions options;
+  options.policy = static_cast<OffloadPolicy>(offload.use);
+  options.verify_one_in = offload.verify_one_in;
+  return make_driver_set_with(std::move(devices), options);
+}
+
+RekeyLimits rekey_limits(const RekeySettings& rekey) {
+  RekeyLimits limits;
+  limits.volume_bytes = rekey.volume_bytes();
+  limits.time_ns = rekey.time_ns();
+  limits.records = std::min(limits.records, rekey.records());
+  return limits;
+}
+
+// The n-th of the cores that we may run on.
+void pin(std::thread& thread, size_t n) {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+  size_t left = n % static_cast<size_t>(std::max(1, CPU_COUNT(&allowed)));
+  for (size_t core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &allowed) || left-- != 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
+    return;
+  }
+}
+
+class Network {
+ public:
+  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers);
+  ~Network();
+  int run();
+
+ private:
+  struct Login {
+    uint32_t monitor_id = 0;
+    SessionId session = 0;
+    std::string source;
+  };
+
+  void serve();
+  void add(Arrival arrival);
+  void enter(const std::shared_ptr<Login>& login, const Permit& permit);
+  bool ask_sink(const std::shared_ptr<Login>& login, const GlobalRequest& request, GlobalReply reply);
+  void take_note(const std::shared_ptr<Login>& login, SinkNote&& note);
+  void give_broker(const std::shared_ptr<Login>& login);
+  void take_orders();
+  void reload(const ReceivedOrder& order);
+  void drain();
+  void apply(const ServerConfig& config);
+  ListenerConfig listener_config() const;
+
+  ServerConfig config_;
+  Machine machine_;
+  ProcessLink orders_;
+  std::vector<ListeningSocket> sockets_;
+  std::vector<std::unique_ptr<DriverSet>> drivers_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  WindowBudget windows_;
+  TransportConfig transport_;
+  ServerConnectionConfig connection_;
+  RekeyLimits rekey_;
+  std::shared_ptr<const ServiceSettings> services_;
+  WorkPool pool_;
+  ControlLoop loop_;
+  MonitorGate gate_;
+  std::unique_ptr<Listener> listener_;
+  std::unordered_map<uint32_t, GlobalReply> global_replies_;
+  uint32_t last_global_ = 0;
+  std::vector<std::thread> threads_;
+  bool draining_ = false;
+  bool lost_ = false;
+};
+
+std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers) {
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set));
+  return workers;
+}
+
+std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& workers) {
+  std::vector<ControlPort*> ports;
+  for (const auto& worker : workers) ports.push_back(&worker->port());
+  return ports;
+}
+
+Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers)
+    : machine_(start.machine),
+      orders_(std::move(start.orders)),
+      sockets_(std::move(start.sockets)),
+      drivers_(std::move(drivers)),
+      workers_(make_workers(drivers_)),
+      windows_(uint64_t{start.config.session.window_budget_megabytes} << 20),
+      loop_(ports_of(workers_), pool_),
+      gate_(loop_, start.monitor.release(), [this] {
+        lost_ = true;
+        log_line(LogLevel::error, "the monitor is gone: ending");
+        loop_.stop();
+      }) {
+  apply(start.config);
+}
+
+Network::~Network() {
+  for (auto& worker : workers_) worker->stop();
+  for (auto& thread : threads_) thread.join();
+  listener_.reset();
+  loop_.drop_connections();
+}
+
+void Network::apply(const ServerConfig& config) {
+  config_ = config;
+  transport_ = server_transport_config(config);
+  connection_.auth.banner = config.banner_login.value_or("");
+  connection_.auth.max_tries = config.limits.max_auth_tries;
+  connection_.login_timeout_ms = int64_t{config.limits.login_timeout_s} * 1000;
+  connection_.alive_interval_ms = int64_t{config.session.alive_interval_seconds} * 1000;
+  connection_.alive_count_max = config.session.alive_count;
+  rekey_ = rekey_limits(config.rekey);
+  services_ = std::make_shared<const ServiceSettings>(service_settings(config));
+}
+
+ListenerConfig Network::listener_config() const {
+  ListenerConfig config;
+  config.limits = config_.limits;
+  for (const std::string& network : config_.listen.proxies) {
+    if (const auto range = AddressRange::parse(network)) config.proxies.push_back(*range);
+  }
+  return config;
+}
+
+int Network::run() {
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
+    ::pthread_setname_np(threads_.back().native_handle(), ("worker-" + std::to_string(i)).c_str());
+    pin(threads_.back(), i);
+  }
+  loop_.watch(orders_.descriptor(), [this] { take_orders(); });
+  gate_.when_ready([this] { serve(); });
+  loop_.run();
+  return lost_ ? 1 : 0;
+}
+
+void Network::serve() {
+  listener_ =
+      std::make_unique<Listener>(loop_, listener_config(), [this](Arrival arrival) { add(std::move(arrival)); });
+  listener_->listen(std::move(sockets_));
+  std::string where;
+  for (const Endpoint& endpoint : listener_->endpoints())
+    where.append(where.empty() ? "" : ", ").append(endpoint.text());
+  orders_.send(Order::up, where);
+}
+
+void Network::add(Arrival arrival) {
+  auto login = std::make_shared<Login>();
+  login->source = arrival.from.text();
+  const std::string address = arrival.from.address.text();
+  ServerConnection::Told told;
+  told.logged_in = [this, login](const Permit& permit) { enter(login, permit); };
+  told.ended = [login](ConnectionEnd, const std::optional<Closing>& closing) {
+    log_line(LogLevel::info, "connection from " + login->source + " ended" +
+                                 (closing && !closing->text.empty() ? ": " + closing->text : std::string()));
+  };
+  told.global_request = [this, login](const GlobalRequest& request, GlobalReply reply) {
+    return ask_sink(login, request, std::move(reply));
+  };
+  told.note = [this, login](SinkNote&& note) { take_note(login, std::move(note)); };
+  auto connection = std::make_unique<ServerConnection>(loop_, gate_, LoginSource{address, ""}, connection_,
+                                                       std::move(arrival.place), std::move(told));
+  login->monitor_id = connection->monitor_id();
+  login->session = loop_.add(std::make_unique<SocketTransport>(arrival.descriptor), transport_, rekey_, address,
+                             std::move(connection));
+  log_line(LogLevel::debug, "connection from " + login->source);
+}
+
+void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
+  log_line(LogLevel::info, "accepted " + permit.methods + " for " + permit.user + " from " + login->source +
+                               (permit.key.empty() ? std::string() : ": " + permit.key));
+  ChannelLimits limits;
+  limits.channels = config_.session.channels;
+  limits.most_window =
+      static_cast<uint32_t>(std::min<uint64_t>(uint64_t{config_.session.window_kilobytes} << 10, uint64_t{1} << 31));
+  limits.budget = &windows_;
+  auto services = std::make_unique<ConnectionServices>(service_makers(), services_, login_facts(permit, login->source));
+  loop_.open_channels(login->session, std::make_unique<ChannelTable>(std::move(services), limits));
+}
+
+bool Network::ask_sink(const std::shared_ptr<Login>& login, const GlobalRequest& request, GlobalReply reply) {
+  if (!service_makers().global_requests.contains(request.name)) return false;
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::global_request);
+  note.id = ++last_global_;
+  note.bytes = WireWriter().string(request.name).raw(request.data).take();
+  global_replies_[note.id] = std::move(reply);
+  loop_.tell_sink(login->session, std::move(note));
+  return true;
+}
+
+void Network::take_note(const std::shared_ptr<Login>& login, SinkNote&& note) {
+  switch (static_cast<ConnectionNote>(note.kind)) {
+    case ConnectionNote::want_broker: return give_broker(login);
+    case ConnectionNote::global_success:
+    case ConnectionNote::global_failure: {
+      const auto found = global_replies_.find(note.id);
+      if (found == global_replies_.end()) return;
+      const GlobalReply reply = std::move(found->second);
+      global_replies_.erase(found);
+      return reply(static_cast<ConnectionNote>(note.kind) == ConnectionNote::global_success, note.bytes);
+    }
+    case ConnectionNote::log: return log_line(static_cast<LogLevel>(note.id), text_of(note.bytes));
+    case ConnectionNote::hang_up:
+      if (TransportMachine* machine = loop_.machine(login->session)) {
+        machine->close(Disconnect::by_application, text_of(note.bytes));
+      }
+      return;
+    default: return;
+  }
+}
+
+void Network::give_broker(const std::shared_ptr<Login>& login) {
+  gate_.start_broker(login->monitor_id, [this, login](ResultOrText<UniqueFd> link) {
+    SinkNote note;
+    if (link) {
+      note.kind = static_cast<uint32_t>(ConnectionNote::broker);
+      note.descriptor = std::move(*link);
+    } else {
+      note.kind = static_cast<uint32_t>(ConnectionNote::no_broker);
+      note.bytes.assign(link.error().begin(), link.error().end());
+      log_line(LogLevel::warning, "no broker for the connection from " + login->source + ": " + link.error());
+    }
+    loop_.tell_sink(login->session, std::move(note));
+  });
+}
+
+void Network::take_orders() {
+  while (auto order = orders_.receive()) {
+    switch (order->order) {
+      case Order::reload: reload(*order); break;
+      case Order::drain: drain(); break;
+      case Order::stop: loop_.stop(); break;
+      default: break;
+    }
+  }
+  // Whoever started us is gone: nobody could stop us any more.
+  if (orders_.ended()) loop_.stop();
+}
+
+void Network::reload(const ReceivedOrder& order) {
+  if (order.descriptors.empty() || draining_) return;
+  const auto text = read_text_file(order.descriptors.front().get(), 2 * kMaxConfigText);
+  if (!text) return log_line(LogLevel::error, "reload: " + text.error());
+  const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
+  if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
+  apply(parsed.config);
+  listener_->set_limits(config_.limits);
+  std::vector<ListeningSocket> sockets;
+  for (size_t i = 1; i < order.descriptors.size(); ++i) {
+    // Owned by the socket from here on.
+    auto socket = ListeningSocket::adopt(::dup(order.descriptors[i].get()), {});
+    if (socket) sockets.push_back(std::move(*socket));
+  }
+  if (!sockets.empty()) listener_->listen(std::move(sockets));
+  log_line(LogLevel::notice, "configuration reloaded");
+}
+
+// New connections are refused by the kernel from now on; a second SIGTERM does not wait.
+void Network::drain() {
+  if (std::exchange(draining_, true)) return loop_.stop();
+  if (listener_) listener_->listen({});
+  log_line(LogLevel::notice, "draining: " + std::to_string(loop_.connections()) + " connections");
+  const auto look = std::make_shared<std::function<void(int64_t)>>();
+  *look = [this, look](int64_t left) {
+    if (loop_.connections() == 0 || left <= 0) return loop_.stop();
+    loop_.after(kFarewellMs, [look, left] { (*look)(left - kFarewellMs); });
+  };
+  (*look)(kDrainMs);
+}
+
+}  // namespace
+
+int run_network(NetworkStart start) {
+  // Each connection is a descriptor, each open file another.
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+  const unsigned count = start.config.workers.count == 0 ? start.machine.cores : start.config.workers.count;
+  std::vector<std::unique_ptr<DriverSet>> drivers;
+  for (unsigned i = 0; i < std::max(1u, count); ++i) {
+    auto set = make_drivers(start.config.offload);
+    if (!set) {
+      start.orders.send(Order::failed, set.error());
+      return 1;
+    }
+    drivers.push_back(std::move(*set));
+  }
+  // Before any thread: the pools start theirs in the Network's members.
+  const auto dropped = drop_rights();
+  const auto restricted = dropped ? restrict_calls() : dropped;
+  if (!restricted) {
+    start.orders.send(Order::failed, restricted.error());
+    return 1;
+  }
+  Network network(std::move(start), std::move(drivers));
+  return network.run();
+}
+
+}  // namespace sluice

@@ -1,0 +1,50 @@
+// Orders between sluiced's first process, which may do everything, and its network process, which may do nothing but
+// talk.
+//
+// Packets of a SOCK_SEQPACKET pair: a letter, with descriptors. The network process says `up` when it serves and
+// `failed` with a reason; it is told to reload (a memory file with the configuration's text, and new sockets), to
+// drain, to stop.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+namespace sluice {
+
+enum class Order : char { reload = 'R', drain = 'D', stop = 'S', up = 'U', failed = 'F' };
+
+// Of one order; a reload brings the text and the sockets.
+inline constexpr size_t kMostOrderDescriptors = 64;
+
+struct ReceivedOrder {
+  Order order;
+  std::string text;
+  std::vector<UniqueFd> descriptors;
+};
+
+class ProcessLink {
+ public:
+  static ResultOrText<std::pair<ProcessLink, ProcessLink>> make_pair();
+  explicit ProcessLink(UniqueFd end) : end_(std::move(end)) {}
+
+  int descriptor() const { return end_.get(); }
+  // False: the other side is gone, or there were too many descriptors.
+  bool send(Order order, std::string_view text = {}, const std::vector<int>& descriptors = {});
+  // Nothing: none is there, or the other side is gone (ended()).
+  std::optional<ReceivedOrder> receive();
+  bool ended() const { return ended_; }
+
+ private:
+  UniqueFd end_;
+  bool ended_ = false;
+};
+
+// A file in memory that holds the text, to be sent; and what is in one.
+ResultOrText<UniqueFd> text_file(std::string_view text);
+ResultOrText<std::string> read_text_file(int descriptor, size_t most);
+
+}  // namespace sluice
