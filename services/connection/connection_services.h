@@ -22,6 +22,9 @@ struct ServiceMakers {
   // What a session channel runs inside, without a program. Null: not this command after all.
   std::function<std::unique_ptr<Service>(ConnectionServices&)> sftp;
   std::function<std::unique_ptr<Service>(ConnectionServices&, std::string_view command)> scp;
+  // For auth-agent-req@openssh.com: a socket of the user's (handle of MakeAgentSocket) whose connections go to the
+  // client's agent. `then` is called once, at once or later, also when who asked is gone. Null: refused.
+  std::function<void(ConnectionServices&, std::function<void(bool, uint32_t handle)> then)> agent_request;
   // By global request's name; answers with answer_global(id, ...), at once or later.
   std::map<std::string, std::function<void(ConnectionServices&, uint32_t id, Bytes)>, std::less<>> global_requests;
 };
@@ -30,6 +33,8 @@ struct ServiceMakers {
 class ConnectionPart {
  public:
   virtual ~ConnectionPart() = default;
+  // Each turn, before those of the channels.
+  virtual void on_turn() {}
 };
 
 class ConnectionServices final : public ChannelOpener {
@@ -40,7 +45,7 @@ class ConnectionServices final : public ChannelOpener {
   void attach(ChannelHost& host) override;
   OpenDecision open(std::string_view type, Bytes extra) override;
   void on_note(SinkNote&& note) override;
-  void on_turn() override { broker_->on_turn(); }
+  void on_turn() override;
 
   ChannelHost& host() { return *host_; }
   BrokerSession& broker() { return *broker_; }
