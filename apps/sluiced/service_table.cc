@@ -1,6 +1,7 @@
 // The table, filled once.
 #include "apps/sluiced/service_table.h"
 
+#include "services/scp/scp_service.h"
 #include "services/sftp/sftp_service.h"
 #include "services/shell/session_service.h"
 
@@ -11,6 +12,7 @@ ServiceMakers make_table() {
   ServiceMakers makers;
   makers.channels["session"] = open_session_channel;
   makers.sftp = make_sftp_service;
+  makers.scp = make_scp_service;
   return makers;
 }
 
