@@ -190,11 +190,12 @@ def test_paramiko_with_prefetch_sparse_files_and_checksums(world, remote, tmp_pa
 
 
 def test_asyncssh_with_many_files_at_once(world, remote):
+    # Its own rekeying is left at a GiB: it goes on sending data behind its KEXINIT, against RFC 4253 section 7.1.
     contents = {f"f{i}": os.urandom(10_000 + 977 * i) for i in range(50)}
 
     async def run():
         async with asyncssh.connect("127.0.0.1", world["port"], username=USER, client_keys=[str(world["key"])], known_hosts=None,
-                                    rekey_bytes=1 << 20, config=None) as connection:
+                                    config=None) as connection:
             async with connection.start_sftp_client() as client:
                 async def through(name, content):
                     async with client.open(f"{remote}/{name}", "wb") as file:
