@@ -70,6 +70,9 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
   bool run(std::function<void()> work, std::function<void()> then) override {
     return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
   }
+  bool run_pausable(std::function<void()> work, std::function<void()> then) override {
+    return pool.run({source, session, machine.authenticated(), true}, std::move(work), std::move(then));
+  }
   void check(const ResultOrText<void>& result) {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
   }
@@ -88,7 +91,12 @@ ControlLoop::ControlLoop(const std::vector<ControlPort*>& ports, WorkPool& pool)
   SLUICE_CHECK(epoll_ >= 0 && stop_wake_ >= 0 && !ports.empty());
   for (ControlPort* port : ports) {
     workers_.push_back({port});
-    watch(port->event_descriptor(), [port] { port->clear_event_wake(); });
+    watch(port->event_descriptor(), [] {});
+    // Edges: its count is never read.
+    epoll_event edges{};
+    edges.events = EPOLLIN | EPOLLET;
+    edges.data.fd = port->event_descriptor();
+    SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, edges.data.fd, &edges) == 0);
   }
   watch(pool_.finished_descriptor(), [this] { pool_.run_finished(); });
   watch(stop_wake_, [] {});

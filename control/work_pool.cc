@@ -1,16 +1,22 @@
 // Round robin over sources. A mutex and a condition are enough: items take tens of microseconds at least.
 #include "control/work_pool.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 namespace sluice {
 namespace {
 
 constexpr size_t kCoresPerThread = 4;
 constexpr size_t kMostThreads = 16;
+// Another thread may have taken the wake-up and be full.
+constexpr int kLanePollMs = 5;
 
 // Turns of those who are logged in, apart from the strangers of their address.
 std::string queue_name(const WorkOrigin& origin) {
@@ -27,7 +33,13 @@ size_t default_work_threads() {
 
 WorkPool::WorkPool(const WorkPoolLimits& limits) : limits_(limits) {
   SLUICE_CHECK(limits.threads > 0);
-  for (size_t i = 0; i < limits.threads; ++i) threads_.emplace_back([this] { work_until_stopped(); });
+  const bool with_pauses = limits.paused_per_thread > 0 && AsyncLane::possible();
+  if (with_pauses) {
+    lane_wake_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    SLUICE_CHECK(lane_wake_ >= 0);
+  }
+  for (size_t i = 0; i < limits.threads; ++i)
+    threads_.emplace_back([this, with_pauses] { with_pauses ? work_with_pauses() : work_until_stopped(); });
 }
 
 WorkPool::~WorkPool() {
@@ -36,7 +48,14 @@ WorkPool::~WorkPool() {
     stopping_ = true;
   }
   ready_.notify_all();
+  wake_lanes();
   for (std::thread& thread : threads_) thread.join();
+  if (lane_wake_ >= 0) ::close(lane_wake_);
+}
+
+void WorkPool::wake_lanes() const {
+  const uint64_t one = 1;
+  if (lane_wake_ >= 0) (void)!::write(lane_wake_, &one, sizeof one);
 }
 
 bool WorkPool::submit(const WorkOrigin& origin, Job job) {
@@ -48,11 +67,12 @@ bool WorkPool::submit(const WorkOrigin& origin, Job job) {
     auto& queue = queues_[name];
     if (queue.size() >= limits_.per_source) return false;
     if (queue.empty()) turns_.push_back(name);
-    queue.push_back({origin.line, origin.logged_in, std::move(job)});
+    queue.push_back({origin.line, origin.logged_in, origin.may_pause, std::move(job)});
     ++queued_;
     if (!origin.logged_in) ++strangers_;
   }
   ready_.notify_one();
+  wake_lanes();
   return true;
 }
 
@@ -78,6 +98,9 @@ bool WorkPool::take_next(Item& next) {
     if (found) {
       next = std::move(*item);
       queue.erase(item);
+      --queued_;
+      if (!next.logged_in) --strangers_;
+      if (next.line != 0) running_lines_.insert(next.line);
     }
     if (queue.empty()) {
       queues_.erase(name);
@@ -89,22 +112,65 @@ bool WorkPool::take_next(Item& next) {
   return false;
 }
 
+// Whoever woke for what waited for this line has gone back to sleep.
+void WorkPool::finish(uint64_t line) {
+  if (line == 0) return;
+  const std::lock_guard lock(mutex_);
+  running_lines_.erase(line);
+  if (turns_.empty()) return;
+  ready_.notify_one();
+  wake_lanes();
+}
+
 void WorkPool::work_until_stopped() {
-  std::unique_lock lock(mutex_);
   for (;;) {
     Item item;
-    ready_.wait(lock, [&] { return stopping_ || take_next(item); });
-    if (!item.job) return;
-    --queued_;
-    if (!item.logged_in) --strangers_;
-    if (item.line != 0) running_lines_.insert(item.line);
-    lock.unlock();
+    {
+      std::unique_lock lock(mutex_);
+      ready_.wait(lock, [&] { return stopping_ || take_next(item); });
+      if (stopping_) return;
+    }
     item.job();
     item.job = nullptr;
-    lock.lock();
-    // Whoever woke for what waited for this line has gone back to sleep.
-    if (running_lines_.erase(item.line) > 0 && !turns_.empty()) ready_.notify_one();
+    finish(item.line);
   }
+}
+
+// The same, with a device between start and end of some.
+void WorkPool::work_with_pauses() {
+  AsyncLane lane(limits_.paused_per_thread);
+  for (;;) {
+    Item item;
+    {
+      std::unique_lock lock(mutex_);
+      if (lane.paused() == 0)
+        ready_.wait(lock, [&] { return stopping_ || take_next(item); });
+      else if (!stopping_ && !lane.full())
+        take_next(item);
+      const bool stuck = lane.paused() > 0 && monotonic_clock().now_ns() - lane.oldest_ns() > kStuckNs;
+      if (stopping_ && (lane.paused() == 0 || stuck)) return;
+    }
+    if (!item.job) {
+      poll_lane(lane);
+    } else if (item.may_pause) {
+      lane.start(std::move(item.job), [this, line = item.line] { finish(line); });
+    } else {
+      item.job();
+      item.job = nullptr;
+      finish(item.line);
+    }
+  }
+}
+
+void WorkPool::poll_lane(AsyncLane& lane) {
+  // Cleared before the queue is looked at again: what is added later wakes again.
+  lane.poll(lane_wake_, kLanePollMs);
+  uint64_t count;
+  (void)!::read(lane_wake_, &count, sizeof count);
+  if (lane.paused() == 0 || monotonic_clock().now_ns() - lane.oldest_ns() <= kStuckNs) return;
+  // What waits there holds its connection until that one's own time is over; others must not wait behind it.
+  lane.abandon(kStuckNs);
+  if (limits_.on_stuck) limits_.on_stuck();
 }
 
 }  // namespace sluice

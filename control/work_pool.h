@@ -14,6 +14,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "control/async_lane.h"
 #include "control/completions.h"
 
 namespace sluice {
@@ -24,6 +25,8 @@ struct WorkOrigin {
   // Items of one line wait for each other; 0: of none.
   uint64_t line = 0;
   bool logged_in = false;
+  // Small enough for a job's stack of 32 KiB, and may pause there while a device computes.
+  bool may_pause = false;
 };
 
 // Where work is done. A pool, or in tests whatever is at hand.
@@ -42,7 +45,14 @@ struct WorkPoolLimits {
   size_t queued = 1024;     // in all
   size_t strangers = 768;   // of those who are not logged in: a flood of handshakes must not end a session's rekeying
   size_t per_source = 128;  // of one source: what a flood from one address can make others wait for
+  // Items of a thread that a device is computing for; 0: no item pauses.
+  size_t paused_per_thread = 0;
+  // A device has not answered for so long that it never will. From a thread of the pool.
+  std::function<void()> on_stuck = {};
 };
+
+// How long a device may take.
+inline constexpr uint64_t kStuckNs = uint64_t{3} * 1000000000u;
 
 class WorkPool final : public JobRunner {
  public:
@@ -63,10 +73,15 @@ class WorkPool final : public JobRunner {
   struct Item {
     uint64_t line = 0;
     bool logged_in = false;
+    bool may_pause = false;
     Job job;
   };
   void work_until_stopped();
+  void work_with_pauses();
+  void poll_lane(AsyncLane& lane);
   bool take_next(Item& next);
+  void finish(uint64_t line);
+  void wake_lanes() const;
 
   const WorkPoolLimits limits_;
   Completions finished_;
@@ -78,6 +93,7 @@ class WorkPool final : public JobRunner {
   size_t queued_ = 0;
   size_t strangers_ = 0;
   bool stopping_ = false;
+  int lane_wake_ = -1;  // for threads that wait for devices
   std::vector<std::thread> threads_;
 };
 

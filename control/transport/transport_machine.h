@@ -132,7 +132,7 @@ class TransportMachine {
   void take_ext_info(Bytes payload);
   void take_service(Bytes payload);
   void take_disconnect(Bytes payload);
-  void run_slow(std::function<void()> work, std::function<void()> then);
+  void run_slow(const KexMethod& method, std::function<void()> work, std::function<void()> then);
   // Here and now where two thread switches would cost the data path more than the work costs this thread.
   void run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then);
   // Wraps a continuation so that it does nothing once the machine is gone or closed.

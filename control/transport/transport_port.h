@@ -49,6 +49,10 @@ class SlowWork {
   virtual ~SlowWork() = default;
   // False when the queue is full: the connection is refused.
   virtual bool run(std::function<void()> work, std::function<void()> then) = 0;
+  // Work that needs little stack and may pause while a device computes.
+  virtual bool run_pausable(std::function<void()> work, std::function<void()> then) {
+    return run(std::move(work), std::move(then));
+  }
 };
 
 // The server's host keys, which live elsewhere.

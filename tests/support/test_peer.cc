@@ -166,8 +166,11 @@ std::vector<PrivateKey> all_host_keys() {
   return keys;
 }
 
-TestEnd::TestEnd(const std::string& driver, size_t workers)
-    : drivers_(drivers_named(driver)), workers_(make_workers(*drivers_, workers)), loop_(ports_of(workers_), pool_) {}
+TestEnd::TestEnd(const std::string& driver, size_t workers, const WorkPoolLimits& pool)
+    : drivers_(drivers_named(driver)),
+      pool_(pool),
+      workers_(make_workers(*drivers_, workers)),
+      loop_(ports_of(workers_), pool_) {}
 
 TestEnd::~TestEnd() { stop(); }
 

@@ -36,7 +36,7 @@ std::vector<PrivateKey> all_host_keys();
 // Workers and a control thread.
 class TestEnd {
  public:
-  explicit TestEnd(const std::string& driver = "", size_t workers = 1);
+  explicit TestEnd(const std::string& driver = "", size_t workers = 1, const WorkPoolLimits& pool = {});
   ~TestEnd();
   // Runs both threads; control's calls must come before or through loop().watch callbacks.
   void start();
