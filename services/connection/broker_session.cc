@@ -16,6 +16,7 @@ BrokerSession::~BrokerSession() {
 void BrokerSession::ask(const BrokerCaller& caller, BrokerRequest request, Then then) {
   const bool serve = refusal_.empty() && waiting_.size() < kMaxWaitingRequests;
   (serve ? waiting_ : unserved_).push_back({&caller, std::move(request), std::move(then)});
+  if (!serve) host_.ask_turn();
   if (!asked_) {
     asked_ = true;
     SinkNote note;
@@ -26,6 +27,7 @@ void BrokerSession::ask(const BrokerCaller& caller, BrokerRequest request, Then 
 }
 
 void BrokerSession::on_turn() {
+  if (client_ && client_->has_own_answers()) on_ready(0);
   for (auto& waiting : std::exchange(unserved_, {})) {
     const std::string& why = refusal_.empty() ? "Too many requests at once" : refusal_;
     waiting.then({0, Failure{BrokerFault::gone, 0, why}, {}});
@@ -81,6 +83,8 @@ void BrokerSession::send_waiting() {
     waiting_.pop_front();
   }
   if (client_->wants_write()) client_->flush();
+  // Answered in the next turn, of which nothing else may tell.
+  if (client_->has_own_answers()) host_.ask_turn();
 }
 
 void BrokerSession::on_ready(uint32_t) {
