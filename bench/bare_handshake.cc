@@ -4,8 +4,8 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <vector>
 
@@ -22,6 +22,13 @@ struct Free {
 using Key = std::unique_ptr<EVP_PKEY, Free>;
 using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Free>;
 using DigestContext = std::unique_ptr<EVP_MD_CTX, Free>;
+
+// Of this thread, as the server's is counted: others' load on the machine is in neither.
+double cpu_now() {
+  timespec time{};
+  SLUICE_CHECK(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
 
 constexpr int kTimes = 200;
 // What the exchange hash covers: two KEXINITs of a kilobyte, names, keys. And what a user's key signs.
@@ -66,7 +73,7 @@ double bare_handshake_seconds() {
   const Key peer = generate(EVP_PKEY_X25519), host = generate(EVP_PKEY_ED25519), user = generate(EVP_PKEY_ED25519);
   const std::vector<uint8_t> hashed(kHashed, 7), hash(SHA256_DIGEST_LENGTH, 8), request(kSigned, 9);
   const std::vector<uint8_t> proof = sign(user.get(), request);
-  const auto start = std::chrono::steady_clock::now();
+  const double start = cpu_now();
   for (int i = 0; i < kTimes; ++i) {
     uint8_t digest[SHA256_DIGEST_LENGTH];
     agree(peer.get());
@@ -75,7 +82,7 @@ double bare_handshake_seconds() {
     sign(host.get(), hash);
     verify(user.get(), proof, request);
   }
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() / kTimes;
+  return (cpu_now() - start) / kTimes;
 }
 
 }  // namespace sluice::bench

@@ -68,7 +68,10 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     port.close(session);
   }
   bool run(std::function<void()> work, std::function<void()> then) override {
-    return pool.run(source, std::move(work), std::move(then));
+    return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
+  }
+  bool run_pausable(std::function<void()> work, std::function<void()> then) override {
+    return pool.run({source, session, machine.authenticated(), true}, std::move(work), std::move(then));
   }
   void check(const ResultOrText<void>& result) {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
@@ -88,7 +91,12 @@ ControlLoop::ControlLoop(const std::vector<ControlPort*>& ports, WorkPool& pool)
   SLUICE_CHECK(epoll_ >= 0 && stop_wake_ >= 0 && !ports.empty());
   for (ControlPort* port : ports) {
     workers_.push_back({port});
-    watch(port->event_descriptor(), [port] { port->clear_event_wake(); });
+    watch(port->event_descriptor(), [] {});
+    // Edges: its count is never read.
+    epoll_event edges{};
+    edges.events = EPOLLIN | EPOLLET;
+    edges.data.fd = port->event_descriptor();
+    SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, edges.data.fd, &edges) == 0);
   }
   watch(pool_.finished_descriptor(), [this] { pool_.run_finished(); });
   watch(stop_wake_, [] {});
@@ -107,7 +115,7 @@ SessionId ControlLoop::add(std::unique_ptr<Transport> transport, const Transport
   SLUICE_CHECK(worker < workers_.size());
   ControlPort& chosen = *workers_[worker].port;
   ++workers_[worker].sessions;
-  chosen.adopt(session, std::move(transport), limits);
+  connection->watch_activity(chosen.adopt(session, std::move(transport), limits));
   auto entry = std::make_unique<Entry>(chosen, worker, pool_, session, source, std::move(connection), config);
   Entry& added = *entry;
   connections_[session] = std::move(entry);
@@ -210,16 +218,22 @@ void ControlLoop::step(int wait_ms) {
   for (const WorkerEnd& worker : workers_) {
     if (worker.more_events) wait_ms = 0;
     if (worker.port->has_overflow()) wait_ms = std::min(wait_ms, 1);
+    worker.port->wake_worker_for_commands();
   }
   if (!rekeys_waiting_.empty()) wait_ms = std::min(wait_ms, kRekeyLookMs);
+  for (const WorkerEnd& worker : workers_) {
+    if (wait_ms > 0 && !worker.port->control_may_sleep()) wait_ms = 0;
+  }
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
+  for (const WorkerEnd& worker : workers_) worker.port->control_woke();
   for (int i = 0; i < n; ++i) {
     const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
     if (found == watched_.end()) continue;
     // A copy: what it calls may unwatch it.
     const auto readable = found->second;
     readable();
+    wake_workers();
   }
   for (WorkerEnd& worker : workers_) take_events(worker);
   run_timers();
@@ -227,12 +241,19 @@ void ControlLoop::step(int wait_ms) {
   for (WorkerEnd& worker : workers_) worker.port->retry_commands();
 }
 
+void ControlLoop::wake_workers() {
+  for (const WorkerEnd& worker : workers_) worker.port->wake_worker_for_commands();
+}
+
 void ControlLoop::take_events(WorkerEnd& worker) {
   worker.more_events = true;
   for (size_t i = 0; i < kEventsPerStep && worker.more_events; ++i) {
     auto event = worker.port->next_event();
     worker.more_events = event.has_value();
-    if (event) take_event(std::move(*event));
+    if (!event) break;
+    take_event(std::move(*event));
+    // One wake-up for all that an event led to, but no waiting for what the next ones lead to.
+    worker.port->wake_worker_for_commands();
   }
 }
 

@@ -25,6 +25,8 @@ class Connection : public UpperLayer {
  public:
   // Right after its machine was made.
   virtual void attach(TransportMachine& machine) = 0;
+  // Before attach(): the data that passes control by, for whoever wants to know that the peer is alive.
+  virtual void watch_activity(std::shared_ptr<const Activity>) {}
   virtual HostKeySigner* host_keys() { return nullptr; }
   virtual HostKeyJudge* judge() { return nullptr; }
   // From the channels' side in the worker.
@@ -84,6 +86,7 @@ class ControlLoop {
     bool more_events = false;
   };
   void take_events(WorkerEnd& worker);
+  void wake_workers();
   void take_event(PortEvent&& event);
   void run_timers();
   void start_waiting_rekeys();

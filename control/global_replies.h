@@ -15,13 +15,6 @@ namespace sluice {
 // Requests of one peer that wait. Each holds a place until the slowest before it is answered.
 inline constexpr size_t kMaxOwedReplies = 64;
 
-// What was asked. The views are valid during the call.
-struct GlobalRequest {
-  std::string_view name;
-  Bytes data;
-  bool wants_reply;
-};
-
 // Called once, now or later; whoever is late for a connection that ended is not heard.
 using GlobalReply = std::function<void(bool success, Bytes data)>;
 

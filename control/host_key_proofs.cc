@@ -17,7 +17,7 @@ bool has(const std::vector<std::string>& names, std::string_view name) {
 
 std::vector<uint8_t> write_host_keys_request(const std::vector<OfferedHostKey>& keys, const NameList& allowed) {
   WireWriter message;
-  message.u8(kMsgGlobalRequest).string(kHostKeysRequest).boolean(false);
+  message.u8(kMsgGlobalRequest).string(kHostKeysAnnounced).boolean(false);
   for (const OfferedHostKey& key : keys) {
     const bool usable = std::any_of(key.algorithms.begin(), key.algorithms.end(),
                                     [&](const std::string& name) { return has(allowed, name); });

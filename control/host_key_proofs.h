@@ -4,13 +4,11 @@
 
 #include <optional>
 
+#include "control/keys/host_key_proof.h"
 #include "control/monitor/monitor_protocol.h"
 #include "control/transport/kexinit.h"
 
 namespace sluice {
-
-inline constexpr std::string_view kHostKeysRequest = "hostkeys-00@openssh.com";
-inline constexpr std::string_view kHostKeysProve = "hostkeys-prove-00@openssh.com";
 
 // A global request that names every key of which one of `allowed` is an algorithm.
 std::vector<uint8_t> write_host_keys_request(const std::vector<OfferedHostKey>& keys, const NameList& allowed);

@@ -36,7 +36,7 @@ int number_in(const char* variable) {
   return number;
 }
 
-ResultOrText<sockaddr_storage> resolve(const ListenAddress& where, socklen_t& size) {
+ResultOrText<sockaddr_storage> resolve(const ListenPlace& where, socklen_t& size) {
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
   hints.ai_socktype = SOCK_STREAM;
@@ -79,13 +79,13 @@ ListeningSocket::~ListeningSocket() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-ResultOrText<ListeningSocket> ListeningSocket::open(const ListenAddress& where, const SocketMarks& marks) {
+ResultOrText<ListeningSocket> ListeningSocket::open(const ListenPlace& where, const SocketMarks& marks) {
   socklen_t size = 0;
   const auto address = resolve(where, size);
   if (!address) return fail(address.error());
   ListeningSocket made(::socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (made.descriptor_ < 0 && where.address.empty() && errno == EAFNOSUPPORT) {
-    ListenAddress v4_only = where;
+    ListenPlace v4_only = where;
     v4_only.address = "0.0.0.0";
     return open(v4_only, marks);
   }

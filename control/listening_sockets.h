@@ -25,7 +25,7 @@ struct Endpoint {
   std::string text() const;
 };
 
-struct ListenAddress {
+struct ListenPlace {
   std::string address = {};  // numeric, with a zone where it needs one; empty: every address of both families
   uint16_t port = 22;        // 0: of the kernel's choice
   // An IPv6 wildcard that leaves IPv4 to others.
@@ -45,7 +45,7 @@ inline constexpr unsigned kMostDscp = 63;
 // Closed when it goes out of scope, unless released.
 class ListeningSocket {
  public:
-  static ResultOrText<ListeningSocket> open(const ListenAddress& where, const SocketMarks& marks);
+  static ResultOrText<ListeningSocket> open(const ListenPlace& where, const SocketMarks& marks);
   // Takes over a descriptor from elsewhere that must be a listening stream socket of IPv4 or IPv6.
   static ResultOrText<ListeningSocket> adopt(int descriptor, const SocketMarks& marks);
   // By systemd's convention, in LISTEN_FDS for the process LISTEN_PID. Empty when there are none for us.

@@ -1,6 +1,8 @@
 // Packets to events to listeners.
 #include "control/monitor_gate.h"
 
+#include "base/check.h"
+
 namespace sluice {
 namespace {
 
@@ -27,6 +29,7 @@ uint32_t MonitorGate::open(const LoginSource& source, Listener& listener) {
 
 void MonitorGate::close(uint32_t connection) {
   listeners_.erase(connection);
+  brokers_.erase(connection);
   client_.close(connection);
   flush();
 }
@@ -46,6 +49,22 @@ void MonitorGate::ask(uint32_t connection, const AuthQuestion& question) {
   flush();
 }
 
+void MonitorGate::start_broker(uint32_t connection, BrokerDone then) {
+  if (lost_) return then(fail("the monitor is gone"));
+  if (!brokers_.emplace(connection, std::move(then)).second) SLUICE_CHECK(!"one broker at a time");
+  client_.start_broker(connection);
+  flush();
+}
+
+void MonitorGate::settle_broker(uint32_t connection, ResultOrText<UniqueFd> link) {
+  const auto found = brokers_.find(connection);
+  if (found == brokers_.end()) return;
+  // Out of the list first: it may ask for another.
+  const BrokerDone then = std::move(found->second);
+  brokers_.erase(found);
+  then(std::move(link));
+}
+
 void MonitorGate::flush() {
   if (lost_) return;
   if (!link_.flush(client_.output())) return lose();
@@ -55,6 +74,7 @@ void MonitorGate::flush() {
 void MonitorGate::lose() {
   if (std::exchange(lost_, true)) return;
   loop_.unwatch(link_.descriptor());
+  while (!brokers_.empty()) settle_broker(brokers_.begin()->first, fail("the monitor is gone"));
   on_lost_();
 }
 
@@ -64,7 +84,7 @@ void MonitorGate::take_packets() {
     const auto outcome = link_.receive(packet);
     if (outcome == MonitorLink::Outcome::would_block) return;
     if (outcome == MonitorLink::Outcome::ended) return lose();
-    auto events = client_.take_packet(packet);
+    auto events = client_.take_packet(packet, link_.take_descriptor());
     if (!events) return lose();
     for (MonitorEvent& event : *events) take_event(std::move(event));
   }
@@ -86,7 +106,13 @@ void MonitorGate::take_event(MonitorEvent&& event) {
     with_listener(proved->connection, [&](Listener& l) { l.on_proved(proved->signatures); });
   } else if (auto* judged = std::get_if<Judged>(&event)) {
     with_listener(judged->connection, [&](Listener& l) { l.on_judged(std::move(judged->verdict)); });
+  } else if (auto* answered = std::get_if<BrokerAnswered>(&event)) {
+    if (answered->reply.started)
+      settle_broker(answered->connection, std::move(answered->link));
+    else
+      settle_broker(answered->connection, fail(std::move(answered->reply.text)));
   } else if (auto* condemned = std::get_if<Condemned>(&event)) {
+    settle_broker(condemned->connection, fail(condemned->reason));
     with_listener(condemned->connection, [&](Listener& l) { l.on_condemned(condemned->reason); });
   }
 }

@@ -38,12 +38,16 @@ class MonitorGate {
   void sign(uint32_t connection, const SignRequest& request);
   void prove(uint32_t connection, const std::vector<ProofKey>& keys);
   void ask(uint32_t connection, const AuthQuestion& question);
+  // A link to the broker of whoever logged in, for BrokerClient; or why there is none. One at a time for a connection,
+  // and kMaxBrokerLinks in its life. Nothing is called any more once the connection was closed.
+  void start_broker(uint32_t connection, BrokerDone then);
 
  private:
   void take_packets();
   void take_event(MonitorEvent&& event);
   void flush();
   void lose();
+  void settle_broker(uint32_t connection, ResultOrText<UniqueFd> link);
 
   ControlLoop& loop_;
   MonitorLink link_;
@@ -52,6 +56,7 @@ class MonitorGate {
   std::function<void()> ready_;
   std::vector<OfferedHostKey> host_keys_;
   std::unordered_map<uint32_t, Listener*> listeners_;
+  std::unordered_map<uint32_t, BrokerDone> brokers_;
   bool lost_ = false;
 };
 

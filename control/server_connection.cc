@@ -124,23 +124,19 @@ bool ServerConnection::on_message(Bytes payload, uint32_t sequence) {
 }
 
 void ServerConnection::take_global_request(Bytes payload) {
-  WireReader reader(payload);
-  reader.u8();
-  const std::string_view name = reader.text();
-  const bool wants_reply = reader.boolean();
-  if (!reader.ok()) return machine_->fail_with(ErrorCode::malformed_message);
+  const auto request = parse_global_request(payload);
+  if (!request) return machine_->fail_with(request.error());
   std::optional<uint64_t> place;
-  if (wants_reply) {
+  if (request->wants_reply) {
     place = replies_.owe();
     if (!place) return machine_->fail_with(ErrorCode::request_flood);
-    if (name == kHostKeysProve) return prove_host_keys(reader.rest(), *place);
+    if (request->name == kHostKeysProve) return prove_host_keys(request->data, *place);
   }
   GlobalReply reply = [this, alive = alive_, place](bool success, Bytes data) {
     if (*alive && place) replies_.answer(*place, success, data);
   };
-  const GlobalRequest request{name, reader.rest(), wants_reply};
   // keepalive@openssh.com lives by any answer.
-  if (!told_.global_request || !told_.global_request(request, reply)) reply(false, {});
+  if (!told_.global_request || !told_.global_request(*request, reply)) reply(false, {});
 }
 
 void ServerConnection::prove_host_keys(Bytes data, uint64_t place) {
@@ -164,13 +160,12 @@ void ServerConnection::ask_whether_alive() {
   unanswered_ = std::exchange(heard_, false) ? 0 : unanswered_ + 1;
   if (config_.alive_count_max > 0 && unanswered_ > config_.alive_count_max)
     return machine_->fail_with(ErrorCode::peer_silent);
-  machine_->send(WireWriter().u8(kMsgGlobalRequest).string("keepalive@openssh.com").boolean(true).take());
+  machine_->send(global_request(kKeepalive, true, {}));
   loop_.after(config_.alive_interval_ms, guarded([this] { ask_whether_alive(); }));
 }
 
 void ServerConnection::enter(const Permit& permit) {
   login_done_ = true;
-  machine_->set_authenticated();
   place_.authenticated();
   told_.logged_in(permit);
   if (config_.alive_interval_ms > 0) loop_.after(config_.alive_interval_ms, guarded([this] { ask_whether_alive(); }));
@@ -178,8 +173,15 @@ void ServerConnection::enter(const Permit& permit) {
 
 void ServerConnection::send_not_before(Instant when, std::vector<uint8_t> message) {
   const int64_t wait = when.count() - ControlLoop::now_ms();
-  if (wait <= 0) return machine_->send(std::move(message));
-  loop_.after(wait, guarded([this, bytes = std::move(message)] { machine_->send(bytes); }));
+  if (wait > 0) {
+    return loop_.after(wait, guarded([this, bytes = std::move(message)] { send_now(bytes); }));
+  }
+  send_now(std::move(message));
+}
+
+void ServerConnection::send_now(std::vector<uint8_t> message) {
+  if (message[0] == kMsgUserauthSuccess) machine_->set_authenticated();
+  machine_->send(std::move(message));
 }
 
 void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {

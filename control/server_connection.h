@@ -8,6 +8,7 @@
 #include "control/auth/auth_server.h"
 #include "control/control_loop.h"
 #include "control/global_replies.h"
+#include "control/global_requests.h"
 #include "control/ledger_place.h"
 #include "control/monitor_gate.h"
 
@@ -40,6 +41,9 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
                    const ServerConnectionConfig& config, LedgerPlace place, Told told);
   ~ServerConnection() override;
 
+  // Its number with the monitor.
+  uint32_t monitor_id() const { return id_; }
+
  private:
   void attach(TransportMachine& machine) override;
   HostKeySigner* host_keys() override { return this; }
@@ -65,6 +69,7 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   void act(Result<AuthActions> actions, uint32_t sequence);
   void enter(const Permit& permit);
   void send_not_before(Instant when, std::vector<uint8_t> message);
+  void send_now(std::vector<uint8_t> message);
   void take_global_request(Bytes payload);
   void prove_host_keys(Bytes data, uint64_t place);
   void ask_whether_alive();

@@ -1,18 +1,45 @@
-// Round robin over sources.
+// Round robin over sources. A mutex and a condition are enough: items take tens of microseconds at least.
 #include "control/work_pool.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
+#include "base/clock.h"
 
 namespace sluice {
+namespace {
 
-WorkPool::WorkPool(const WorkPoolLimits& limits) : limits_(limits), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
-  SLUICE_CHECK(wake_ >= 0);
-  for (size_t i = 0; i < limits.threads; ++i) threads_.emplace_back([this] { work_until_stopped(); });
+constexpr size_t kCoresPerThread = 4;
+constexpr size_t kMostThreads = 16;
+// Another thread may have taken the wake-up and be full.
+constexpr int kLanePollMs = 5;
+
+// Turns of those who are logged in, apart from the strangers of their address.
+std::string queue_name(const WorkOrigin& origin) {
+  std::string name = origin.source;
+  name.push_back(origin.logged_in ? '+' : '-');
+  return name;
+}
+
+}  // namespace
+
+size_t default_work_threads() {
+  return std::clamp<size_t>(std::thread::hardware_concurrency() / kCoresPerThread, 1, kMostThreads);
+}
+
+WorkPool::WorkPool(const WorkPoolLimits& limits) : limits_(limits) {
+  SLUICE_CHECK(limits.threads > 0);
+  const bool with_pauses = limits.paused_per_thread > 0 && AsyncLane::possible();
+  if (with_pauses) {
+    lane_wake_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    SLUICE_CHECK(lane_wake_ >= 0);
+  }
+  for (size_t i = 0; i < limits.threads; ++i)
+    threads_.emplace_back([this, with_pauses] { with_pauses ? work_with_pauses() : work_until_stopped(); });
 }
 
 WorkPool::~WorkPool() {
@@ -21,61 +48,129 @@ WorkPool::~WorkPool() {
     stopping_ = true;
   }
   ready_.notify_all();
+  wake_lanes();
   for (std::thread& thread : threads_) thread.join();
-  ::close(wake_);
+  if (lane_wake_ >= 0) ::close(lane_wake_);
 }
 
-bool WorkPool::run(const std::string& source, std::function<void()> work, std::function<void()> then) {
+void WorkPool::wake_lanes() const {
+  const uint64_t one = 1;
+  if (lane_wake_ >= 0) (void)!::write(lane_wake_, &one, sizeof one);
+}
+
+bool WorkPool::submit(const WorkOrigin& origin, Job job) {
   {
     const std::lock_guard lock(mutex_);
-    if (queued_ == limits_.queued) return false;
-    auto& queue = queues_[source];
-    if (queue.size() == limits_.per_source) return false;
-    if (queue.empty()) turns_.push_back(source);
-    queue.push_back({std::move(work), std::move(then)});
+    if (stopping_ || queued_ >= limits_.queued) return false;
+    if (!origin.logged_in && strangers_ >= limits_.strangers) return false;
+    const std::string name = queue_name(origin);
+    auto& queue = queues_[name];
+    if (queue.size() >= limits_.per_source) return false;
+    if (queue.empty()) turns_.push_back(name);
+    queue.push_back({origin.line, origin.logged_in, origin.may_pause, std::move(job)});
     ++queued_;
+    if (!origin.logged_in) ++strangers_;
   }
   ready_.notify_one();
+  wake_lanes();
   return true;
 }
 
-void WorkPool::work_until_stopped() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    ready_.wait(lock, [this] { return stopping_ || !turns_.empty(); });
-    if (stopping_) return;
-    const std::string source = std::move(turns_.front());
-    turns_.pop_front();
-    auto& queue = queues_[source];
-    Item item = std::move(queue.front());
-    queue.pop_front();
-    --queued_;
-    if (queue.empty()) {
-      queues_.erase(source);
-    } else {
-      turns_.push_back(source);
-    }
-    lock.unlock();
-    item.work();
+bool WorkPool::run(const WorkOrigin& origin, Job work, Job then) {
+  return submit(origin, [this, work = std::move(work), then = std::move(then)]() mutable {
+    work();
     // The work's captures go here, off the control thread: keys and exchanges are wiped as they are dropped.
-    item.work = nullptr;
-    lock.lock();
-    finished_.push_back(std::move(item.then));
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t n = ::write(wake_, &one, sizeof one);
+    work = nullptr;
+    finished_.post(std::move(then));
+  });
+}
+
+// The first item, in the order of turns, whose line is free.
+bool WorkPool::take_next(Item& next) {
+  for (size_t looked_at = turns_.size(); looked_at > 0; --looked_at) {
+    const std::string name = std::move(turns_.front());
+    turns_.pop_front();
+    auto& queue = queues_[name];
+    const auto item = std::find_if(queue.begin(), queue.end(), [this](const Item& waiting) {
+      return waiting.line == 0 || !running_lines_.contains(waiting.line);
+    });
+    const bool found = item != queue.end();
+    if (found) {
+      next = std::move(*item);
+      queue.erase(item);
+      --queued_;
+      if (!next.logged_in) --strangers_;
+      if (next.line != 0) running_lines_.insert(next.line);
+    }
+    if (queue.empty()) {
+      queues_.erase(name);
+    } else {
+      turns_.push_back(name);
+    }
+    if (found) return true;
+  }
+  return false;
+}
+
+// Whoever woke for what waited for this line has gone back to sleep.
+void WorkPool::finish(uint64_t line) {
+  if (line == 0) return;
+  const std::lock_guard lock(mutex_);
+  running_lines_.erase(line);
+  if (turns_.empty()) return;
+  ready_.notify_one();
+  wake_lanes();
+}
+
+void WorkPool::work_until_stopped() {
+  for (;;) {
+    Item item;
+    {
+      std::unique_lock lock(mutex_);
+      ready_.wait(lock, [&] { return stopping_ || take_next(item); });
+      if (stopping_) return;
+    }
+    item.job();
+    item.job = nullptr;
+    finish(item.line);
   }
 }
 
-size_t WorkPool::run_finished() {
-  uint64_t count;
-  [[maybe_unused]] const ssize_t n = ::read(wake_, &count, sizeof count);
-  std::deque<std::function<void()>> ready;
-  {
-    const std::lock_guard lock(mutex_);
-    ready.swap(finished_);
+// The same, with a device between start and end of some.
+void WorkPool::work_with_pauses() {
+  AsyncLane lane(limits_.paused_per_thread);
+  for (;;) {
+    Item item;
+    {
+      std::unique_lock lock(mutex_);
+      if (lane.paused() == 0)
+        ready_.wait(lock, [&] { return stopping_ || take_next(item); });
+      else if (!stopping_ && !lane.full())
+        take_next(item);
+      const bool stuck = lane.paused() > 0 && monotonic_clock().now_ns() - lane.oldest_ns() > kStuckNs;
+      if (stopping_ && (lane.paused() == 0 || stuck)) return;
+    }
+    if (!item.job) {
+      poll_lane(lane);
+    } else if (item.may_pause) {
+      lane.start(std::move(item.job), [this, line = item.line] { finish(line); });
+    } else {
+      item.job();
+      item.job = nullptr;
+      finish(item.line);
+    }
   }
-  for (const auto& then : ready) then();
-  return ready.size();
+}
+
+void WorkPool::poll_lane(AsyncLane& lane) {
+  // Cleared before the queue is looked at again: what is added later wakes again.
+  lane.poll(lane_wake_, kLanePollMs);
+  uint64_t count;
+  (void)!::read(lane_wake_, &count, sizeof count);
+  if (lane.paused() == 0 || monotonic_clock().now_ns() - lane.oldest_ns() <= kStuckNs) return;
+  // What waits there holds its connection until that one's own time is over; others must not wait behind it.
+  lane.abandon(kStuckNs);
+  if (limits_.on_stuck) limits_.on_stuck();
 }
 
 }  // namespace sluice

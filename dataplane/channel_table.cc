@@ -228,7 +228,7 @@ void ChannelTable::take_request(Entry& entry, WireReader& reader) {
   const bool want_reply = reader.boolean();
   if (!reader.ok()) return fail(ErrorCode::malformed_message);
   if (entry.close_sent_) return;
-  if (entry.requests_.size() >= kMaxOpenRequests) return fail(ErrorCode::channel_flood);
+  if (entry.requests_.size() >= kMaxUnansweredRequests) return fail(ErrorCode::channel_flood);
   // In the list before it is asked: it may answer this one, or an older one, inside the call.
   entry.requests_.push_back({want_reply, Entry::Answer::open});
   const RequestAnswer answer = entry.service_->on_request({name, reader.rest(), want_reply});

@@ -45,7 +45,7 @@ inline constexpr uint32_t kMaxChannelPacket = kMaxPayload - 64;
 // Messages that wait for room. A peer that makes us answer and never reads is not listened to beyond.
 inline constexpr size_t kMaxWaitingReplies = 256;
 // Unanswered requests of one channel.
-inline constexpr size_t kMaxOpenRequests = 64;
+inline constexpr size_t kMaxUnansweredRequests = 64;
 
 // Records that channels which all have something to send share in a turn; one alone may take all there is room for.
 inline constexpr size_t kTurnRecords = 64;

@@ -22,11 +22,6 @@ PortCommand command_for(PortCommand::Kind kind, SessionId session) {
   return command;
 }
 
-void clear(int descriptor) {
-  uint64_t count;
-  [[maybe_unused]] const ssize_t n = ::read(descriptor, &count, sizeof count);
-}
-
 }  // namespace
 
 ControlPort::ControlPort(const DriverSet& drivers)
@@ -44,7 +39,7 @@ ControlPort::~ControlPort() {
 void ControlPort::push(PortCommand&& command) {
   if (!overflow_.empty()) retry_commands();
   if (!overflow_.empty() || !down_.push(std::move(command))) overflow_.push_back(std::move(command));
-  wake(down_wake_);
+  pushed_ = true;
 }
 
 void ControlPort::retry_commands() {
@@ -53,14 +48,18 @@ void ControlPort::retry_commands() {
     overflow_.pop_front();
     any = true;
   }
-  if (any) wake(down_wake_);
+  if (any) pushed_ = true;
 }
 
-void ControlPort::adopt(SessionId session, std::unique_ptr<Transport> transport, const RekeyLimits& limits) {
+std::shared_ptr<const Activity> ControlPort::adopt(SessionId session, std::unique_ptr<Transport> transport,
+                                                   const RekeyLimits& limits) {
   PortCommand command = command_for(PortCommand::Kind::adopt, session);
   command.limits = limits;
   command.transport = std::move(transport);
+  auto activity = std::make_shared<Activity>();
+  command.activity = activity;
   push(std::move(command));
+  return activity;
 }
 
 void ControlPort::send_raw(SessionId session, std::vector<uint8_t> bytes) {
@@ -117,12 +116,18 @@ void ControlPort::close(SessionId session) { push(command_for(PortCommand::Kind:
 
 bool ControlPort::post(PortEvent&& event) {
   if (!up_.push(std::move(event))) return false;
-  wake(up_wake_);
+  posted_ = true;
   return true;
 }
 
+void ControlPort::wake_worker_for_commands() {
+  if (std::exchange(pushed_, false) && worker_asleep_.exchange(false, std::memory_order_acq_rel)) wake(down_wake_);
+}
+
+void ControlPort::wake_control_for_events() {
+  if (std::exchange(posted_, false) && control_asleep_.exchange(false, std::memory_order_acq_rel)) wake(up_wake_);
+}
+
 void ControlPort::wake_worker() const { wake(down_wake_); }
-void ControlPort::clear_event_wake() const { clear(up_wake_); }
-void ControlPort::clear_command_wake() const { clear(down_wake_); }
 
 }  // namespace sluice

@@ -3,8 +3,10 @@
 // Control's one thread calls the upper half, the worker the lower. Keys are prepared on control's thread, inside
 // install_receive() and send_newkeys(); old epochs come back up to be dropped there. Messages of control are rare and
 // small beside data, so they own their bytes; channel messages never pass here.
+// What one side has to say goes into its ring at once; the other is woken once for all of it, and only when it sleeps.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -41,6 +43,11 @@ struct PortEvent {
   SinkNote note;
 };
 
+// What the worker lets control see of a session without a message. Shared, so that it may outlive either side's part.
+struct Activity {
+  std::atomic<uint64_t> messages{0};  // of the peer, verified
+};
+
 struct PortCommand {
   enum class Kind : uint8_t {
     adopt,           // a new connection
@@ -60,6 +67,7 @@ struct PortCommand {
   std::vector<uint8_t> bytes;
   std::unique_ptr<KeyEpoch> epoch;
   std::unique_ptr<Transport> transport;
+  std::shared_ptr<Activity> activity;
   std::unique_ptr<ConnectionSink> sink;
   SinkNote note;
 };
@@ -74,7 +82,8 @@ class ControlPort {
   ControlPort& operator=(const ControlPort&) = delete;
 
   // --- control's side
-  void adopt(SessionId session, std::unique_ptr<Transport> transport, const RekeyLimits& limits);
+  std::shared_ptr<const Activity> adopt(SessionId session, std::unique_ptr<Transport> transport,
+                                        const RekeyLimits& limits);
   void send_raw(SessionId session, std::vector<uint8_t> bytes);
   void send(SessionId session, std::vector<uint8_t> payload);
   void expect_newkeys(SessionId session, bool strict);
@@ -87,20 +96,34 @@ class ControlPort {
   // Commands that found the ring full are kept in order and offered again here.
   void retry_commands();
   bool has_overflow() const { return !overflow_.empty(); }
-  // Readable when there are events.
+  // For the commands since the last time.
+  void wake_worker_for_commands();
+  // Before waiting. False: there are events. Waking from the wait, for whatever reason, is said too.
+  bool control_may_sleep() { return may_sleep(control_asleep_, up_); }
+  void control_woke() { control_asleep_.store(false, std::memory_order_relaxed); }
+  // Readable when there are events for a control that sleeps.
   int event_descriptor() const { return up_wake_; }
-  void clear_event_wake() const;
 
   // --- the worker's side
   std::optional<PortCommand> next_command() { return down_.pop(); }
   // False: full, the worker keeps the event and what caused it.
   bool post(PortEvent&& event);
+  void wake_control_for_events();
+  bool worker_may_sleep() { return may_sleep(worker_asleep_, down_); }
+  void worker_woke() { worker_asleep_.store(false, std::memory_order_relaxed); }
   int command_descriptor() const { return down_wake_; }
-  void clear_command_wake() const;
   void wake_worker() const;
-  bool has_commands() const { return !down_.empty(); }
 
  private:
+  // Each side exchanges its word and then looks at the ring; the other fills the ring and then exchanges the word: one
+  // of them sees what the other did.
+  template <class R>
+  static bool may_sleep(std::atomic<bool>& asleep, const R& ring) {
+    asleep.exchange(true, std::memory_order_acq_rel);
+    if (ring.empty()) return true;
+    asleep.store(false, std::memory_order_relaxed);
+    return false;
+  }
   void push(PortCommand&& command);
   ResultOrText<void> push_keys(PortCommand::Kind kind, SessionId session, Direction direction, const CipherSuite& suite,
                                const KeyMaterial& keys, bool flag);
@@ -109,6 +132,10 @@ class ControlPort {
   Ring<PortEvent, kPortDepth> up_;
   Ring<PortCommand, kPortDepth> down_;
   std::deque<PortCommand> overflow_;
+  std::atomic<bool> worker_asleep_{false};
+  std::atomic<bool> control_asleep_{false};
+  bool pushed_ = false;  // control's
+  bool posted_ = false;  // the worker's
   int up_wake_;
   int down_wake_;
 };

@@ -23,13 +23,14 @@ RekeyAdvice advice_for(const KeyEpoch& epoch, const RekeyLimits& limits, uint64_
 }  // namespace
 
 Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
-                 const RekeyLimits& limits)
+                 const RekeyLimits& limits, std::shared_ptr<Activity> activity)
     : id_(id),
       transport_(std::move(transport)),
       receive_(*transport_, pool),
       send_(*transport_, pool),
       limits_(limits),
       soon_(seven_eighths(limits)),
+      activity_(std::move(activity)),
       watches_(watches) {}
 
 // The sink may still talk to its session while it goes.
@@ -75,11 +76,14 @@ void Session::take_command(PortCommand&& command) {
   }
 }
 
-void Session::receive(ControlPort& port, Dispatch& dispatch) {
+void Session::receive() {
   const size_t before = transport_->available();
   const bool was_ended = transport_->ended();
   transport_->receive();
   moved_ |= transport_->available() != before || transport_->ended() != was_ended;
+}
+
+void Session::frame(ControlPort& port, Dispatch& dispatch) {
   if (error_ || closing_) return receive_.hand_over(dispatch);
   if (!records_) read_lines(port);
   if (records_) receive_.frame(dispatch);
@@ -113,6 +117,9 @@ void Session::deliver(ControlPort& port) {
       shown_count_ = receive_.collect(shown_);
       routed_ = 0;
       if (shown_count_ == 0) break;
+      // One writer: no read-modify-write that the cores would have to agree on.
+      const uint64_t before = activity_->messages.load(std::memory_order_relaxed);
+      activity_->messages.store(before + shown_count_, std::memory_order_relaxed);
     }
     const size_t taken = route({shown_.data() + routed_, shown_count_ - routed_}, port);
     if (taken == 0) break;
@@ -226,8 +233,7 @@ std::optional<Draft> Session::reserve(size_t payload_bytes) {
 
 void Session::ask_rekey_policy(ControlPort& port, uint64_t now_ns) {
   // While keys are turning the old ones say nothing new, and what they ask for would be asked of an exchange under way.
-  const bool turning = kex_gate_ || peer_in_kex_ || newkeys_expected_ || receive_.parked() || send_.has_next_epoch();
-  if (told_due_ || turning || error_ || closing_) return;
+  if (told_due_ || turning() || send_.has_next_epoch() || error_ || closing_) return;
   if (rekey_due(limits_, now_ns)) {
     told_due_ = post(port, PortEvent::Kind::rekey_due);
   } else if (!told_soon_ && rekey_due(soon_, now_ns)) {

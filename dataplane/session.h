@@ -23,7 +23,7 @@ inline constexpr uint64_t kFarewellNs = uint64_t{3} * 1000000000u;
 class Session final : private ChannelSender {
  public:
   Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
-          const RekeyLimits& limits);
+          const RekeyLimits& limits, std::shared_ptr<Activity> activity);
   ~Session() override;
 
   SessionId id() const { return id_; }
@@ -32,7 +32,8 @@ class Session final : private ChannelSender {
   void take_command(PortCommand&& command);
 
   // The steps of a worker's turn, each for all its sessions before the next.
-  void receive(ControlPort& port, Dispatch& dispatch);
+  void receive();
+  void frame(ControlPort& port, Dispatch& dispatch);
   void deliver(ControlPort& port);
   void send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns);
   void commit(ControlPort& port);
@@ -47,6 +48,8 @@ class Session final : private ChannelSender {
   bool hand_over(Dispatch& dispatch);
   bool busy() const;
   bool has_channels() const { return sink_ != nullptr; }
+  // Keys are being exchanged: what comes next is control's or the peer's, a round trip away.
+  bool turning() const { return kex_gate_ || peer_in_kex_ || newkeys_expected_ || receive_.parked(); }
   // Records are with a device: only polling brings them back.
   bool in_flight() const { return receive_.in_flight() > 0 || send_.in_flight() > 0; }
 
@@ -83,6 +86,7 @@ class Session final : private ChannelSender {
   SendPath send_;
   RekeyLimits limits_;
   RekeyLimits soon_;
+  std::shared_ptr<Activity> activity_;
   WatchList& watches_;
   std::unique_ptr<ConnectionSink> sink_;
   std::deque<SinkNote> notes_;  // that control's ring had no room for

@@ -39,8 +39,10 @@ class Worker final : public WatchList {
   struct Member {
     std::unique_ptr<Session> session;
     uint64_t moved_ns = 0;
+    int heat = 0;          // times in a row that it moved soon again, up to kHot
     uint32_t watched = 0;  // epoll's event bits
     bool active = false;
+    bool readable = false;  // there may be bytes to receive, or the end
   };
   struct Watch {
     Watcher* watcher = nullptr;
@@ -50,10 +52,14 @@ class Worker final : public WatchList {
 
   bool take_commands();
   void adopt(PortCommand&& command);
+  static bool is_blind(const Member& member);
+  // Looks for bytes in every turn instead of being told.
+  static bool polls(const Member& member);
   void activate(Member& member);
   void activate(SessionId session);
   // Those that did not move for a while leave the turn.
   void rest(uint64_t now_ns);
+  void revive_stalled();
   bool drop_if_over(Member& member, uint64_t now_ns);
   void wake_due(uint64_t now_ns);
   // Looks for ready descriptors, waiting at most so long.

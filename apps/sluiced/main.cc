@@ -91,8 +91,8 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
     ::close(ours);
     if (settled_end >= 0) ::close(settled_end);
     orders->first = ProcessLink(UniqueFd());
-    ::_exit(run_network({std::move(parsed.config), std::move(*sockets), UniqueFd(theirs), std::move(orders->second),
-                         machine}));
+    ::_exit(run_network(
+        {std::move(parsed.config), std::move(*sockets), UniqueFd(theirs), std::move(orders->second), machine}));
   }
   ::close(theirs);
   orders->second = ProcessLink(UniqueFd());
@@ -100,8 +100,8 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
   start.options = options;
   start.config = std::move(parsed.config);
   start.machine = machine;
-  start.state_directory = start.config.state_directory.empty() ? default_state_directory(machine.root)
-                                                               : start.config.state_directory;
+  start.state_directory =
+      start.config.state_directory.empty() ? default_state_directory(machine.root) : start.config.state_directory;
   start.monitor_end = ours;
   start.orders = std::move(orders->first);
   start.network = network;

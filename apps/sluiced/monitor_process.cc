@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <filesystem>
 
 #include "apps/sluiced/broker_wiring.h"
 #include "apps/sluiced/notify.h"
@@ -21,7 +22,6 @@ namespace {
 // Signatures and verifications; hashing of passwords and talks with PAM.
 constexpr unsigned kQuickThreads = 1;
 constexpr unsigned kSlowThreads = 4;
-constexpr size_t kQueuedJobs = 1024;
 // What the network process may take to end once it was told.
 constexpr int kEndWaitMs = 3000;
 
@@ -48,12 +48,16 @@ class MonitorProcess {
 ResultOrText<HostKeys> MonitorProcess::load_keys() const {
   KeyLimits limits;
   limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  // The store itself makes the last folder, and judges it.
+  std::error_code error;
+  std::filesystem::create_directories(start_.state_directory, error);
+  if (error) return fail(start_.state_directory + ": " + error.message());
   const auto store = HostKeyStore::open(start_.state_directory + "/host_keys", limits);
   if (!store) return fail(store.error());
   const auto made = store->generate_missing();
   if (!made) return fail(made.error());
   for (const KeyType type : *made) {
-    log_line(LogLevel::notice, "generated host key " + std::string(type_name(type)) + " in " + store->folder());
+    log_line(LogLevel::notice, "generated host key " + std::string(row_of(type).store_name) + " in " + store->folder());
   }
   return HostKeys::load(*store, false);
 }
@@ -158,8 +162,8 @@ int MonitorProcess::run() {
   auto completions = std::make_shared<Completions>();
   bool in_order = false;
   {
-    WorkerPool quick(kQuickThreads, kQueuedJobs);
-    WorkerPool slow(kSlowThreads, kQueuedJobs);
+    WorkPool quick({.threads = kQuickThreads});
+    WorkPool slow({.threads = kSlowThreads});
     MonitorConfig config;
     config.login = login_rules(start_.config);
     config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
@@ -192,13 +196,13 @@ ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& conf
   marks.dscp = config.listen.dscp;
   auto given = ListeningSocket::given(marks);
   if (!given || !given->empty()) return given;
-  std::vector<ListenAddress> wanted;
+  std::vector<ListenPlace> wanted;
   for (const BindAddress& address : config.listen.addresses) {
     wanted.push_back({address.address, static_cast<uint16_t>(address.port == 0 ? config.listen.port : address.port)});
   }
   if (wanted.empty()) wanted.push_back({"", static_cast<uint16_t>(config.listen.port), false});
   std::vector<ListeningSocket> sockets;
-  for (const ListenAddress& address : wanted) {
+  for (const ListenPlace& address : wanted) {
     auto socket = ListeningSocket::open(address, marks);
     if (!socket) return fail(socket.error());
     sockets.push_back(std::move(*socket));

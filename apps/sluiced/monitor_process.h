@@ -16,9 +16,9 @@ struct MonitorStart {
   ServerConfig config;
   Machine machine;
   std::string state_directory;
-  int monitor_end;
-  ProcessLink orders;
-  pid_t network;
+  int monitor_end = -1;
+  ProcessLink orders{UniqueFd()};
+  pid_t network = -1;
   std::unique_ptr<BrokerStarter> starter;
   // Called when connections are being accepted, or with what went wrong.
   std::function<void(const ResultOrText<std::string>& where)> settled;

@@ -185,10 +185,12 @@ int Network::run() {
 }
 
 void Network::serve() {
-  listener_ = std::make_unique<Listener>(loop_, listener_config(), [this](Arrival arrival) { add(std::move(arrival)); });
+  listener_ =
+      std::make_unique<Listener>(loop_, listener_config(), [this](Arrival arrival) { add(std::move(arrival)); });
   listener_->listen(std::move(sockets_));
   std::string where;
-  for (const Endpoint& endpoint : listener_->endpoints()) where.append(where.empty() ? "" : ", ").append(endpoint.text());
+  for (const Endpoint& endpoint : listener_->endpoints())
+    where.append(where.empty() ? "" : ", ").append(endpoint.text());
   orders_.send(Order::up, where);
 }
 
@@ -219,11 +221,10 @@ void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
                                (permit.key.empty() ? std::string() : ": " + permit.key));
   ChannelLimits limits;
   limits.channels = config_.session.channels;
-  limits.most_window = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{config_.session.window_kilobytes} << 10,
-                                                                uint64_t{1} << 31));
+  limits.most_window =
+      static_cast<uint32_t>(std::min<uint64_t>(uint64_t{config_.session.window_kilobytes} << 10, uint64_t{1} << 31));
   limits.budget = &windows_;
-  auto services =
-      std::make_unique<ConnectionServices>(service_makers(), services_, login_facts(permit, login->source));
+  auto services = std::make_unique<ConnectionServices>(service_makers(), services_, login_facts(permit, login->source));
   loop_.open_channels(login->session, std::make_unique<ChannelTable>(std::move(services), limits));
 }
 

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <cstddef>
+
 #include <cstdlib>
 #include <cstring>
 

@@ -126,8 +126,7 @@ ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool roo
 }
 
 ParsedConfig parse_config_text(const ConfigText& text, const Machine& machine) {
-  const std::array<ConfigSource, 2> sources{
-      {{text.file_name, text.file}, {"command line", text.lines}}};
+  const std::array<ConfigSource, 2> sources{{{text.file_name, text.file}, {"command line", text.lines}}};
   return parse_config(sources, machine);
 }
 

@@ -88,7 +88,7 @@ ResultOrText<UniqueFd> text_file(std::string_view text) {
 }
 
 ResultOrText<std::string> read_text_file(int descriptor, size_t most) {
-  struct stat facts{};
+  struct stat facts {};
   if (::fstat(descriptor, &facts) != 0 || facts.st_size < 0 || static_cast<size_t>(facts.st_size) > most) {
     return fail(std::string("the text is too long, or not there"));
   }

@@ -1,8 +1,9 @@
-// Orders between sluiced's first process, which may do everything, and its network process, which may do nothing but talk.
+// Orders between sluiced's first process, which may do everything, and its network process, which may do nothing but
+// talk.
 //
 // Packets of a SOCK_SEQPACKET pair: a letter, with descriptors. The network process says `up` when it serves and
-// `failed` with a reason; it is told to reload (a memory file with the configuration's text, and new sockets), to drain,
-// to stop.
+// `failed` with a reason; it is told to reload (a memory file with the configuration's text, and new sockets), to
+// drain, to stop.
 #pragma once
 
 #include <optional>

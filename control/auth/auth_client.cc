@@ -177,7 +177,7 @@ bool AuthClient::ask_password(ClientActions& actions) {
   if (passwords_asked_ >= config_.password_prompts) return false;
   ++passwords_asked_;
   if (passwords_asked_ > 1) actions.emplace_back(ShowText{"Permission denied, please try again.\n"});
-  actions.emplace_back(AskPassword{config_.user + "'s password: "});
+  actions.emplace_back(AskPassword{config_.user + (config_.host.empty() ? "" : "@" + config_.host) + "'s password: "});
   phase_ = ClientPhase::password_asked;
   return true;
 }

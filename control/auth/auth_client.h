@@ -21,6 +21,7 @@ struct ClientIdentity {
 
 struct AuthClientConfig {
   std::string user;
+  std::string host;  // in the prompt for a password, where it is known
   std::vector<uint8_t> session_id;
   std::vector<AuthMethod> order{AuthMethod::publickey, AuthMethod::keyboard_interactive, AuthMethod::password};
   // Of the password and, each for itself, of keyboard-interactive.

@@ -33,8 +33,22 @@ bool exists(const std::string& path) {
 
 }  // namespace
 
-ClientKeys::ClientKeys(ClientKeyOptions options, std::optional<AgentClient> agent, PassphrasePrompt prompt)
-    : options_(std::move(options)), agent_(std::move(agent)), prompt_(std::move(prompt)) {
+ClientKeys ClientKeys::load(ClientKeyOptions options, const std::string& agent_path) {
+  std::optional<AgentClient> agent;
+  std::string problem;
+  if (!agent_path.empty()) {
+    if (auto connected = AgentClient::connect(agent_path))
+      agent = std::move(*connected);
+    else
+      problem = "agent: " + connected.error();
+  }
+  ClientKeys keys(std::move(options), std::move(agent));
+  if (!problem.empty()) keys.problems_.push_back(std::move(problem));
+  return keys;
+}
+
+ClientKeys::ClientKeys(ClientKeyOptions options, std::optional<AgentClient> agent)
+    : options_(std::move(options)), agent_(std::move(agent)) {
   std::vector<AgentKey> held;
   if (agent_) {
     if (auto listed = agent_->list())
@@ -74,41 +88,38 @@ void ClientKeys::read_files(const std::vector<AgentKey>& held) {
   }
 }
 
-bool ClientKeys::open(Source& source) {
-  for (unsigned attempt = 0; !source.opened && attempt < std::max(options_.passphrase_prompts, 1u); ++attempt) {
-    bool asked = false;
-    bool gave_up = false;
-    auto key = load_private_key(source.path, [&]() -> std::optional<Secret> {
-      asked = true;
-      auto phrase = prompt_ ? prompt_(source.path, attempt) : std::nullopt;
-      gave_up = !phrase;
-      return phrase;
-    });
-    if (key) {
-      source.opened = std::move(key->key);
-    } else if (!asked || gave_up) {
-      problems_.push_back(key.error());
-      return false;
-    }
-  }
+bool ClientKeys::open(Source& source, const std::optional<Secret>& passphrase, bool& asked) {
+  if (source.opened) return true;
+  auto key = load_private_key(source.path, [&]() -> std::optional<Secret> {
+    asked = true;
+    return passphrase ? std::optional<Secret>(Secret(passphrase->view())) : std::nullopt;
+  });
+  if (key) source.opened = std::move(key->key);
+  // Another passphrase may open it: no problem yet.
+  if (!key && !asked) problems_.push_back(key.error());
   return source.opened.has_value();
 }
 
-std::optional<std::vector<uint8_t>> ClientKeys::sign(size_t identity, std::string_view algorithm, Bytes data) {
+SigningTry ClientKeys::sign(size_t identity, std::string_view algorithm, Bytes data,
+                            const std::optional<Secret>& passphrase) {
   Source& source = sources_.at(identity);
   if (source.in_agent && agent_) {
-    if (auto signature = agent_->sign(identities_[identity].key, algorithm, data)) return std::move(*signature);
+    if (auto signature = agent_->sign(identities_[identity].key, algorithm, data)) return {std::move(*signature), {}};
     problems_.push_back(identities_[identity].name + ": the agent refused to sign");
+    // Asked once: the tries that follow are about the file's passphrase.
+    source.in_agent = false;
   }
-  if (source.path.empty() || !open(source)) return std::nullopt;
+  if (source.path.empty()) return {};
+  bool asked = false;
+  if (!open(source, passphrase, asked)) return asked ? SigningTry{{}, source.path} : SigningTry{};
   // The file may have been replaced since its public half was read, or the .pub beside it be another's.
   if (!(source.opened->public_key() == identities_[identity].key)) {
     problems_.push_back(source.path + ": the private key is not the one of the public half");
-    return std::nullopt;
+    return {};
   }
   auto signature = source.opened->sign(algorithm, data);
-  if (!signature) return std::nullopt;
-  return std::move(*signature);
+  if (!signature) return {};
+  return {std::move(*signature), {}};
 }
 
 }  // namespace sluice

@@ -208,6 +208,8 @@ class CommandGrammar::Walk {
     Reached reached{choice.from->row, choice.element, choice.from->values};
     std::string value(rest);
     if (element.kind->extent == ValueExtent::delimited) {
+      // Half of a longer character would leave the other half in the text.
+      if (static_cast<unsigned char>(rest.front()) >= 0x80) return error_at(word, "the delimiter is not ASCII");
       // As people type it, ^C is two characters.
       text_.delimiter = rest.starts_with("^C") ? "^C" : std::string(rest.substr(0, 1));
       rest.remove_prefix(text_.delimiter.size());

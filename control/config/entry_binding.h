@@ -53,7 +53,10 @@ constexpr SettingBinding entries() {
           },
           [](const ServerConfig& config) {
             std::vector<CommandLine> lines;
-            for (const auto& [key, entry] : at<Path...>(config)) {
+            for (const auto& one : at<Path...>(config)) {
+              // No structured binding: clang 14 cannot ask what it can do.
+              const std::string& key = one.first;
+              const auto& entry = one.second;
               if constexpr (requires { entry + 1u; })
                 lines.push_back({false, {{key}, {std::to_string(entry)}}, {}});
               else if constexpr (

@@ -66,12 +66,14 @@ class Writer {
 
   // Of the rows with the setting, the one in the platform's dialect whose ranges take the value.
   const CommandRow& spelling(const CommandRow& first) const {
+    std::vector<const CommandRow*> spellings;
+    for (const CommandRow& row : config_grammar().rows())
+      if (row.mode == first.mode && row.setting == first.setting) spellings.push_back(&row);
+    if (spellings.size() == 1) return first;
     const CommandRow* best = nullptr;
     for (const uint8_t dialects : {dialect_of(config_.platform), uint8_t{0xff}}) {
-      for (const CommandRow& row : config_grammar().rows()) {
-        if (best || row.mode != first.mode || row.setting != first.setting || !(row.dialects & dialects)) continue;
-        if (says_it(row)) best = &row;
-      }
+      for (const CommandRow* row : spellings)
+        if (!best && (row->dialects & dialects) != 0 && says_it(*row)) best = row;
     }
     return best ? *best : first;
   }

@@ -131,14 +131,11 @@ Kept check_cores(std::string_view text) {
   for_each_part(text, [&](std::string_view part) {
     unsigned first = 0, last = 0;
     const char* stop = part.data() + part.size();
-    auto [at, error] = std::from_chars(part.data(), stop, first);
+    auto read = std::from_chars(part.data(), stop, first);
     last = first;
-    if (error == std::errc() && at != stop && *at == '-')
-      std::tie(at, error) = [&] {
-        const auto result = std::from_chars(at + 1, stop, last);
-        return std::pair(result.ptr, result.ec);
-      }();
-    good = good && error == std::errc() && at == stop && first <= last && last < kMaxCores;
+    if (read.ec == std::errc() && read.ptr != stop && *read.ptr == '-')
+      read = std::from_chars(read.ptr + 1, stop, last);
+    good = good && read.ec == std::errc() && read.ptr == stop && first <= last && last < kMaxCores;
   });
   return good ? word_of(text, 256) : std::nullopt;
 }

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "base/check.h"
+#include "control/kex/engine_derive.h"
 #include "control/kex/kex_method.h"
 
 namespace sluice {
@@ -37,7 +38,11 @@ Bignum power(const BIGNUM* base, const BIGNUM* exponent, const DhGroup& group) {
   const std::unique_ptr<BN_CTX, decltype(&BN_CTX_free)> context(BN_CTX_new(), BN_CTX_free);
   Bignum out(BN_new());
   SLUICE_CHECK(context && out);
+  KeyEngine* engine = KeyEngine::in_use();
+  const bool asked = engine && engine->for_powers();
+  if (asked && power_by(*engine, out.get(), base, exponent, group.modulus(), context.get())) return out;
   SLUICE_CHECK(BN_mod_exp_mont_consttime(out.get(), base, exponent, group.modulus(), context.get(), nullptr) == 1);
+  if (asked) engine->failed("a power");
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include "base/check.h"
+#include "control/kex/engine_derive.h"
 #include "control/kex/kex_method.h"
 #include "control/kex/key_agreement.h"
 
@@ -60,14 +61,8 @@ class EcdhAgreement final : public SymmetricAgreement {
     const KeyContext check(EVP_PKEY_CTX_new(theirs.get(), nullptr));
     if (!check || EVP_PKEY_public_check_quick(check.get()) != 1) return refuse();
 
-    const KeyContext context(EVP_PKEY_CTX_new(key_.get(), nullptr));
-    SLUICE_CHECK(context && EVP_PKEY_derive_init(context.get()) == 1);
     Secret x(coordinate_size());
-    size_t size = x.size();
-    if (EVP_PKEY_derive_set_peer_ex(context.get(), theirs.get(), 0) != 1 ||
-        EVP_PKEY_derive(context.get(), x.data(), &size) != 1 || size != x.size()) {
-      return refuse();
-    }
+    if (!derive_somewhere("ECDH", key_.get(), theirs.get(), x)) return refuse();
     return shared_mpint(x.view());
   }
 

@@ -1,13 +1,13 @@
 // X25519 by libcrypto, and the methods curve25519-sha256 of RFC 8731.
 #include "control/kex/kex_x25519.h"
 
-#include <openssl/err.h>
 #include <openssl/evp.h>
 
 #include <optional>
 
 #include "base/check.h"
 #include "base/random.h"
+#include "control/kex/engine_derive.h"
 #include "control/kex/key_agreement.h"
 #include "control/kex/wiped.h"
 
@@ -58,17 +58,10 @@ Result<Secret> X25519Key::agree(Bytes peer) const {
   if (peer.size() != kSize) return fail(ErrorCode::malformed_message);
   const std::unique_ptr<EVP_PKEY, Free> theirs(
       EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, peer.data(), peer.size()));
-  const std::unique_ptr<EVP_PKEY_CTX, decltype(&EVP_PKEY_CTX_free)> context(EVP_PKEY_CTX_new(key_.get(), nullptr),
-                                                                            EVP_PKEY_CTX_free);
-  SLUICE_CHECK(theirs && context && EVP_PKEY_derive_init(context.get()) == 1);
-  SLUICE_CHECK(EVP_PKEY_derive_set_peer(context.get(), theirs.get()) == 1);
+  SLUICE_CHECK(theirs != nullptr);
   Secret shared(kSize);
-  size_t size = kSize;
+  if (!derive_somewhere("X25519", key_.get(), theirs.get(), shared)) return fail(ErrorCode::key_exchange_value);
   // libcrypto fails where the result is zero; that is checked here too, so that nothing hangs on its doing so.
-  if (EVP_PKEY_derive(context.get(), shared.data(), &size) != 1 || size != kSize) {
-    ERR_clear_error();
-    return fail(ErrorCode::key_exchange_value);
-  }
   constexpr Public kZero{};
   if (equal_in_constant_time(shared.data(), kZero.data(), kSize)) return fail(ErrorCode::key_exchange_value);
   return shared;

@@ -8,11 +8,10 @@
 #include "base/wire.h"
 #include "control/kex/kex_method.h"
 #include "control/keys/fingerprint.h"
+#include "control/keys/host_key_proof.h"
 
 namespace sluice {
 namespace {
-
-constexpr std::string_view kProveLabel = "hostkeys-prove-00@openssh.com";
 
 // Who verified what is worth a line; a stranger's name in it must stay one word.
 std::string quoted(std::string_view name) {
@@ -46,6 +45,8 @@ struct Monitor::Connection {
   LoginState login;
   std::shared_ptr<Conversation> conversation;
   size_t prompts_out = 0;
+  bool broker_asked = false;
+  unsigned broker_links = 0;
 };
 
 Monitor::Monitor(MonitorConfig config, HostKeys keys, LoginBackend& backend, JobRunner& quick, JobRunner& slow,
@@ -166,7 +167,7 @@ void Monitor::serve(Connection& connection, const MonitorFrame& frame, Instant n
 void Monitor::run(Connection& connection, JobRunner& runner, Job job) {
   ++connection.open_requests;
   ++open_jobs_;
-  if (runner.submit(std::move(job))) return;
+  if (runner.submit({connection.source.address, 0, connection.login.authenticated()}, std::move(job))) return;
   --open_jobs_;
   --connection.open_requests;
   condemn(connection, "the monitor is overloaded");
@@ -226,8 +227,7 @@ void Monitor::prove(Connection& connection, const MonitorFrame& frame) {
        session_id = connection.session_id] {
         std::vector<std::vector<uint8_t>> signatures;
         for (size_t i = 0; i < keys.size(); ++i) {
-          const auto data =
-              WireWriter().string(kProveLabel).string(session_id).string(keys[i]->public_key().blob()).take();
+          const auto data = host_key_proof_data(session_id, keys[i]->public_key().blob());
           auto signature = keys[i]->sign(wanted[i].algorithm, data);
           signatures.push_back(signature ? std::move(*signature) : std::vector<uint8_t>());
         }
@@ -375,9 +375,23 @@ void Monitor::send_verdict(Connection& connection, uint32_t request, AuthVerdict
 void Monitor::broker(Connection& connection, const MonitorFrame& frame) {
   if (!frame.body.empty()) return condemn(connection, "malformed broker request");
   if (!connection.login.authenticated()) return condemn(connection, "a broker wanted before a login");
-  BrokerReply reply{false, "brokers are not available"};
-  if (config_.start_broker) reply = config_.start_broker(connection.id, connection.login.permit());
-  output_.append({MonitorType::broker, connection.id, frame.header.request}, write_broker(reply));
+  if (connection.broker_asked) return condemn(connection, "two brokers at once");
+  if (++connection.broker_links > kMaxBrokerLinks) return condemn(connection, "too many brokers");
+  connection.broker_asked = true;
+  ++connection.open_requests;
+  const Reply reply{connection.id, frame.header.request};
+  BrokerDone done = [self = self_, reply](ResultOrText<UniqueFd> link) {
+    Connection* still = *self ? (*self)->find(reply.connection) : nullptr;
+    if (!still) return;
+    --still->open_requests;
+    still->broker_asked = false;
+    if (still->condemned) return;
+    const auto body = write_broker({link.has_value(), link ? "" : link.error()});
+    (*self)->output_.append({MonitorType::broker, reply.connection, reply.request}, body,
+                            link ? std::move(*link) : UniqueFd());
+  };
+  if (!config_.start_broker) return done(fail("brokers are not available"));
+  config_.start_broker(connection.id, connection.login.permit(), std::move(done));
 }
 
 }  // namespace sluice

@@ -12,7 +12,7 @@
 
 #include "control/monitor/host_keys.h"
 #include "control/monitor/login_state.h"
-#include "control/monitor/worker_pool.h"
+#include "control/work_pool.h"
 
 namespace sluice {
 
@@ -20,6 +20,11 @@ namespace sluice {
 inline constexpr unsigned kMaxSignsBeforeLogin = 16;
 // Requests of one connection whose answers are still being worked on.
 inline constexpr unsigned kMaxOpenRequests = 4;
+// Links to its broker that one connection gets in its life: a second one replaces a first that broke.
+inline constexpr unsigned kMaxBrokerLinks = 16;
+
+// The network process' end of a link, or why there is none. Called once, on the monitor's thread.
+using BrokerDone = std::function<void(ResultOrText<UniqueFd>)>;
 
 struct MonitorConfig {
   LoginRules login;
@@ -30,8 +35,8 @@ struct MonitorConfig {
   size_t max_connections = 65536;
   // Beyond the network process' own timer, which ends an honest connection earlier.
   Instant login_timeout{150000};
-  // Starts a broker for whoever is authenticated. Absent: refused.
-  std::function<BrokerReply(uint32_t connection, const Permit&)> start_broker;
+  // Gets a link to the broker of whoever is authenticated. Absent: refused.
+  std::function<void(uint32_t connection, const Permit&, BrokerDone)> start_broker;
 };
 
 class Monitor {

@@ -50,19 +50,20 @@ uint32_t MonitorClient::start_broker(uint32_t connection) {
   return request(connection, MonitorType::start_broker, MonitorType::broker, {});
 }
 
-Result<std::vector<MonitorEvent>> MonitorClient::take_packet(Bytes packet) {
+Result<std::vector<MonitorEvent>> MonitorClient::take_packet(Bytes packet, UniqueFd descriptor) {
   if (packet.empty() || packet.size() > kMaxMonitorPacket) return fail(ErrorCode::auth_monitor);
   std::vector<MonitorEvent> events;
   FrameReader frames(packet);
   while (!frames.at_end()) {
     const auto frame = frames.next();
     if (!frame) return fail(ErrorCode::auth_monitor);
-    if (auto taken = take_frame(*frame, events); !taken) return fail(ErrorCode::auth_monitor);
+    if (auto taken = take_frame(*frame, descriptor, events); !taken) return fail(ErrorCode::auth_monitor);
   }
   return events;
 }
 
-Result<void> MonitorClient::take_frame(const MonitorFrame& frame, std::vector<MonitorEvent>& events) {
+Result<void> MonitorClient::take_frame(const MonitorFrame& frame, UniqueFd& descriptor,
+                                       std::vector<MonitorEvent>& events) {
   const auto [type, connection, number] = frame.header;
   if (type == MonitorType::host_keys) {
     auto keys = read_host_keys(frame.body);
@@ -107,8 +108,9 @@ Result<void> MonitorClient::take_frame(const MonitorFrame& frame, std::vector<Mo
     }
     case MonitorType::broker: {
       auto reply = read_broker(frame.body);
-      if (!reply) return fail(ErrorCode::auth_monitor);
-      events.emplace_back(BrokerAnswered{connection, number, std::move(*reply)});
+      if (!reply || (reply->started && !descriptor)) return fail(ErrorCode::auth_monitor);
+      UniqueFd link = reply->started ? std::move(descriptor) : UniqueFd();
+      events.emplace_back(BrokerAnswered{connection, number, std::move(*reply), std::move(link)});
       return {};
     }
     default: return fail(ErrorCode::auth_monitor);

@@ -29,6 +29,7 @@ struct Judged {
 struct BrokerAnswered {
   uint32_t connection, request;
   BrokerReply reply;
+  UniqueFd link;  // with reply.started
 };
 // The monitor serves the connection no more: end it.
 struct Condemned {
@@ -55,7 +56,8 @@ class MonitorClient {
 
   PacketQueue& output() { return output_; }
   // Events of connections that were closed in the meantime are left out.
-  Result<std::vector<MonitorEvent>> take_packet(Bytes packet);
+  // descriptor: what came with the packet.
+  Result<std::vector<MonitorEvent>> take_packet(Bytes packet, UniqueFd descriptor = {});
 
  private:
   struct Connection {
@@ -64,7 +66,7 @@ class MonitorClient {
   };
 
   uint32_t request(uint32_t connection, MonitorType type, MonitorType reply, Bytes body);
-  Result<void> take_frame(const MonitorFrame& frame, std::vector<MonitorEvent>& events);
+  Result<void> take_frame(const MonitorFrame& frame, UniqueFd& descriptor, std::vector<MonitorEvent>& events);
 
   PacketQueue output_;
   uint32_t last_opened_ = 0;

@@ -82,15 +82,17 @@ PacketQueue::~PacketQueue() {
   while (!packets_.empty()) pop();
 }
 
-void PacketQueue::append(const MonitorHeader& header, Bytes body) {
+void PacketQueue::append(const MonitorHeader& header, Bytes body, UniqueFd descriptor) {
   SLUICE_CHECK(body.size() <= kMaxMonitorBody);
   const size_t size = kMonitorHeader + body.size();
-  if (packets_.empty() || packets_.back().size() + size > kMaxMonitorPacket) {
+  if (packets_.empty() || packets_.back().bytes.size() + size > kMaxMonitorPacket ||
+      (descriptor && packets_.back().descriptor)) {
     packets_.emplace_back();
     // In one piece: growing would leave copies of passwords behind.
-    packets_.back().reserve(kMaxMonitorPacket);
+    packets_.back().bytes.reserve(kMaxMonitorPacket);
   }
-  std::vector<uint8_t>& packet = packets_.back();
+  if (descriptor) packets_.back().descriptor = std::move(descriptor);
+  std::vector<uint8_t>& packet = packets_.back().bytes;
   uint8_t head[kMonitorHeader];
   store_be32(head, static_cast<uint32_t>(size - 4));
   head[4] = static_cast<uint8_t>(header.type);
@@ -101,7 +103,7 @@ void PacketQueue::append(const MonitorHeader& header, Bytes body) {
 }
 
 void PacketQueue::pop() {
-  wipe(packets_.front().data(), packets_.front().size());
+  wipe(packets_.front().bytes.data(), packets_.front().bytes.size());
   packets_.pop_front();
 }
 

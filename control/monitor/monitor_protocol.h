@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "control/auth/auth_verdict.h"
 #include "control/auth/backends/login_backend.h"
 
@@ -67,14 +68,21 @@ class FrameReader {
 class PacketQueue {
  public:
   ~PacketQueue();
-  void append(const MonitorHeader& header, Bytes body);
+  // A descriptor goes with its frame; a packet carries one at most, so that the receiver knows whose it is.
+  void append(const MonitorHeader& header, Bytes body, UniqueFd descriptor = {});
   bool empty() const { return packets_.empty(); }
   size_t packets() const { return packets_.size(); }
-  Bytes front() const { return packets_.front(); }
+  Bytes front() const { return packets_.front().bytes; }
+  // -1: none.
+  int front_descriptor() const { return packets_.front().descriptor.get(); }
   void pop();
 
  private:
-  std::deque<std::vector<uint8_t>> packets_;
+  struct Packet {
+    std::vector<uint8_t> bytes;
+    UniqueFd descriptor;
+  };
+  std::deque<Packet> packets_;
 };
 
 struct SignRequest {
@@ -94,6 +102,7 @@ struct OfferedHostKey {
   std::vector<std::string> algorithms;
 };
 
+// With started the packet carries the link's end.
 struct BrokerReply {
   bool started = false;
   std::string text;

@@ -39,6 +39,14 @@ struct KexInit {
   const NameList& operator[](KexList list) const { return lists[static_cast<size_t>(list)]; }
 };
 
+// Why two KEXINITs agree on nothing.
+struct Disagreement {
+  std::string text;  // for the log and the disconnect message, with all that follows
+  std::string list = {};
+  NameList client = {};
+  NameList server = {};
+};
+
 // A name longer than RFC 4251 section 6 allows, or not of printable US-ASCII, makes the message malformed.
 Result<KexInit> parse_kexinit(Bytes payload);
 std::vector<uint8_t> write_kexinit(const KexInit& init, Bytes cookie);

@@ -25,7 +25,7 @@ struct Negotiated {
   bool server_guess_wrong = false;
 };
 
-// On failure: the list without a common name, and both sides' names, for the log and the disconnect text.
-ResultOrText<Negotiated> negotiate(const KexInit& client, const KexInit& server);
+// On failure: the list without a common name, and both sides' names.
+tl::expected<Negotiated, Disagreement> negotiate(const KexInit& client, const KexInit& server);
 
 }  // namespace sluice

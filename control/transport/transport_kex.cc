@@ -5,6 +5,7 @@
 #include "base/message_numbers.h"
 #include "base/wire.h"
 #include "control/kex/exchange_hash.h"
+#include "control/kex/key_engine.h"
 #include "control/keys/public_key.h"
 #include "control/transport/transport_machine.h"
 
@@ -75,7 +76,10 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
   auto peer_init = parse_kexinit(peer);
   if (!peer_init) return fail_with(peer_init.error());
   auto agreed = negotiate(is_server() ? *peer_init : *own_init, is_server() ? *own_init : *peer_init);
-  if (!agreed) return refuse(Disconnect::key_exchange_failed, agreed.error());
+  if (!agreed) {
+    around_.upper.on_no_common_algorithm(agreed.error());
+    return refuse(Disconnect::key_exchange_failed, agreed.error().text);
+  }
   Exchanging state;
   state.ignore_next = is_server() ? agreed->client_guess_wrong : agreed->server_guess_wrong;
   if (exchanges_ == 0) {
@@ -103,11 +107,12 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
   if (ready) return around_.port.send(exchange.client->open());
   exchange.busy = true;
   auto first = std::make_shared<Payload>();
-  run_slow([client = exchange.client, first] { *first = client->open(); },
-           [this, first] {
-             std::get<Exchanging>(kex_).busy = false;
-             around_.port.send(std::move(*first));
-           });
+  run_slow(
+      *exchange.agreed.method, [client = exchange.client, first] { *first = client->open(); },
+      [this, first] {
+        std::get<Exchanging>(kex_).busy = false;
+        around_.port.send(std::move(*first));
+      });
 }
 
 void TransportMachine::prepare_rekey() {
@@ -129,16 +134,20 @@ void TransportMachine::prepare_rekey() {
 // Strangers' work always waits its turn in the pool. Who is logged in has one step at a time in work, so however often
 // one rekeys, the others' messages wait for tenths of a millisecond.
 void TransportMachine::run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then) {
-  const bool here = method.quick && *phase_ == TransportPhase::connected;
-  if (!here) return run_slow(std::move(work), std::move(then));
+  // A device would have this thread wait for it.
+  const bool here = method.quick && *phase_ == TransportPhase::connected && !KeyEngine::in_use();
+  if (!here) return run_slow(method, std::move(work), std::move(then));
   work();
   then();
 }
 
-void TransportMachine::run_slow(std::function<void()> work, std::function<void()> then) {
-  if (!around_.slow.run(std::move(work), guarded(std::move(then)))) {
-    refuse(Disconnect::too_many_connections, "Too many key exchanges are waiting");
-  }
+void TransportMachine::run_slow(const KexMethod& method, std::function<void()> work, std::function<void()> then) {
+  // An encapsulation's matrices are too much for a small stack.
+  const bool pausable = KeyEngine::in_use() && method.kem == nullptr;
+  std::function<void()> last = guarded(std::move(then));
+  const bool taken = pausable ? around_.slow.run_pausable(std::move(work), std::move(last))
+                              : around_.slow.run(std::move(work), std::move(last));
+  if (!taken) refuse(Disconnect::too_many_connections, "Too many key exchanges are waiting");
 }
 
 void TransportMachine::take_method_message(Bytes payload) {

@@ -154,7 +154,8 @@ void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
 
 void TransportMachine::rekey() {
   if (closed_ || !phase_ || *phase_ < TransportPhase::keyed || in_kex()) return;
-  send_init();
+  rekey_wanted_ = !authenticated();
+  if (!rekey_wanted_) send_init();
 }
 
 void TransportMachine::send(std::vector<uint8_t> payload) {
@@ -162,7 +163,12 @@ void TransportMachine::send(std::vector<uint8_t> payload) {
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
   const bool waits = (std::holds_alternative<InitSent>(kex_) || std::holds_alternative<Exchanging>(kex_)) &&
                      (payload[0] > kMsgKexLast || payload[0] == kMsgServiceRequest || payload[0] == kMsgServiceAccept);
-  if (!waits) return around_.port.send(std::move(payload));
+  if (!waits) {
+    const bool success = payload[0] == kMsgUserauthSuccess;
+    around_.port.send(std::move(payload));
+    if (success && rekey_wanted_) rekey();
+    return;
+  }
   if (waiting_.size() == kMaxWaitingMessages)
     return refuse(Disconnect::protocol_error, "Too many messages wait for a key exchange");
   waiting_.push_back(std::move(payload));
@@ -195,7 +201,11 @@ void TransportMachine::take_service(Bytes payload) {
   if (is_server()) send(WireWriter().u8(kMsgServiceAccept).string(name).take());
 }
 
-void TransportMachine::set_authenticated() { phase_ = TransportPhase::connected; }
+void TransportMachine::set_authenticated() {
+  phase_ = TransportPhase::connected;
+  // A server's success is yet to go.
+  if (!is_server() && rekey_wanted_) rekey();
+}
 
 // RFC 8308 section 2.4: right behind the first NEWKEYS, or from a server right before USERAUTH_SUCCESS.
 void TransportMachine::take_ext_info(Bytes payload) {

@@ -65,7 +65,7 @@ class TransportMachine {
   void peer_turned();
   void fail_with(ErrorCode error);
 
-  // Starts a rekey unless one is under way.
+  // Starts a rekey unless one is under way. During a login it waits: OpenSSH, either end, takes no KEXINIT there.
   void rekey();
   // Makes the next exchange's ephemeral keys ahead of its time, unless they are there.
   void prepare_rekey();
@@ -85,6 +85,7 @@ class TransportMachine {
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
   bool closed() const { return closed_; }
+  bool authenticated() const { return phase_ == TransportPhase::connected; }
   // Nothing when the peer just went away.
   const std::optional<Closing>& closing() const { return closing_; }
 
@@ -131,7 +132,7 @@ class TransportMachine {
   void take_ext_info(Bytes payload);
   void take_service(Bytes payload);
   void take_disconnect(Bytes payload);
-  void run_slow(std::function<void()> work, std::function<void()> then);
+  void run_slow(const KexMethod& method, std::function<void()> work, std::function<void()> then);
   // Here and now where two thread switches would cost the data path more than the work costs this thread.
   void run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then);
   // Wraps a continuation so that it does nothing once the machine is gone or closed.
@@ -151,6 +152,7 @@ class TransportMachine {
   std::string requested_service_;
   uint64_t exchanges_ = 0;
   bool strict_ = false;
+  bool rekey_wanted_ = false;
   bool ext_info_due_ = false;
   bool ext_info_allowed_ = false;
   bool closed_ = false;

@@ -49,6 +49,10 @@ class SlowWork {
   virtual ~SlowWork() = default;
   // False when the queue is full: the connection is refused.
   virtual bool run(std::function<void()> work, std::function<void()> then) = 0;
+  // Work that needs little stack and may pause while a device computes.
+  virtual bool run_pausable(std::function<void()> work, std::function<void()> then) {
+    return run(std::move(work), std::move(then));
+  }
 };
 
 // The server's host keys, which live elsewhere.
@@ -83,6 +87,8 @@ class UpperLayer {
   // After a rekey.
   virtual void on_rekeyed() = 0;
   virtual void on_disconnect(uint32_t reason, std::string_view text) = 0;
+  // Why this side ends the connection, where the two offers are the reason.
+  virtual void on_no_common_algorithm(const Disagreement&) {}
 };
 
 }  // namespace sluice

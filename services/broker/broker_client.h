@@ -31,8 +31,8 @@ class BrokerClient {
   int descriptor() const { return link_.get(); }
   bool wants_write() const { return !unsent_.empty(); }
   bool alive() const { return !ended_; }
-  // Answers that did not come from the link, so that no descriptor tells of them: call receive().
-  bool has_own_answers() const { return !own_answers_.empty(); }
+  // receive() has something that no readiness of the descriptor will tell.
+  bool answers_itself() const { return !own_answers_.empty(); }
 
   // Whether send() takes one more. False until an answer was received.
   bool has_room() const { return open_.size() < kMaxOpenRequestsOfLink; }

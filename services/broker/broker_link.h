@@ -10,7 +10,7 @@
 
 #include "services/broker/broker.h"
 #include "services/broker/directory_reader.h"
-#include "services/broker/listener.h"
+#include "services/broker/user_listener.h"
 #include "services/broker/long_operations.h"
 #include "services/broker/tcp_connector.h"
 
@@ -26,7 +26,7 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
   void on_exit(const ChildExited& exited);
 
  private:
-  using Handle = std::variant<UniqueFd, DirectoryReader, Listener>;
+  using Handle = std::variant<UniqueFd, DirectoryReader, UserListener>;
   struct Answer {
     std::vector<uint8_t> packet;
     std::vector<UniqueFd> descriptors;
@@ -101,7 +101,7 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
   void take(uint32_t request, const ListenUnix& wanted);
   void take(uint32_t request, const MakeAgentSocket& wanted);
   void connect(uint32_t request, std::vector<TcpAddress> addresses);
-  void listen(uint32_t request, Outcome<Listener>&& listener);
+  void listen(uint32_t request, Outcome<UserListener>&& listener);
 
   Broker& broker_;
   const uint64_t number_;

@@ -19,7 +19,7 @@ void BrokerLink::take(uint32_t request, const SpawnProgram& spawn) {
     return answer(request, failed(BrokerFault::too_many, "Too many programs"));
   std::string agent;
   if (spawn.agent) {
-    const Listener* listener = handle_of<Listener>(request, *spawn.agent);
+    const UserListener* listener = handle_of<UserListener>(request, *spawn.agent);
     if (!listener) return;
     agent = listener->path();
   }
@@ -102,7 +102,7 @@ void BrokerLink::take(uint32_t request, const ConnectUnix& wanted) {
   answer(request, Connected{}, std::move(given));
 }
 
-void BrokerLink::listen(uint32_t request, Outcome<Listener>&& listener) {
+void BrokerLink::listen(uint32_t request, Outcome<UserListener>&& listener) {
   if (!listener) return answer(request, listener.error());
   auto shared = listener->share();
   if (shared.empty()) return answer(request, failure_of(EMFILE));
@@ -114,13 +114,13 @@ void BrokerLink::listen(uint32_t request, Outcome<Listener>&& listener) {
 }
 
 void BrokerLink::take(uint32_t request, const ListenTcp& wanted) {
-  listen(request, Listener::tcp(wanted.address, wanted.port, policy_.gateway));
+  listen(request, UserListener::tcp(wanted.address, wanted.port, policy_.gateway));
 }
 
 void BrokerLink::take(uint32_t request, const ListenUnix& wanted) {
-  listen(request, Listener::unix_path(absolute(wanted.path), policy_.unix_mask, policy_.replace_sockets));
+  listen(request, UserListener::unix_path(absolute(wanted.path), policy_.unix_mask, policy_.replace_sockets));
 }
 
-void BrokerLink::take(uint32_t request, const MakeAgentSocket&) { listen(request, Listener::agent()); }
+void BrokerLink::take(uint32_t request, const MakeAgentSocket&) { listen(request, UserListener::agent()); }
 
 }  // namespace sluice

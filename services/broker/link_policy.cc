@@ -2,6 +2,7 @@
 #include "services/broker/link_policy.h"
 
 #include <algorithm>
+#include <sstream>
 
 namespace sluice {
 namespace {
@@ -15,6 +16,10 @@ std::string lower(std::string_view text) {
 }
 
 bool same_port(uint32_t rule, uint32_t port) { return rule == 0 || rule == port; }
+
+bool covers(const ForwardRule& wide, const ForwardRule& narrow) {
+  return matches_glob(lower(narrow.host), lower(wide.host)) && same_port(wide.port, narrow.port);
+}
 
 }  // namespace
 
@@ -35,6 +40,36 @@ bool matches_glob(std::string_view text, std::string_view pattern) {
     }
   }
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
+}
+
+bool narrow_rules(std::vector<ForwardRule>& rules, const std::vector<ForwardRule>& others) {
+  if (others.empty()) return true;
+  if (rules.empty()) return rules = others, true;
+  std::vector<ForwardRule> both;
+  for (const ForwardRule& ours : rules) {
+    for (const ForwardRule& theirs : others) {
+      // "db, any port" and "any host, 5432" have db:5432 in common, which neither names.
+      const std::string& host = matches_glob(lower(theirs.host), lower(ours.host)) ? theirs.host : ours.host;
+      const uint32_t port = ours.port == 0 ? theirs.port : ours.port;
+      if (covers(ours, {host, port}) && covers(theirs, {host, port})) both.push_back({host, port});
+    }
+  }
+  rules = std::move(both);
+  return !rules.empty();
+}
+
+void LinkPolicy::take_internal_sftp() {
+  if (!forced_command) return;
+  std::istringstream words(*forced_command);
+  std::string word;
+  if (!(words >> word) || word != "internal-sftp") return;
+  forced_command.reset();
+  programs = false;
+  subsystems.clear();
+  while (words >> word) {
+    if (word == "-R") read_only = true;
+    if (word == "-d") words >> start_folder;
+  }
 }
 
 // A name to connect to is compared as it is: `*.example.com` in permitopen has never been a pattern, only `*` alone.

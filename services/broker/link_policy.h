@@ -20,6 +20,9 @@ struct ForwardRule {
 // `GatewayPorts`: who may reach what listens.
 enum class GatewayPorts : uint8_t { loopback_only, everywhere, as_asked, count_ };
 
+// What both lists allow becomes `rules`; an empty list allows all. False: nothing is left, which no list can say.
+bool narrow_rules(std::vector<ForwardRule>& rules, const std::vector<ForwardRule>& others);
+
 struct LinkPolicy {
   bool files = true;
   bool read_only = false;
@@ -55,6 +58,9 @@ struct LinkPolicy {
   bool accepts(std::string_view variable) const;
   // Null: no such subsystem.
   const std::string* subsystem(std::string_view name) const;
+
+  // A forced command `internal-sftp [-R] [-d FOLDER]` is no program but the right to files and nothing else.
+  void take_internal_sftp();
 
   static auto fields(auto& s) {
     return std::tie(s.files, s.read_only, s.start_folder, s.max_handles, s.max_children, s.programs, s.terminal,

@@ -27,11 +27,11 @@ void BrokerSession::ask(const BrokerCaller& caller, BrokerRequest request, Then 
 }
 
 void BrokerSession::on_turn() {
-  if (client_ && client_->has_own_answers()) on_ready(0);
   for (auto& waiting : std::exchange(unserved_, {})) {
     const std::string& why = refusal_.empty() ? "Too many requests at once" : refusal_;
     waiting.then({0, Failure{BrokerFault::gone, 0, why}, {}});
   }
+  if (client_ && client_->answers_itself()) on_ready(0);
 }
 
 void BrokerSession::tell(BrokerRequest request) {
@@ -41,15 +41,8 @@ void BrokerSession::tell(BrokerRequest request) {
 }
 
 void BrokerSession::await_exit(const BrokerCaller& caller, uint32_t child,
-                               std::function<void(const ChildExited&)> then) {
-  const auto early = early_exits_.find(child);
-  if (early == early_exits_.end()) {
-    exits_[child] = {&caller, std::move(then)};
-    return;
-  }
-  const ChildExited exited = early->second;
-  early_exits_.erase(early);
-  then(exited);
+                               std::function<void(const ChildExited*)> then) {
+  exits_[child] = {&caller, std::move(then)};
 }
 
 void BrokerSession::forget(const BrokerCaller& caller) {
@@ -84,7 +77,7 @@ void BrokerSession::send_waiting() {
   }
   if (client_->wants_write()) client_->flush();
   // Answered in the next turn, of which nothing else may tell.
-  if (client_->has_own_answers()) host_.ask_turn();
+  if (client_->answers_itself()) host_.ask_turn();
 }
 
 void BrokerSession::on_ready(uint32_t) {
@@ -94,18 +87,7 @@ void BrokerSession::on_ready(uint32_t) {
 }
 
 void BrokerSession::take(BrokerReceived&& received) {
-  if (received.request == 0) {
-    const auto* exited = std::get_if<ChildExited>(&received.answer);
-    if (!exited) return;
-    const auto found = exits_.find(exited->child);
-    if (found == exits_.end()) {
-      early_exits_[exited->child] = *exited;
-      return;
-    }
-    const auto then = std::move(found->second.then);
-    exits_.erase(found);
-    return then(*exited);
-  }
+  if (received.request == 0) return take_event(received.answer);
   const auto found = pending_.find(received.request);
   if (found == pending_.end()) return;
   const Then then = std::move(found->second.then);
@@ -115,6 +97,15 @@ void BrokerSession::take(BrokerReceived&& received) {
   } else {
     give_back(received);
   }
+}
+
+void BrokerSession::take_event(const BrokerAnswer& event) {
+  if (const auto* exited = std::get_if<ChildExited>(&event)) {
+    if (const auto exit = exits_.extract(exited->child)) exit.mapped().then(exited);
+    return;
+  }
+  // The broker's end. One at a time: whoever is told may forget others.
+  while (!exits_.empty()) exits_.extract(exits_.begin()).mapped().then(nullptr);
 }
 
 // Its asker is gone: what the answer opened is closed again.

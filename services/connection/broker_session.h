@@ -41,9 +41,12 @@ class BrokerSession final : public Watcher {
   void ask(const BrokerCaller& caller, BrokerRequest request, Then then);
   // Nobody waits for the answer.
   void tell(BrokerRequest request);
-  // The end of a program that was spawned: once.
-  void await_exit(const BrokerCaller& caller, uint32_t child, std::function<void(const ChildExited&)> then);
+  // The end of a program, asked for inside the `then` of its Spawned; told once. Null: the broker ended first, nobody
+  // will ever know.
+  void await_exit(const BrokerCaller& caller, uint32_t child, std::function<void(const ChildExited*)> then);
   void forget(const BrokerCaller& caller);
+  // What failed at once is told in the next on_turn(): whoever asks outside a turn's beginning asks for one.
+  bool wants_turn() const { return !unserved_.empty() || (client_ && client_->answers_itself()); }
   // Requests that were not answered yet.
   size_t outstanding() const { return pending_.size() + waiting_.size(); }
 
@@ -65,11 +68,12 @@ class BrokerSession final : public Watcher {
   };
   struct Exit {
     const BrokerCaller* caller;
-    std::function<void(const ChildExited&)> then;
+    std::function<void(const ChildExited*)> then;
   };
 
   void send_waiting();
   void take(BrokerReceived&& received);
+  void take_event(const BrokerAnswer& event);
   void give_back(const BrokerReceived& received);
 
   ChannelHost& host_;
@@ -78,7 +82,6 @@ class BrokerSession final : public Watcher {
   std::deque<Waiting> unserved_;  // to be answered with a failure in the next turn
   std::unordered_map<uint32_t, Pending> pending_;
   std::unordered_map<uint32_t, Exit> exits_;
-  std::unordered_map<uint32_t, ChildExited> early_exits_;  // of programs whose Spawned is not looked at yet
   std::string refusal_;
   bool asked_ = false;
 };

@@ -61,7 +61,7 @@ int serve_monitor(int end, char** argv, const Settings& settings) {
   auto keys = HostKeys::load(*store);
   SLUICE_CHECK(keys.has_value());
   auto completions = std::make_shared<Completions>();
-  WorkerPool quick(1, 1024), slow(1, 1024);
+  WorkPool quick({.threads = 1}), slow({.threads = 1});
   MonitorConfig config;
   settings.apply("max-auth", config.login.max_tries);
   Monitor monitor(config, std::move(*keys), users, quick, slow, completions);

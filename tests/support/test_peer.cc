@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/message_numbers.h"
+#include "base/random.h"
 #include "base/wire.h"
 #include "control/keys/fingerprint.h"
 #include "drivers/socket_transport.h"
@@ -38,6 +39,19 @@ std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& w
   std::vector<ControlPort*> ports;
   for (const auto& worker : workers) ports.push_back(&worker->port());
   return ports;
+}
+
+// As long as the session lives.
+void rekey_at_random(ControlLoop& loop, const std::shared_ptr<SessionId>& session, uint64_t mean_ms) {
+  if (mean_ms == 0) return;
+  uint64_t random;
+  fill_random({reinterpret_cast<uint8_t*>(&random), sizeof random});
+  loop.after(static_cast<int64_t>(1 + random % (2 * mean_ms)), [&loop, session, mean_ms] {
+    TransportMachine* machine = loop.machine(*session);
+    if (machine == nullptr) return;
+    machine->rekey();
+    rekey_at_random(loop, session, mean_ms);
+  });
 }
 
 class ServerConnection final : public Connection {
@@ -152,8 +166,11 @@ std::vector<PrivateKey> all_host_keys() {
   return keys;
 }
 
-TestEnd::TestEnd(const std::string& driver, size_t workers)
-    : drivers_(drivers_named(driver)), workers_(make_workers(*drivers_, workers)), loop_(ports_of(workers_), pool_) {}
+TestEnd::TestEnd(const std::string& driver, size_t workers, const WorkPoolLimits& pool)
+    : drivers_(drivers_named(driver)),
+      pool_(pool),
+      workers_(make_workers(*drivers_, workers)),
+      loop_(ports_of(workers_), pool_) {}
 
 TestEnd::~TestEnd() { stop(); }
 
@@ -198,6 +215,7 @@ void TestServer::accept_all() {
         host_keys_, rekeys_, [&loop, session] { loop.open_channels(*session, std::make_unique<EchoChannel>()); });
     *session = loop.add(std::make_unique<SocketTransport>(fd), options_.config, options_.limits, "127.0.0.1",
                         std::move(connection));
+    rekey_at_random(loop, session, options_.rekey_mean_ms);
   }
 }
 
@@ -209,15 +227,18 @@ std::shared_ptr<ClientResult> connect_client(TestEnd& end, uint16_t port, const 
   auto session = std::make_shared<SessionId>(0);
   ControlLoop& loop = end.loop();
   auto authenticated = [&loop, session, result, options] {
-    auto progress = [result](const PullState& state) {
+    if (options.make_sink) return loop.open_channels(*session, options.make_sink());
+    auto progress = [result, seen = options.on_progress](const PullState& state) {
       result->received = state.received;
       if (state.wrong) result->wrong = true;
       if (state.closed) result->channel_closed = true;
+      if (seen) seen(state.received);
     };
     loop.open_channels(*session, std::make_unique<PullChannel>(options.command, options.to_send, progress));
   };
   *session = loop.add(std::make_unique<SocketTransport>(fd), options.config, options.limits, "127.0.0.1",
                       std::make_unique<ClientConnection>(result, std::move(authenticated)));
+  rekey_at_random(loop, session, options.rekey_mean_ms);
   return result;
 }
 

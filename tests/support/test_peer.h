@@ -36,13 +36,14 @@ std::vector<PrivateKey> all_host_keys();
 // Workers and a control thread.
 class TestEnd {
  public:
-  explicit TestEnd(const std::string& driver = "", size_t workers = 1);
+  explicit TestEnd(const std::string& driver = "", size_t workers = 1, const WorkPoolLimits& pool = {});
   ~TestEnd();
   // Runs both threads; control's calls must come before or through loop().watch callbacks.
   void start();
   void stop();
   ControlLoop& loop() { return loop_; }
   Worker& worker(size_t which = 0) { return *workers_[which]; }
+  WorkPool& pool() { return pool_; }
 
  private:
   std::unique_ptr<DriverSet> drivers_;
@@ -55,6 +56,8 @@ class TestEnd {
 struct ServerOptions {
   TransportConfig config = default_transport_config(Role::server);
   RekeyLimits limits;
+  // Each session also rekeys at random moments, so far apart on average; 0: never.
+  uint64_t rekey_mean_ms = 0;
 };
 
 // Listens on a loopback port of the kernel's choice (or `port`) and serves test channels.
@@ -84,6 +87,11 @@ struct ClientOptions {
   RekeyLimits limits;
   std::string command = "cat";
   uint64_t to_send = 0;
+  uint64_t rekey_mean_ms = 0;
+  // On the worker's thread, with the bytes received so far.
+  std::function<void(uint64_t)> on_progress = {};
+  // Instead of a channel that pulls what `command` gives.
+  std::function<std::unique_ptr<ConnectionSink>()> make_sink = {};
 };
 
 struct ClientResult {

@@ -111,7 +111,7 @@ class Life {
         return;
       }
       case 3: {
-        if (c.diary->channel && c.unanswered >= kMaxOpenRequests) return;
+        if (c.diary->channel && c.unanswered >= kMaxUnansweredRequests) return;
         const bool want = random_.below(2) == 0;
         const size_t asked = c.diary->count("request r");
         bench_->give(request_message(c.ours, "r", want));

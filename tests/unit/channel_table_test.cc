@@ -510,7 +510,7 @@ TEST(ChannelTable, ends_the_connection_when_requests_pile_up_unanswered) {
   ChannelBench bench;
   bench.open();
   bench.diary().answer = RequestAnswer::later;
-  for (size_t i = 0; i < kMaxOpenRequests; ++i) ASSERT_TRUE(bench.give(request_message(0, "r", false)));
+  for (size_t i = 0; i < kMaxUnansweredRequests; ++i) ASSERT_TRUE(bench.give(request_message(0, "r", false)));
   EXPECT_FALSE(bench.give(request_message(0, "r", false)));
   EXPECT_EQ(bench.sender.failed, ErrorCode::channel_flood);
 }

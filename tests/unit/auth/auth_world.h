@@ -82,7 +82,7 @@ inline LocalUser local_user(std::string name, std::string_view password, std::ve
 // Runs each job where it is submitted; its completion waits for pump().
 class InlineRunner : public JobRunner {
  public:
-  bool submit(Job job) override {
+  bool submit(const WorkOrigin&, Job job) override {
     if (full) return false;
     job();
     return true;
@@ -111,7 +111,10 @@ struct MonitorWorld {
       }
       completions->run();
       while (!monitor->output().empty()) {
-        auto taken = client.take_packet(monitor->output().front());
+        UniqueFd descriptor;
+        if (monitor->output().front_descriptor() >= 0)
+          descriptor = UniqueFd(::dup(monitor->output().front_descriptor()));
+        auto taken = client.take_packet(monitor->output().front(), std::move(descriptor));
         monitor->output().pop();
         EXPECT_TRUE(taken);
         for (auto& event : *taken) events.push_back(std::move(event));

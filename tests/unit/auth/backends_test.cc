@@ -166,23 +166,20 @@ TEST(ClientKeys, read_public_halves_first_and_ask_for_the_passphrase_when_a_sign
   const KeySealing sealing{secret("phrase"), 4, "aes256-ctr"};
   ASSERT_TRUE(save_private_key(folder / "sealed", key_of(KeyType::ed25519), "me", &sealing));
   ASSERT_TRUE(save_private_key(folder / "open", key_of(KeyType::ecdsa_nistp256), "me", nullptr));
-  unsigned asked = 0;
-  ClientKeys keys({.files = {folder / "sealed", folder / "open", folder / "missing"}}, std::nullopt,
-                  [&](const std::string&, unsigned attempt) -> std::optional<Secret> {
-                    ++asked;
-                    return secret(attempt == 0 ? "wrong" : "phrase");
-                  });
+  ClientKeys keys({.files = {folder / "sealed", folder / "open", folder / "missing"}}, std::nullopt);
   ASSERT_EQ(keys.identities().size(), 2u);
   EXPECT_TRUE(keys.problems().empty());
-  EXPECT_EQ(asked, 0u);
   const auto data = test::some_hash(40);
-  const auto signature = keys.sign(0, "ssh-ed25519", data);
-  ASSERT_TRUE(signature);
-  EXPECT_EQ(asked, 2u);
-  EXPECT_TRUE(key_of(KeyType::ed25519).public_key().verify(*signature, "ssh-ed25519", data));
-  EXPECT_TRUE(keys.sign(0, "ssh-ed25519", data));
-  EXPECT_TRUE(keys.sign(1, "ecdsa-sha2-nistp256", data));
-  EXPECT_EQ(asked, 2u);
+  EXPECT_EQ(keys.sign(0, "ssh-ed25519", data, std::nullopt).wants_passphrase, folder / "sealed");
+  const auto wrong = keys.sign(0, "ssh-ed25519", data, secret("wrong"));
+  EXPECT_EQ(wrong.wants_passphrase, folder / "sealed");
+  EXPECT_FALSE(wrong.signature);
+  const auto right = keys.sign(0, "ssh-ed25519", data, secret("phrase"));
+  ASSERT_TRUE(right.signature);
+  EXPECT_TRUE(key_of(KeyType::ed25519).public_key().verify(*right.signature, "ssh-ed25519", data));
+  EXPECT_TRUE(keys.sign(0, "ssh-ed25519", data, std::nullopt).signature) << "once opened it stays open";
+  EXPECT_TRUE(keys.sign(1, "ecdsa-sha2-nistp256", data, std::nullopt).signature);
+  EXPECT_TRUE(keys.problems().empty());
 }
 
 TEST(SystemUsers, as_an_ordinary_user_know_nobody_else_and_no_password) {

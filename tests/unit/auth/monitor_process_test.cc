@@ -28,8 +28,8 @@ bool serve(int end, const std::atomic<bool>& stop, std::vector<std::vector<AuthM
   keys.add(std::move(*PrivateKey::generate(KeyType::ed25519)));
   keys.add(std::move(*PrivateKey::generate(KeyType::rsa, 2048)));
   auto completions = std::make_shared<Completions>();
-  WorkerPool quick(2, 1024);
-  WorkerPool slow(2, 1024);
+  WorkPool quick({.threads = 2});
+  WorkPool slow({.threads = 2});
   MonitorConfig config;
   if (!ways.empty()) config.login.ways = std::move(ways);
   Monitor monitor(std::move(config), std::move(keys), users, quick, slow, completions);

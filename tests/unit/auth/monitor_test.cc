@@ -1,6 +1,8 @@
 // The monitor as a state machine: what it signs, whom it believes, what it condemns.
 #include "control/monitor/monitor.h"
 
+#include <unistd.h>
+
 #include "control/keys/fingerprint.h"
 #include "tests/unit/auth/auth_world.h"
 
@@ -444,9 +446,9 @@ TEST(Monitor, bounds_connections_and_forgets_closed_ones) {
 TEST(Monitor, starts_brokers_for_whoever_it_let_in_and_proves_its_host_keys_to_him) {
   std::string started;
   MonitorConfig config;
-  config.start_broker = [&](uint32_t, const Permit& permit) {
+  config.start_broker = [&](uint32_t, const Permit& permit, BrokerDone done) {
     started = permit.user;
-    return BrokerReply{true, "here"};
+    done(UniqueFd(::dup(0)));
   };
   MonitorWorld world(std::move(config));
   add_ann(world);
@@ -457,12 +459,89 @@ TEST(Monitor, starts_brokers_for_whoever_it_let_in_and_proves_its_host_keys_to_h
   const auto events = world.pump();
   ASSERT_TRUE(find_event<BrokerAnswered>(events));
   EXPECT_TRUE(find_event<BrokerAnswered>(events)->reply.started);
+  EXPECT_TRUE(find_event<BrokerAnswered>(events)->link);
   EXPECT_EQ(started, "ann");
   const auto* proved = find_event<Proved>(events);
   ASSERT_TRUE(proved && proved->signatures.size() == 1);
   const auto data =
       WireWriter().string("hostkeys-prove-00@openssh.com").string(test::some_hash(32)).string(world.host_key).take();
   EXPECT_TRUE(PublicKey::parse(world.host_key)->verify(proved->signatures[0], "ssh-ed25519", data));
+}
+
+TEST(Monitor, waits_for_a_broker_and_starts_one_at_a_time) {
+  std::vector<BrokerDone> open;
+  MonitorConfig config;
+  config.start_broker = [&](uint32_t, const Permit&, BrokerDone done) { open.push_back(std::move(done)); };
+  MonitorWorld world(std::move(config));
+  add_ann(world);
+  const auto log_in = [&] {
+    const uint32_t id = world.connection();
+    EXPECT_EQ(world.judge(id, password_question("pw")).kind, VerdictKind::accepted);
+    world.client.start_broker(id);
+    return id;
+  };
+  const uint32_t refused = log_in(), closed = log_in(), hasty = log_in();
+  EXPECT_FALSE(find_event<BrokerAnswered>(world.pump()));
+  ASSERT_EQ(open.size(), 3u);
+  open[0](fail("no such shell"));
+  const auto events = world.pump();
+  const auto* answered = find_event<BrokerAnswered>(events);
+  ASSERT_TRUE(answered && answered->connection == refused);
+  EXPECT_FALSE(answered->reply.started);
+  EXPECT_EQ(answered->reply.text, "no such shell");
+  // What comes for a connection that is gone is closed.
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  const UniqueFd other(ends[0]);
+  world.client.close(closed);
+  world.pump();
+  open[1](UniqueFd(ends[1]));
+  EXPECT_FALSE(find_event<BrokerAnswered>(world.pump()));
+  char byte;
+  EXPECT_EQ(::read(other.get(), &byte, 1), 0);
+  world.client.start_broker(hasty);
+  EXPECT_EQ(world.condemnation(world.pump()), "two brokers at once");
+  open[2](fail("late"));
+  EXPECT_FALSE(find_event<BrokerAnswered>(world.pump()));
+}
+
+TEST(Monitor, gives_one_connection_so_many_brokers_and_no_more) {
+  MonitorConfig config;
+  config.start_broker = [&](uint32_t, const Permit&, BrokerDone done) { done(fail("no")); };
+  MonitorWorld world(std::move(config));
+  add_ann(world);
+  const uint32_t id = world.connection();
+  EXPECT_EQ(world.judge(id, password_question("pw")).kind, VerdictKind::accepted);
+  for (unsigned i = 0; i < kMaxBrokerLinks; ++i) {
+    world.client.start_broker(id);
+    EXPECT_TRUE(find_event<BrokerAnswered>(world.pump()));
+  }
+  world.client.start_broker(id);
+  EXPECT_EQ(world.condemnation(world.pump()), "too many brokers");
+}
+
+TEST(MonitorClient, takes_a_broker_only_with_its_descriptor) {
+  const auto take = [](bool started, bool with_descriptor) {
+    MonitorClient client;
+    const uint32_t id = client.open({"192.0.2.1", ""});
+    const uint32_t request = client.start_broker(id);
+    PacketQueue queue;
+    queue.append({MonitorType::broker, id, request}, write_broker({started, ""}));
+    return client.take_packet(queue.front(), UniqueFd(with_descriptor ? ::dup(0) : -1)).has_value();
+  };
+  EXPECT_TRUE(take(true, true));
+  EXPECT_FALSE(take(true, false));
+  EXPECT_TRUE(take(false, false));
+}
+
+TEST(PacketQueue, puts_one_descriptor_in_a_packet) {
+  PacketQueue queue;
+  queue.append({MonitorType::broker, 1, 1}, write_broker({true, ""}), UniqueFd(::dup(0)));
+  queue.append({MonitorType::condemned, 2, 0}, write_reason("x"));
+  EXPECT_EQ(queue.packets(), 1u);
+  queue.append({MonitorType::broker, 3, 1}, write_broker({true, ""}), UniqueFd(::dup(0)));
+  EXPECT_EQ(queue.packets(), 2u);
+  EXPECT_GE(queue.front_descriptor(), 0);
 }
 
 TEST(Monitor, answers_unknown_users_as_known_ones) {

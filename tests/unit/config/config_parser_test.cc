@@ -147,6 +147,7 @@ TEST(ConfigParser, takes_banners_over_several_lines) {
   EXPECT_EQ(config_of("banner login ^CWelcome\n! not a comment\n\nBye^C\nhostname a").banner_login,
             "Welcome\n! not a comment\n\nBye");
   EXPECT_EQ(config_of("banner motd #one#").banner_motd, "one");
+  EXPECT_NE(error_of("banner motd \u00e9one\u00e9").find("not ASCII"), std::string::npos);
   EXPECT_NE(error_of("banner motd #one").find("ends inside"), std::string::npos);
 }
 

@@ -1,5 +1,5 @@
 // Binding, and the way back.
-#include "services/broker/listener.h"
+#include "services/broker/user_listener.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -55,7 +55,7 @@ bool is_everywhere(const std::string& address) {
 
 }  // namespace
 
-Outcome<void> Listener::add_tcp(int family, const char* text) {
+Outcome<void> UserListener::add_tcp(int family, const char* text) {
   const Address address = tcp_address(family, text, static_cast<uint16_t>(port_));
   if (address.size == 0) return tl::unexpected(failed(BrokerFault::no_such_host, "Not an address of this machine"));
   UniqueFd socket(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -76,9 +76,9 @@ Outcome<void> Listener::add_tcp(int family, const char* text) {
   return {};
 }
 
-Outcome<Listener> Listener::tcp(const std::string& address, uint32_t port, GatewayPorts gateway) {
+Outcome<UserListener> UserListener::tcp(const std::string& address, uint32_t port, GatewayPorts gateway) {
   if (port > 0xffff) return tl::unexpected(failure_of(EINVAL));
-  Listener made;
+  UserListener made;
   made.port_ = port;
   Outcome<void> first, second;
   const bool local =
@@ -96,7 +96,7 @@ Outcome<Listener> Listener::tcp(const std::string& address, uint32_t port, Gatew
   return made;
 }
 
-Outcome<Listener> Listener::unix_path(const std::string& path, uint32_t mask, bool replace) {
+Outcome<UserListener> UserListener::unix_path(const std::string& path, uint32_t mask, bool replace) {
   const auto address = unix_address(path);
   if (!address) return tl::unexpected(address.error());
   struct stat there;
@@ -109,7 +109,7 @@ Outcome<Listener> Listener::unix_path(const std::string& path, uint32_t mask, bo
   const int why = errno;
   ::umask(before);
   if (bound != 0) return tl::unexpected(failure_of(why));
-  Listener made;
+  UserListener made;
   made.path_ = path;
   if (::lstat(path.c_str(), &there) == 0) {
     made.device_ = there.st_dev;
@@ -120,7 +120,7 @@ Outcome<Listener> Listener::unix_path(const std::string& path, uint32_t mask, bo
   return made;
 }
 
-Outcome<Listener> Listener::agent() {
+Outcome<UserListener> UserListener::agent() {
   char folder[] = "/tmp/ssh-XXXXXXXXXXXX";
   if (!::mkdtemp(folder)) return system_failure();
   auto made = unix_path(std::string(folder).append("/agent.").append(std::to_string(::getpid())), 0177, false);
@@ -132,21 +132,21 @@ Outcome<Listener> Listener::agent() {
   return made;
 }
 
-void Listener::remove_path() {
+void UserListener::remove_path() {
   struct stat there;
   if (!path_.empty() && ::lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_)
     ::unlink(path_.c_str());
   if (!folder_.empty()) ::rmdir(folder_.c_str());
 }
 
-Listener::~Listener() {
+UserListener::~UserListener() {
   if (sockets_.empty()) return;
   // Whoever accepts has descriptors of his own; the port is to be free nevertheless.
   for (const UniqueFd& socket : sockets_) ::shutdown(socket.get(), SHUT_RDWR);
   remove_path();
 }
 
-std::vector<UniqueFd> Listener::share() const {
+std::vector<UniqueFd> UserListener::share() const {
   std::vector<UniqueFd> shared;
   for (const UniqueFd& socket : sockets_) {
     shared.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 3));

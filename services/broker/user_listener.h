@@ -1,4 +1,4 @@
-// Listener: sockets that wait for connections in the user's name; they stop, and their paths go, with it.
+// UserListener: sockets that wait for connections in the user's name; they stop, and their paths go, with it.
 #pragma once
 
 #include <sys/types.h>
@@ -8,17 +8,17 @@
 
 namespace sluice {
 
-class Listener {
+class UserListener {
  public:
   // RFC 4254 section 7.1's addresses. "localhost" may be two sockets with one port.
-  static Outcome<Listener> tcp(const std::string& address, uint32_t port, GatewayPorts gateway);
-  static Outcome<Listener> unix_path(const std::string& path, uint32_t mask, bool replace);
+  static Outcome<UserListener> tcp(const std::string& address, uint32_t port, GatewayPorts gateway);
+  static Outcome<UserListener> unix_path(const std::string& path, uint32_t mask, bool replace);
   // In a folder of its own.
-  static Outcome<Listener> agent();
+  static Outcome<UserListener> agent();
 
-  ~Listener();
-  Listener(Listener&&) noexcept = default;
-  Listener& operator=(Listener&&) = delete;
+  ~UserListener();
+  UserListener(UserListener&&) noexcept = default;
+  UserListener& operator=(UserListener&&) = delete;
 
   uint32_t port() const { return port_; }
   const std::string& path() const { return path_; }
@@ -26,7 +26,7 @@ class Listener {
   std::vector<UniqueFd> share() const;
 
  private:
-  Listener() = default;
+  UserListener() = default;
   Outcome<void> add_tcp(int family, const char* address);
   void remove_path();
 

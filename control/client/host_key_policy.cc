@@ -1,0 +1,174 @@
+// Looking in all files, and what each verdict means under each strictness.
+#include "control/client/host_key_policy.h"
+
+#include <algorithm>
+
+#include "control/keys/fingerprint.h"
+#include "control/keys/name_patterns.h"
+#include "control/keys/words.h"
+
+namespace sluice {
+namespace {
+
+void drop_no_files(std::vector<std::string>& files) {
+  std::erase_if(files, [](const std::string& file) { return file.empty() || file == "none" || file == "/dev/null"; });
+}
+
+std::string family(const PublicKey& key) { return std::string(row_of(key.type()).family); }
+
+// revoked > found > changed > unknown: whatever file says it.
+int weight(HostVerdict verdict) {
+  switch (verdict) {
+    case HostVerdict::revoked: return 3;
+    case HostVerdict::found: return 2;
+    case HostVerdict::changed: return 1;
+    case HostVerdict::unknown: break;
+  }
+  return 0;
+}
+
+std::string loud(std::string_view warning) {
+  const std::string bar(warning.size() + 4, '@');
+  std::string text = bar;
+  return text.append("\n@ ").append(warning).append(" @\n").append(bar).append("\n");
+}
+
+}  // namespace
+
+HostKeyPolicy::HostKeyPolicy(HostKeyPolicyConfig config) : config_(std::move(config)) {
+  drop_no_files(config_.user_files);
+  drop_no_files(config_.global_files);
+}
+
+ResultOrText<HostKeyPolicy::Found> HostKeyPolicy::look_up(const PublicKey& key) const {
+  Found best;
+  for (const auto* files : {&config_.user_files, &config_.global_files}) {
+    for (const std::string& file : *files) {
+      const auto hosts = KnownHosts::load(file);
+      if (!hosts) return fail(hosts.error());
+      const HostAnswer answer = hosts->lookup(config_.host, config_.port, key);
+      if (weight(answer.verdict) > weight(best.answer.verdict)) best = {answer, file, files == &config_.user_files};
+    }
+  }
+  return best;
+}
+
+HostKeyDecision HostKeyPolicy::decide(const PublicKey& key) const {
+  auto found = look_up(key);
+  if (!found) {
+    // A file that cannot be read may hold the very line that matters.
+    if (config_.strict != StrictHostKeys::no) return {.text = found.error() + "\nHost key verification failed.\n"};
+    found = Found();
+  }
+  switch (found->answer.verdict) {
+    case HostVerdict::found: return {.kind = HostKeyDecision::Kind::accept, .trusted = found->in_user_file};
+    case HostVerdict::revoked: {
+      std::string text = loud("WARNING: REVOKED HOST KEY DETECTED!");
+      text.append("The " + family(key) + " key of " + config_.host + " is marked as revoked in " + found->file + ":" +
+                  std::to_string(found->answer.line) + ".\nHost key verification failed.\n");
+      return {.failure = FailureKind::host_key_revoked, .text = std::move(text)};
+    }
+    case HostVerdict::changed: return judge_changed(key, *found);
+    case HostVerdict::unknown: break;
+  }
+  return judge_unknown(key);
+}
+
+HostKeyDecision HostKeyPolicy::judge_changed(const PublicKey& key, const Found& found) const {
+  std::string text = loud("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!");
+  text.append("Somebody may be in the middle of this connection and read all of it, or the host got a new key.\nThe " +
+              family(key) + " key that " + config_.host + " shows is\n" + sha256_fingerprint(key) +
+              "\nand another one is known from " + found.file + ":" + std::to_string(found.answer.line) + ".\n");
+  if (config_.strict == StrictHostKeys::no) {
+    text.append("Passwords and answers to prompts are not sent to it.\n");
+    return {.kind = HostKeyDecision::Kind::accept, .unsafe = true, .text = std::move(text)};
+  }
+  text.append(
+      "Ask who runs the host for its fingerprint; remove that line only when it is right.\n"
+      "Host key verification failed.\n");
+  return {.failure = FailureKind::host_key_changed, .text = std::move(text)};
+}
+
+HostKeyDecision HostKeyPolicy::judge_unknown(const PublicKey& key) const {
+  switch (config_.strict) {
+    case StrictHostKeys::yes:
+      return {.text = "No " + family(key) + " host key is known for " + config_.host +
+                      " and strict checking was asked for.\nHost key verification failed.\n"};
+    case StrictHostKeys::accept_new:
+    case StrictHostKeys::no: return {.kind = HostKeyDecision::Kind::accept, .remember = true};
+    case StrictHostKeys::ask: break;
+  }
+  return {.kind = HostKeyDecision::Kind::ask,
+          .text = "The authenticity of host '" + known_host_name(config_.host, config_.port) +
+                  "' can't be established.\n" + family(key) + " key fingerprint is " + sha256_fingerprint(key) +
+                  ".\nAre you sure you want to continue connecting (yes/no/[fingerprint])? "};
+}
+
+HostKeyWord HostKeyPolicy::read_word(std::string_view typed, const PublicKey& key) {
+  const std::string word(trimmed(typed, " \t\r\n"));
+  const std::string lower = to_lower(word);
+  if (lower == "yes" || (!word.empty() && word == sha256_fingerprint(key))) return HostKeyWord::yes;
+  // An empty line is no consent.
+  return lower == "no" || word.empty() ? HostKeyWord::no : HostKeyWord::again;
+}
+
+ResultOrText<std::string> HostKeyPolicy::remember(const PublicKey& key) const {
+  if (config_.user_files.empty()) return std::string();
+  const std::string& file = config_.user_files.front();
+  auto hosts = KnownHosts::load(file);
+  if (!hosts) return fail(hosts.error());
+  if (auto added = hosts->add(config_.host, config_.port, key, config_.naming); !added) return fail(added.error());
+  if (auto saved = hosts->save(file); !saved) return fail(saved.error());
+  return "Warning: Permanently added '" + known_host_name(config_.host, config_.port) + "' (" + family(key) +
+         ") to the list of known hosts.\n";
+}
+
+NameList HostKeyPolicy::preferred(const NameList& algorithms) const {
+  std::vector<PublicKey> known;
+  for (const auto* files : {&config_.user_files, &config_.global_files}) {
+    for (const std::string& file : *files) {
+      const auto hosts = KnownHosts::load(file);
+      if (!hosts) continue;  // decide() will say so
+      for (PublicKey& key : hosts->keys_of(config_.host, config_.port)) known.push_back(std::move(key));
+    }
+  }
+  NameList sorted = algorithms;
+  std::stable_partition(sorted.begin(), sorted.end(), [&](const std::string& name) {
+    const SignatureAlgorithm* row = find_signature_algorithm(name);
+    return row != nullptr &&
+           std::any_of(known.begin(), known.end(), [&](const PublicKey& key) { return key.type() == row->key_type; });
+  });
+  return sorted;
+}
+
+std::vector<PublicKey> HostKeyPolicy::known() const {
+  std::vector<PublicKey> keys;
+  for (const std::string& file : config_.user_files) {
+    const auto hosts = KnownHosts::load(file);
+    if (!hosts) continue;
+    for (PublicKey& key : hosts->keys_of(config_.host, config_.port)) {
+      if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(std::move(key));
+    }
+  }
+  return keys;
+}
+
+ResultOrText<HostKeyUpdate> HostKeyPolicy::replace(std::span<const PublicKey> keys) const {
+  HostKeyUpdate all;
+  for (const std::string& file : config_.user_files) {
+    auto hosts = KnownHosts::load(file);
+    if (!hosts) return fail(hosts.error());
+    if (hosts->keys_of(config_.host, config_.port).empty()) continue;
+    const auto update = hosts->replace(config_.host, config_.port, keys, config_.naming);
+    if (!update) return fail(update.error());
+    if (update->added + update->removed > 0) {
+      if (auto saved = hosts->save(file); !saved) return fail(saved.error());
+    }
+    all.added += update->added;
+    all.removed += update->removed;
+    all.kept_for_pattern += update->kept_for_pattern;
+  }
+  return all;
+}
+
+}  // namespace sluice

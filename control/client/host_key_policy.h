@@ -1,0 +1,73 @@
+// HostKeyPolicy: whether a server's host key is believed: known_hosts files, StrictHostKeyChecking, and the user's
+// word.
+//
+// It reads and writes files, so its calls belong on a thread of the work pool; it keeps no state between them, so that
+// any thread may make them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "control/client/client_failure.h"
+#include "control/keys/known_hosts.h"
+
+namespace sluice {
+
+enum class StrictHostKeys : uint8_t { yes, accept_new, ask, no };
+
+struct HostKeyPolicyConfig {
+  std::string host;  // the name that the user gave, or an alias that stands for it
+  uint16_t port = kSshPort;
+  StrictHostKeys strict = StrictHostKeys::ask;
+  // New keys go to the first. "none" and "/dev/null" are no files.
+  std::vector<std::string> user_files = {};
+  std::vector<std::string> global_files = {};
+  HostNaming naming = HostNaming::plain;
+};
+
+struct HostKeyDecision {
+  enum class Kind : uint8_t { accept, ask, refuse };
+  Kind kind = Kind::refuse;
+  // accept: the user has known this key before, so that what its holder announces about others may be believed.
+  bool trusted = false;
+  bool remember = false;
+  // accept: by `no`, though the key changed. What is typed may be read by anybody.
+  bool unsafe = false;
+  FailureKind failure = FailureKind::host_key_unknown;  // refuse
+  std::string text = {};                                // accept: a notice or nothing; ask: the question; refuse: why
+};
+
+enum class HostKeyWord : uint8_t { yes, no, again };
+
+class HostKeyPolicy {
+ public:
+  explicit HostKeyPolicy(HostKeyPolicyConfig config);
+
+  HostKeyDecision decide(const PublicKey& key) const;
+  // The user's answer to the question: yes, no, or the key's own fingerprint.
+  static HostKeyWord read_word(std::string_view typed, const PublicKey& key);
+  // Into the first file of the user. The notice to show.
+  ResultOrText<std::string> remember(const PublicKey& key) const;
+  // The algorithms of known keys first, so that a known host is asked for a key that can be compared.
+  NameList preferred(const NameList& algorithms) const;
+
+  // The user's files only: what is known of the host, and making exactly `keys` of it where it is known.
+  std::vector<PublicKey> known() const;
+  ResultOrText<HostKeyUpdate> replace(std::span<const PublicKey> keys) const;
+
+  const HostKeyPolicyConfig& config() const { return config_; }
+
+ private:
+  struct Found {
+    HostAnswer answer;
+    std::string file;
+    bool in_user_file = false;
+  };
+  ResultOrText<Found> look_up(const PublicKey& key) const;
+  HostKeyDecision judge_changed(const PublicKey& key, const Found& found) const;
+  HostKeyDecision judge_unknown(const PublicKey& key) const;
+
+  HostKeyPolicyConfig config_;
+};
+
+}  // namespace sluice

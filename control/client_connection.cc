@@ -1,0 +1,311 @@
+// From host key to login, and the end.
+#include "control/client_connection.h"
+
+#include <algorithm>
+
+#include "base/message_numbers.h"
+#include "base/wire.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::string_view kUserauthService = "ssh-userauth";
+// How often a login's time is looked at while the user thinks.
+constexpr int64_t kQuestionStepMs = 250;
+
+// What the peer is told.
+std::string_view farewell(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::permission_denied: return "No more authentication methods to try";
+    case FailureKind::login_timeout: return "Login timeout";
+    case FailureKind::server_silent: return "No answer to keepalives";
+    default: return "Closed by the client";
+  }
+}
+
+}  // namespace
+
+ClientConnection::ClientConnection(ControlLoop& loop, WorkPool& pool, ClientConnectionConfig config,
+                                   std::shared_ptr<const HostKeyPolicy> policy, ClientDialog& dialog,
+                                   HostKeyUpdater* updater, ClientEvents events)
+    : loop_(loop),
+      pool_(pool),
+      config_(std::move(config)),
+      policy_(std::move(policy)),
+      dialog_(dialog),
+      updater_(updater),
+      events_(std::move(events)) {}
+
+ClientConnection::~ClientConnection() { *alive_ = false; }
+
+void ClientConnection::run_slow(std::function<void()> work, std::function<void()> then) {
+  if (!pool_.run({.source = config_.host}, std::move(work), guarded(std::move(then)))) {
+    give_up({FailureKind::overloaded, "Too much work waits here"}, Disconnect::by_application);
+  }
+}
+
+void ClientConnection::attach(TransportMachine& machine) {
+  machine_ = &machine;
+  if (config_.login_timeout_ms > 0) {
+    login_deadline_ = ControlLoop::now_ms() + config_.login_timeout_ms;
+    watch_login();
+  }
+  // Beside the key exchange, which does not need them.
+  auto loaded = std::make_shared<std::optional<ClientKeys>>();
+  run_slow([loaded, options = config_.keys,
+            agent = config_.agent_path] { loaded->emplace(ClientKeys::load(options, agent)); },
+           [this, loaded] {
+             keys_ = std::make_shared<ClientKeys>(std::move(**loaded));
+             if (keyed_) ask_service();
+           });
+}
+
+void ClientConnection::watch_login() {
+  if (logged_in_ || closing_ || failure_) return;
+  const int64_t now = ControlLoop::now_ms();
+  if (questions_ == 0 && now >= login_deadline_) {
+    return give_up({FailureKind::login_timeout, "Timeout: " + config_.host + " did not let us in in time"},
+                   Disconnect::by_application);
+  }
+  const int64_t wait = questions_ > 0 ? kQuestionStepMs : login_deadline_ - now;
+  loop_.after(wait, guarded([this] { watch_login(); }));
+}
+
+// --- The host
+
+void ClientConnection::judge(Bytes host_key, std::string_view, Judged then) {
+  // A rekey shows what was believed at the beginning.
+  if (!host_key_.empty() && std::equal(host_key.begin(), host_key.end(), host_key_.begin(), host_key_.end())) {
+    return then(true);
+  }
+  auto key = PublicKey::parse(host_key);
+  if (!key) return then(fail(std::string(describe(key.error()))));
+  auto decision = std::make_shared<HostKeyDecision>();
+  run_slow([policy = policy_, key = *key, decision] { *decision = policy->decide(key); },
+           [this, key = *key, decision, then] { take_decision(key, std::move(*decision), then); });
+}
+
+void ClientConnection::take_decision(const PublicKey& key, HostKeyDecision decision, const Judged& then) {
+  const bool first = host_key_.empty();
+  if (decision.kind == HostKeyDecision::Kind::refuse) {
+    return refuse_host(decision.failure, std::move(decision.text), then);
+  }
+  // In the middle of a connection nobody is asked and nothing is learnt: the key is known, or it is not the host.
+  if (!first && (decision.kind != HostKeyDecision::Kind::accept || decision.remember || decision.unsafe)) {
+    return refuse_host(FailureKind::host_key_changed, "The host showed an unknown key when keys were renewed.\n", then);
+  }
+  if (decision.kind == HostKeyDecision::Kind::ask) return ask_host_key(key, decision.text, then);
+  if (!decision.text.empty()) dialog_.show(decision.text);
+  if (decision.remember) remember(key);
+  if (first) {
+    host_trusted_ = decision.trusted;
+    host_unsafe_ = decision.unsafe;
+  }
+  host_key_.assign(key.blob().begin(), key.blob().end());
+  then(true);
+}
+
+void ClientConnection::ask_host_key(const PublicKey& key, const std::string& question, const Judged& then) {
+  auto take = [this, key, then](std::optional<std::string> typed) {
+    switch (typed ? HostKeyPolicy::read_word(*typed, key) : HostKeyWord::no) {
+      case HostKeyWord::again: return ask_host_key(key, "Please type 'yes', 'no' or the fingerprint: ", then);
+      case HostKeyWord::no: return refuse_host(FailureKind::host_key_declined, "Host key verification failed.\n", then);
+      case HostKeyWord::yes: break;
+    }
+    host_trusted_ = true;
+    host_key_.assign(key.blob().begin(), key.blob().end());
+    remember(key);
+    then(true);
+  };
+  dialog_.ask_words(question, answered(std::move(take)));
+}
+
+void ClientConnection::refuse_host(FailureKind kind, std::string text, const Judged& then) {
+  failure_ = ClientFailure{kind, std::move(text)};
+  // The peer is not told what we know.
+  then(false);
+}
+
+void ClientConnection::remember(const PublicKey& key) {
+  auto notice = std::make_shared<std::string>();
+  run_slow(
+      [policy = policy_, key, notice] {
+        auto done = policy->remember(key);
+        *notice = done ? std::move(*done) : "Failed to add the host to the list of known hosts: " + done.error() + "\n";
+      },
+      [this, notice] {
+        if (!notice->empty()) dialog_.show(*notice);
+      });
+}
+
+// --- The login
+
+void ClientConnection::on_keyed(Bytes) {
+  keyed_ = true;
+  if (keys_) ask_service();
+}
+
+void ClientConnection::ask_service() {
+  show_problems();
+  machine_->request_service(kUserauthService);
+}
+
+// Right behind the server's NEWKEYS, so before its SERVICE_ACCEPT; one that comes later changes nothing any more.
+void ClientConnection::on_ext_info(std::string_view name, Bytes value) {
+  if (name != "server-sig-algs" || auth_) return;
+  if (auto names = parse_names(text_of(value))) server_sig_algs_ = std::move(*names);
+}
+
+bool ClientConnection::on_service(std::string_view name) {
+  if (name != kUserauthService || auth_) return false;
+  AuthClientConfig config;
+  config.user = config_.user;
+  config.host = config_.host;
+  config.session_id.assign(machine_->session_id().begin(), machine_->session_id().end());
+  config.order = config_.order;
+  if (host_unsafe_) {
+    // What the user types would be the impostor's; a signature is good for this session only.
+    std::erase_if(config.order, [](AuthMethod method) { return method != AuthMethod::publickey; });
+  }
+  config.password_prompts = config_.password_prompts;
+  config.server_sig_algs = server_sig_algs_;
+  config.allow_ssh_rsa = config_.allow_ssh_rsa;
+  config.identities = keys_->identities();
+  auth_.emplace(std::move(config));
+  act(auth_->start());
+  return true;
+}
+
+bool ClientConnection::on_message(Bytes payload, uint32_t sequence) {
+  if (is_userauth_message(payload[0])) return act(auth_->take(payload), sequence), true;
+  switch (payload[0]) {
+    case kMsgGlobalRequest: return take_global_request(payload), true;
+    case kMsgRequestSuccess:
+    case kMsgRequestFailure: return replies_.take(payload), true;
+    default: return false;
+  }
+}
+
+void ClientConnection::act(Result<ClientActions> actions, uint32_t sequence) {
+  if (!actions && actions.error() == ErrorCode::auth_no_methods) {
+    ClientFailure denied{FailureKind::permission_denied,
+                         config_.user + "@" + config_.host + ": Permission denied (" + auth_->methods().names() + ")."};
+    denied.methods = auth_->methods();
+    return give_up(std::move(denied), Disconnect::no_more_auth_methods);
+  }
+  if (!actions) return machine_->fail_with(actions.error());
+  for (ClientAction& action : *actions) act_on(action, sequence);
+}
+
+void ClientConnection::act_on(ClientAction& action, uint32_t sequence) {
+  if (auto* message = std::get_if<SendSecret>(&action)) {
+    const Bytes bytes = message->message.view();
+    machine_->send({bytes.begin(), bytes.end()});
+  } else if (const auto* shown = std::get_if<ShowText>(&action)) {
+    dialog_.show(shown->text);
+  } else if (std::holds_alternative<SendUnimplemented>(action)) {
+    machine_->send(WireWriter().u8(kMsgUnimplemented).u32(sequence).take());
+  } else if (const auto* what = std::get_if<SignWith>(&action)) {
+    sign(*what, 0, std::nullopt);
+  } else if (const auto* password = std::get_if<AskPassword>(&action)) {
+    dialog_.ask_password(password->prompt, answered([this](std::optional<Secret> typed) {
+                           act(auth_->take_password(std::move(typed)));
+                         }));
+  } else if (const auto* change = std::get_if<AskNewPassword>(&action)) {
+    dialog_.ask_new_password(change->prompt, answered([this](std::optional<Secret> typed) {
+                               act(auth_->take_new_password(std::move(typed)));
+                             }));
+  } else if (const auto* asked = std::get_if<AskPrompts>(&action)) {
+    ask_prompts(asked->prompts);
+  } else if (const auto* in = std::get_if<ClientAuthenticated>(&action)) {
+    log_in(in->method);
+  }
+}
+
+void ClientConnection::ask_prompts(const PromptSet& set) {
+  if (!set.prompts.empty()) {
+    return dialog_.ask_prompts(set, answered([this](std::optional<std::vector<Secret>> typed) {
+                                 act(auth_->take_answers(std::move(typed)));
+                               }));
+  }
+  // RFC 4256 section 3.4: nothing to answer is answered too, but its words may be for the user's eyes.
+  for (const std::string* text : {&set.name, &set.instruction}) {
+    if (!text->empty()) dialog_.show(*text + "\n");
+  }
+  act(auth_->take_answers(std::vector<Secret>()));
+}
+
+void ClientConnection::sign(const SignWith& what, unsigned attempt, std::optional<Secret> passphrase) {
+  auto outcome = std::make_shared<SigningTry>();
+  auto phrase = std::make_shared<std::optional<Secret>>(std::move(passphrase));
+  run_slow([keys = keys_, what, phrase,
+            outcome] { *outcome = keys->sign(what.identity, what.algorithm, what.data, *phrase); },
+           [this, what, attempt, outcome] { finish_signing(what, attempt, std::move(*outcome)); });
+}
+
+void ClientConnection::finish_signing(const SignWith& what, unsigned attempt, SigningTry outcome) {
+  show_problems();
+  if (!outcome.wants_passphrase || attempt >= config_.passphrase_prompts) {
+    return act(auth_->take_signature(std::move(outcome.signature)));
+  }
+  dialog_.ask_passphrase(*outcome.wants_passphrase, attempt,
+                         answered([this, what, attempt](std::optional<Secret> typed) {
+                           if (typed) return sign(what, attempt + 1, std::move(typed));
+                           act(auth_->take_signature(std::nullopt));
+                         }));
+}
+
+void ClientConnection::show_problems() {
+  const auto& problems = keys_->problems();
+  for (; problems_shown_ < problems.size(); ++problems_shown_) dialog_.show(problems[problems_shown_] + "\n");
+}
+
+void ClientConnection::log_in(AuthMethod method) {
+  logged_in_ = true;
+  machine_->set_authenticated();
+  if (config_.alive_interval_ms > 0) loop_.after(config_.alive_interval_ms, guarded([this] { stay_alive(); }));
+  events_.logged_in({method, host_unsafe_});
+}
+
+// --- The end
+
+void ClientConnection::give_up(ClientFailure failure, Disconnect code) {
+  if (machine_->closed()) return;
+  const std::string_view told = farewell(failure.kind);
+  failure_ = std::move(failure);
+  machine_->close(code, told);
+}
+
+void ClientConnection::close() {
+  closing_ = true;
+  machine_->close(Disconnect::by_application, "disconnected by user");
+}
+
+void ClientConnection::on_no_common_algorithm(const Disagreement& offers) {
+  failure_ = ClientFailure{FailureKind::no_common_algorithm,
+                           "Unable to negotiate with " + config_.host + ": " + log_text(offers.text)};
+  failure_->offers = offers;
+}
+
+ClientFailure ClientConnection::failure_of_transport() const {
+  const auto& closing = machine_->closing();
+  if (!closing) return {FailureKind::closed, "Connection closed by " + config_.host};
+  if (closing->by_peer) {
+    ClientFailure failure{FailureKind::disconnected,
+                          "Received disconnect from " + config_.host + ": " + log_text(closing->text)};
+    failure.reason = static_cast<uint32_t>(closing->code);
+    return failure;
+  }
+  const FailureKind kind = closing->code == Disconnect::version_not_supported     ? FailureKind::version
+                           : closing->code == Disconnect::host_key_not_verifiable ? FailureKind::host_key_unverified
+                                                                                  : FailureKind::protocol;
+  return {kind, "Connection to " + config_.host + " ended: " + log_text(closing->text)};
+}
+
+void ClientConnection::on_ended() {
+  if (!failure_ && !closing_) failure_ = failure_of_transport();
+  *alive_ = false;
+  events_.ended(failure_);
+}
+
+}  // namespace sluice

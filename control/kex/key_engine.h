@@ -1,0 +1,60 @@
+// KeyEngine: an OpenSSL ENGINE that computes key agreements, and software for whatever it does not do or fails at.
+//
+// Chosen once, before threads. In a job of the pool (async_lane) an engine that can pauses while its device works.
+#pragma once
+
+#include <openssl/types.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+
+namespace sluice {
+
+// So many failures in a row and it is asked no more: each costs the arithmetic twice.
+inline constexpr unsigned kMostEngineFailures = 16;
+
+class KeyEngine {
+ public:
+  // By id, or the path of a shared module where it has a slash.
+  static ResultOrText<std::unique_ptr<KeyEngine>> open(const std::string& name);
+  ~KeyEngine();
+  KeyEngine(const KeyEngine&) = delete;
+  KeyEngine& operator=(const KeyEngine&) = delete;
+
+  // For this process; null: software alone. It stays the caller's.
+  static void use(KeyEngine* engine);
+  // Null when there is none or it was given up.
+  static KeyEngine* in_use();
+
+  // Null unless it has methods for keys of this kind, an NID.
+  ENGINE* for_keys(int kind) const;
+  const EC_KEY_METHOD* for_curves() const;
+  // Null unless it computes powers. The DH is one of its own.
+  const DH_METHOD* for_powers() const { return powers_; }
+  DH* dh() const { return dh_; }
+  const std::string& name() const { return name_; }
+
+  // What it did, or what software then did in its place. A peer's bad value fails with both and is nobody's failure.
+  void succeeded();
+  void failed(std::string_view what);
+  void give_up(std::string_view why);
+  uint64_t operations() const { return operations_.load(std::memory_order_relaxed); }
+  uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
+
+ private:
+  KeyEngine(ENGINE* engine, std::string name);
+
+  ENGINE* engine_;
+  std::string name_;
+  const DH_METHOD* powers_ = nullptr;
+  DH* dh_ = nullptr;
+  std::atomic<uint64_t> operations_{0};
+  std::atomic<uint64_t> failures_{0};
+  std::atomic<unsigned> in_a_row_{0};
+  std::atomic<bool> given_up_{false};
+};
+
+}  // namespace sluice

@@ -1,0 +1,60 @@
+// Slots, and what a descriptor is.
+#include "services/sftp/open_files.h"
+
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+
+#include "base/random.h"
+
+namespace sluice {
+namespace {
+
+// Of character devices: null, zero, full, random and their like, which answer at once.
+constexpr unsigned kMemoryDevices = 1;
+
+}  // namespace
+
+FileKind kind_of(int descriptor) {
+  struct stat facts;
+  if (::fstat(descriptor, &facts) != 0) return FileKind::disk;
+  if (S_ISCHR(facts.st_mode)) return major(facts.st_rdev) == kMemoryDevices ? FileKind::memory : FileKind::stream;
+  if (S_ISBLK(facts.st_mode)) return FileKind::disk;
+  if (!S_ISREG(facts.st_mode)) return FileKind::stream;
+  struct statfs system;
+  if (::fstatfs(descriptor, &system) != 0) return FileKind::disk;
+  const auto magic = static_cast<uint32_t>(system.f_type);
+  const bool memory = magic == TMPFS_MAGIC || magic == RAMFS_MAGIC || magic == HUGETLBFS_MAGIC;
+  return memory ? FileKind::memory : FileKind::disk;
+}
+
+SftpFile& OpenFiles::add(SftpFile&& file) {
+  uint32_t slot = 0;
+  while (slot < slots_.size() && slots_[slot]) ++slot;
+  if (slot == slots_.size()) slots_.emplace_back();
+  std::array<uint8_t, 8> secret;
+  fill_random(secret);
+  file.slot = slot;
+  file.secret = load_be64(secret.data());
+  slots_[slot] = std::make_unique<SftpFile>(std::move(file));
+  return *slots_[slot];
+}
+
+SftpFile* OpenFiles::find(Bytes handle) {
+  if (handle.size() != 12) return nullptr;
+  const uint32_t slot = load_be32(handle.data());
+  if (slot >= slots_.size() || !slots_[slot] || slots_[slot]->closing) return nullptr;
+  return slots_[slot]->secret == load_be64(&handle[4]) ? slots_[slot].get() : nullptr;
+}
+
+void OpenFiles::remove(SftpFile& file) { slots_[file.slot].reset(); }
+
+std::array<uint8_t, 12> OpenFiles::handle_of(const SftpFile& file) const {
+  std::array<uint8_t, 12> handle;
+  store_be32(handle.data(), file.slot);
+  store_be64(&handle[4], file.secret);
+  return handle;
+}
+
+}  // namespace sluice

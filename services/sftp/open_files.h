@@ -1,0 +1,76 @@
+// OpenFiles: what a channel has open, by handles that mean nothing elsewhere.
+//
+// A handle is a slot's number and 64 random bits: what another channel was given, or this one before, is not found.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "base/unique_fd.h"
+#include "services/broker/file_facts.h"
+#include "services/sftp/file_io_pool.h"
+#include "services/sftp/transfer_budget.h"
+
+namespace sluice {
+
+// What reading and writing it is like.
+enum class FileKind : uint8_t {
+  memory,  // never waits: tmpfs, /dev/null and its like
+  disk,    // may wait for a device or a network
+  stream,  // has no offsets, and may have nothing now
+  directory,
+};
+
+FileKind kind_of(int descriptor);
+
+struct SftpFile {
+  FileKind kind = FileKind::memory;
+  bool readable = false, writable = false;
+  bool closing = false;  // CLOSE came: no longer to be found
+  std::shared_ptr<UniqueFd> descriptor;
+  uint32_t broker_handle = 0;
+  uint32_t slot = 0;
+  uint64_t secret = 0;
+  std::string path;  // as the client wrote it
+  std::shared_ptr<HandleGrant> grant;
+
+  // What must be over before a request behind it begins.
+  uint32_t queued = 0;                          // requests that wait
+  uint32_t exclusive = 0;                       // requests at the broker that change or need all of it
+  uint32_t reads_out = 0;                       // in the pool
+  std::deque<std::unique_ptr<FileJob>> writes;  // the first is in the pool
+  int carried = 0;                              // error of the first part of a WRITE whose end is still to come
+  bool cached_reads = true;                     // the file system can say that a read would wait
+
+  // Of a directory.
+  std::deque<DirectoryEntry> ahead;
+  bool last = false;
+
+  // For the log.
+  uint64_t bytes_read = 0, bytes_written = 0, opened_ns = 0;
+  int error = 0;
+};
+
+class OpenFiles {
+ public:
+  SftpFile& add(SftpFile&& file);
+  // Null: no such handle.
+  SftpFile* find(Bytes handle);
+  SftpFile& at(uint32_t slot) { return *slots_[slot]; }
+  void remove(SftpFile& file);
+  std::array<uint8_t, 12> handle_of(const SftpFile& file) const;
+
+  template <class F>
+  void each(F f) {
+    for (auto& slot : slots_)
+      if (slot) f(*slot);
+  }
+  void clear() { slots_.clear(); }
+
+ private:
+  std::vector<std::unique_ptr<SftpFile>> slots_;  // as many as the connection may have open
+};
+
+}  // namespace sluice

@@ -1,0 +1,214 @@
+// The requests of draft-ietf-secsh-filexfer-02 section 6, each a question to the broker.
+#include "services/sftp/sftp_requests.h"
+
+#include <sys/stat.h>
+
+#include <ctime>
+
+#include "base/clock.h"
+#include "services/broker/attributes_of.h"
+
+namespace sluice {
+namespace {
+
+// A batch for several answers.
+constexpr uint32_t kEntriesAtOnce = 1000;
+
+std::string take_path(WireReader& reader) { return std::string(reader.text()); }
+
+constexpr uint32_t open_flags(uint32_t flags) {
+  static_assert(uint32_t{kSftpRead} == kOpenRead && uint32_t{kSftpWrite} == kOpenWrite &&
+                uint32_t{kSftpAppend} == kOpenAppend && uint32_t{kSftpCreate} == kOpenCreate &&
+                uint32_t{kSftpTruncate} == kOpenTruncate && uint32_t{kSftpExclusive} == kOpenExclusive);
+  return flags;
+}
+
+}  // namespace
+
+void SftpRequests::open(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  std::string path = take_path(reader);
+  const uint32_t flags = reader.u32();
+  const AttributeChange wanted = read_attributes(reader);
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  if (session.connection_.settings().sftp.read_only && (flags & ~uint32_t{kSftpRead}) != 0)
+    return session.answer(task.id, SftpStatus::permission_denied, "Read-only");
+  auto grant = HandleGrant::take(session.budget_);
+  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+  OpenFile request{path, open_flags(flags), wanted.mode.value_or(0666)};
+  ask<FileOpened>(session, task.id, std::move(request), {},
+                  [&session, id = task.id, path, flags, grant](FileOpened&& opened, std::vector<UniqueFd>&& given) {
+                    SftpFile file;
+                    file.kind = kind_of(given.front().get());
+                    file.readable = flags & kSftpRead;
+                    file.writable = flags & (kSftpWrite | kSftpAppend);
+                    file.descriptor = std::make_shared<UniqueFd>(std::move(given.front()));
+                    file.broker_handle = opened.handle;
+                    file.path = path;
+                    file.opened_ns = monotonic_clock().now_ns();
+                    file.grant = grant;
+                    answer_handle(session, id, std::move(file));
+                  });
+}
+
+void SftpRequests::answer_handle(SftpSession& session, uint32_t id, SftpFile&& file) {
+  const auto handle = session.files_.handle_of(session.files_.add(std::move(file)));
+  session.answer(packet_of(SftpType::handle, id, WireWriter().string(Bytes(handle)).view()));
+}
+
+void SftpRequests::close(SftpSession& session, Task& task) {
+  SftpFile& file = *task.file;
+  if (file.kind != FileKind::directory)
+    session.log_transfer(file, file.error == 0 ? "ok" : failure_of(file.error).text);
+  const uint32_t handle = file.broker_handle;
+  session.files_.remove(file);
+  // Answered when the broker has closed it too: then nobody finds the file busy.
+  ask_done(session, task.id, CloseHandle{handle});
+}
+
+void SftpRequests::answer_attributes(SftpSession& session, uint32_t id, const FileAttributes& attributes) {
+  WireWriter writer;
+  write_attributes(writer, attributes);
+  session.answer(packet_of(SftpType::attrs, id, writer.view()));
+}
+
+void SftpRequests::stat(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  StatPath request{take_path(reader), task.request->type == SftpType::stat};
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask<Attributes>(session, task.id, std::move(request), {},
+                  [&session, id = task.id](Attributes&& found, std::vector<UniqueFd>&&) {
+                    answer_attributes(session, id, found.attributes);
+                  });
+}
+
+void SftpRequests::fstat(SftpSession& session, Task& task) {
+  struct stat facts;
+  if (task.file->descriptor && ::fstat(task.file->descriptor->get(), &facts) == 0)
+    return answer_attributes(session, task.id, attributes_of(facts));
+  ask<Attributes>(session, task.id, StatHandle{task.file->broker_handle}, {task.file},
+                  [&session, id = task.id](Attributes&& found, std::vector<UniqueFd>&&) {
+                    answer_attributes(session, id, found.attributes);
+                  });
+}
+
+void SftpRequests::setstat(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  std::string path = take_path(reader);
+  const AttributeChange change = read_attributes(reader);
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_done(session, task.id, ChangePath{std::move(path), true, change});
+}
+
+void SftpRequests::fsetstat(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  const AttributeChange change = read_attributes(reader);
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_done(session, task.id, ChangeHandle{task.file->broker_handle, change}, {task.file});
+}
+
+void SftpRequests::opendir(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  std::string path = take_path(reader);
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  auto grant = HandleGrant::take(session.budget_);
+  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+  ask<DirectoryOpened>(session, task.id, OpenDirectory{path}, {},
+                       [&session, id = task.id, path, grant](DirectoryOpened&& opened, std::vector<UniqueFd>&&) {
+                         SftpFile folder;
+                         folder.kind = FileKind::directory;
+                         folder.broker_handle = opened.handle;
+                         folder.path = path;
+                         folder.grant = grant;
+                         answer_handle(session, id, std::move(folder));
+                       });
+}
+
+void SftpRequests::readdir(SftpSession& session, Task& task) {
+  if (task.file->kind != FileKind::directory)
+    return session.answer(task.id, SftpStatus::failure, "Not a directory's handle");
+  read_names(session, task.id, *task.file);
+}
+
+void SftpRequests::read_names(SftpSession& session, uint32_t id, SftpFile& file) {
+  if (!file.ahead.empty()) return answer_entries(session, id, file);
+  if (file.last) return session.answer(id, SftpStatus::eof, "End of directory");
+  ask<Entries>(session, id, ReadDirectory{file.broker_handle, kEntriesAtOnce}, {&file},
+               [&session, id, &file](Entries&& got, std::vector<UniqueFd>&&) {
+                 std::move(got.entries.begin(), got.entries.end(), std::back_inserter(file.ahead));
+                 file.last = got.last;
+                 read_names(session, id, file);
+               });
+}
+
+void SftpRequests::answer_entries(SftpSession& session, uint32_t id, SftpFile& file) {
+  const int64_t now = ::time(nullptr);
+  WireWriter names;
+  uint32_t count = 0;
+  while (!file.ahead.empty() && names.size() < kMaxSftpNames) {
+    const DirectoryEntry& entry = file.ahead.front();
+    names.string(entry.name).string(long_name(entry, now));
+    write_attributes(names, entry.attributes);
+    file.ahead.pop_front();
+    ++count;
+  }
+  session.answer(packet_of(SftpType::name, id, WireWriter().u32(count).raw(names.view()).view()));
+}
+
+void SftpRequests::remove(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  RemoveFile request{take_path(reader)};
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_done(session, task.id, std::move(request));
+}
+
+void SftpRequests::mkdir(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  std::string path = take_path(reader);
+  const AttributeChange wanted = read_attributes(reader);
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_done(session, task.id, MakeDirectory{std::move(path), wanted.mode.value_or(0777)});
+}
+
+void SftpRequests::rmdir(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  RemoveDirectory request{take_path(reader)};
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_done(session, task.id, std::move(request));
+}
+
+void SftpRequests::answer_name(SftpSession& session, uint32_t id, std::string_view path) {
+  // Attributes without any: section 6.11 calls them dummies.
+  session.answer(packet_of(SftpType::name, id, WireWriter().u32(1).string(path).string(path).u32(0).view()));
+}
+
+void SftpRequests::realpath(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  ResolvePath request{take_path(reader)};
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_name(session, task.id, std::move(request));
+}
+
+void SftpRequests::rename(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  RenameFile request{take_path(reader), take_path(reader)};
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_done(session, task.id, std::move(request));
+}
+
+void SftpRequests::readlink(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  ReadSymlink request{take_path(reader)};
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_name(session, task.id, std::move(request));
+}
+
+// The target comes first, as OpenSSH has it and all clients do since, against section 6.10.
+void SftpRequests::symlink(SftpSession& session, Task& task) {
+  WireReader reader(task.body);
+  MakeSymlink request{take_path(reader), take_path(reader)};
+  if (!reader.ok()) return refuse_malformed(session, task.id);
+  ask_done(session, task.id, std::move(request));
+}
+
+}  // namespace sluice

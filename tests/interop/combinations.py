@@ -1,0 +1,53 @@
+"""What can be combined: the names that we know, and which of their combinations a test run tries."""
+import itertools
+import os
+import shutil
+import subprocess
+
+FULL = bool(os.environ.get("SLUICE_TEST_FULL"))
+
+KEX = ["mlkem768x25519-sha256", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com", "curve25519-sha256",
+       "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521",
+       "diffie-hellman-group14-sha256", "diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512",
+       "diffie-hellman-group-exchange-sha256", "diffie-hellman-group14-sha1", "diffie-hellman-group1-sha1",
+       "diffie-hellman-group-exchange-sha1"]
+HOST_KEYS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-256", "rsa-sha2-512"]
+AEADS = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "chacha20-poly1305@openssh.com"]
+CIPHERS = AEADS + ["aes128-ctr", "aes192-ctr", "aes256-ctr", "aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"]
+MACS = ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha1-etm@openssh.com", "hmac-sha2-256",
+        "hmac-sha2-512", "hmac-sha1", "hmac-sha1-96", "hmac-md5", "hmac-md5-96"]
+SUITES = [(c, "hmac-sha2-256") for c in AEADS] + [(c, m) for c in CIPHERS if c not in AEADS for m in MACS]
+
+
+def combinations(kex, host_keys, suites):
+    """All in full; else every kex with every host key in turn, and every suite once."""
+    if FULL:
+        return list(itertools.product(kex, host_keys, suites))
+    longest = max(len(kex), len(host_keys), len(suites))
+    return [(kex[i % len(kex)], host_keys[i % len(host_keys)], suites[i % len(suites)]) for i in range(longest)]
+
+
+def pairwise(kex, host_keys, suites):
+    """All in full; else rows in which every two values of kex, host key, cipher and MAC meet that can meet at all."""
+    rows = list(itertools.product(kex, host_keys, suites))
+    if FULL:
+        return rows
+    pairs = {row: set(itertools.combinations(enumerate((row[0], row[1], *row[2])), 2)) for row in rows}
+    missing = set().union(*pairs.values())
+    chosen = []
+    while missing:
+        # The greediest row; the first of equals, so that every run tries the same.
+        best = max(rows, key=lambda row: len(pairs[row] & missing))
+        missing -= pairs[best]
+        chosen.append(best)
+    return chosen
+
+
+def ask(program, query):
+    if shutil.which(program) is None:
+        return []
+    return subprocess.run([program, "-Q", query], capture_output=True, text=True).stdout.split()
+
+
+def known(ours, theirs):
+    return [name for name in ours if name in theirs]
