@@ -21,7 +21,7 @@ from ssh_servers import USER, Sluiced, free_port, make_key  # noqa: E402
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 TIMEOUT = 120
 DATA = os.urandom(8 << 20)
-ALL = [f"ssh server port-forwarding {word}" for word in ("local", "remote", "unix-local", "unix-remote")]
+ALL = [f"ssh server port-forwarding {word}" for word in ("local", "remote", "unix-local", "unix-remote", "agent")]
 CIPHERS = [["-c", "aes128-gcm@openssh.com"], ["-c", "chacha20-poly1305@openssh.com", "-o", "RekeyLimit=1M"],
            ["-c", "aes256-ctr", "-o", "MACs=hmac-sha2-512-etm@openssh.com"]]
 
@@ -90,6 +90,14 @@ def connect(where):
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
+
+
+def goes(path):
+    """Soon after who made it."""
+    deadline = time.monotonic() + TIMEOUT
+    while os.path.exists(path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not os.path.exists(path)
 
 
 def ssh(server, *options):
@@ -193,10 +201,7 @@ def test_sockets_in_the_file_system_are_reached_both_ways(server, tmp_path):
             exchange(connect(tmp_path / "local"))
             exchange(connect(tmp_path / "remote"))
             assert (tmp_path / "remote").stat().st_mode & 0o777 == 0o600
-        deadline = time.monotonic() + TIMEOUT
-        while (tmp_path / "remote").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not (tmp_path / "remote").exists()
+        assert goes(tmp_path / "remote")
 
 
 def test_the_clients_agent_is_asked_from_the_far_side(server, tmp_path):
@@ -213,7 +218,7 @@ def test_the_clients_agent_is_asked_from_the_far_side(server, tmp_path):
         assert done.stdout.startswith(listed), done.stderr
         socket_line = done.stdout[len(listed):].decode().split()
         assert socket_line[0].startswith("srw-------")
-        assert not os.path.exists(socket_line[-1])
+        assert goes(socket_line[-1])
         # Without -A there is none.
         done = subprocess.run([*ssh(server), "echo [$SSH_AUTH_SOCK]"], capture_output=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
         assert done.stdout == b"[]\n"
@@ -241,6 +246,8 @@ def test_all_is_refused_where_it_is_off(tmp_path, target):
             done = subprocess.run(ssh(server, "-N", *option), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
             assert done.returncode == 255, option
         assert not (tmp_path / "sock").exists()
+        done = subprocess.run(["ssh", "-A", *ssh(server)[1:], "echo [$SSH_AUTH_SOCK]"], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
+        assert done.stdout == b"[]\n"
         port = free_port()
         with running(ssh(server, "-N", "-L", f"{port}:127.0.0.1:{target}")):
             peer = connect(port)
