@@ -14,6 +14,8 @@ namespace {
 
 // Lines for the log: a client that listens and cancels without end must not fill it.
 constexpr size_t kMaxLines = 64;
+// As long as a host's name may be, or longer than a socket's path: it is repeated in each open.
+constexpr size_t kMaxName = 1024;
 
 struct Origin {
   std::string address = "unknown";
@@ -65,7 +67,8 @@ void RemoteListeners::listen_unix(uint32_t request, Bytes extra) {
 }
 
 void RemoteListeners::listen(uint32_t request, Listener wanted, BrokerRequest asked) {
-  if (listeners_.size() >= connection_.settings().listeners) return connection_.answer_global(request, false);
+  const bool full = listeners_.size() >= connection_.settings().listeners;
+  if (full || wanted.name.size() > kMaxName) return connection_.answer_global(request, false);
   const Place place = listeners_.insert(listeners_.end(), std::move(wanted));
   connection_.broker().ask(caller_, std::move(asked), [this, request, place](BrokerReceived&& received) {
     take(request, place, std::move(received));

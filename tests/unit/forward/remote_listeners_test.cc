@@ -1,6 +1,7 @@
 // Listening on the server for a client.
 #include "services/forward/remote_listeners.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -177,6 +178,8 @@ TEST_F(RemoteForward, refuses_requests_that_are_cut_short_or_out_of_range) {
     EXPECT_FALSE(world.ask_global(name, WireWriter().string(std::string(300, 'p')).view()));
     EXPECT_FALSE(world.ask_global(name, WireWriter().string(std::string_view("a\0b", 3)).view()));
   }
+  // It would be repeated in every open.
+  EXPECT_FALSE(world.ask_global("tcpip-forward", tcp_extra(std::string(64000, 'h'), 0)));
   EXPECT_EQ(listeners(), 0u);
 }
 
