@@ -2,7 +2,7 @@
 import os
 
 import pytest
-from shell_world import CIPHERS, REKEY, USER, dbclient, putty, run, scp, server  # noqa: F401
+from shell_world import BULK_TIMEOUT, CIPHERS, REKEY, USER, dbclient, putty, run, scp, server  # noqa: F401
 
 HOST = f"{USER}@127.0.0.1"
 MODES = {"legacy": ["-O"], "sftp": ["-s"]}
@@ -62,9 +62,9 @@ def test_a_sparse_file_of_more_than_four_gigabytes_arrives_whole(server, tmp_pat
         file.seek(size - 5)
         file.write(b"ended")
     # Not to a disk: what arrives has no holes.
-    done = run([*scp(server, "-O", "-q", "-c", "aes128-gcm@openssh.com"), f"{HOST}:{tmp_path}/sparse", "/dev/null"])
+    done = run([*scp(server, "-O", "-q", "-c", "aes128-gcm@openssh.com"), f"{HOST}:{tmp_path}/sparse", "/dev/null"], timeout=BULK_TIMEOUT)
     assert done.returncode == 0, done.stderr
-    done = run([*scp(server, "-O", "-q", "-c", "aes128-gcm@openssh.com"), tmp_path / "sparse", f"{HOST}:/dev/null"])
+    done = run([*scp(server, "-O", "-q", "-c", "aes128-gcm@openssh.com"), tmp_path / "sparse", f"{HOST}:/dev/null"], timeout=BULK_TIMEOUT)
     assert done.returncode == 0, done.stderr
 
 
