@@ -91,7 +91,12 @@ ControlLoop::ControlLoop(const std::vector<ControlPort*>& ports, WorkPool& pool)
   SLUICE_CHECK(epoll_ >= 0 && stop_wake_ >= 0 && !ports.empty());
   for (ControlPort* port : ports) {
     workers_.push_back({port});
-    watch(port->event_descriptor(), [port] { port->clear_event_wake(); });
+    watch(port->event_descriptor(), [] {});
+    // Edges: its count is never read.
+    epoll_event edges{};
+    edges.events = EPOLLIN | EPOLLET;
+    edges.data.fd = port->event_descriptor();
+    SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_MOD, edges.data.fd, &edges) == 0);
   }
   watch(pool_.finished_descriptor(), [this] { pool_.run_finished(); });
   watch(stop_wake_, [] {});

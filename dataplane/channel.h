@@ -117,13 +117,15 @@ class Service {
 class ChannelHost {
  public:
   virtual ~ChannelHost() = default;
-  // Opens a channel towards the peer. False: there are too many.
+  // Opens a channel towards the peer. False: there are too many, or what is said of it is too long for a message.
   virtual bool open(std::string_view type, Bytes extra, std::unique_ptr<Service> service) = 0;
   virtual void tell_control(SinkNote&& note) = 0;
   virtual bool watch(int descriptor, Watcher& watcher) = 0;
   virtual void unwatch(int descriptor) = 0;
   virtual void fail(ErrorCode error) = 0;
   virtual size_t channels() const = 0;
+  // Another turn soon, though nothing of the connection moves.
+  virtual void ask_turn() {}
 };
 
 struct OpenRefusal {

@@ -15,6 +15,8 @@ namespace {
 // less than what it could send.
 constexpr uint64_t kQuickNs = 250'000'000;
 constexpr uint32_t kStderrType = 1;
+// Of the words in a refusal, which may quote what the peer said.
+constexpr size_t kMostReason = 1024;
 
 }  // namespace
 
@@ -127,7 +129,7 @@ void ChannelTable::Entry::refuse(OpenFailure reason, std::string_view text) {
                    .u8(kMsgChannelOpenFailure)
                    .u32(peer_)
                    .u32(static_cast<uint32_t>(reason))
-                   .string(text)
+                   .string(text.substr(0, kMostReason))
                    .string("")
                    .take());
 }

@@ -166,7 +166,8 @@ void ChannelTable::take_open(Bytes payload) {
 }
 
 bool ChannelTable::open(std::string_view type, Bytes extra, std::unique_ptr<Service> service) {
-  if (open_ >= limits_.channels || failed_) return false;
+  const bool fits = type.size() + extra.size() <= kMaxChannelPacket;
+  if (open_ >= limits_.channels || failed_ || !fits) return false;
   const uint32_t number = free_number();
   entries_[number] = std::make_unique<Entry>(*this, number, Entry::State::asked, limits_);
   ++open_;

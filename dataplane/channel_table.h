@@ -87,6 +87,7 @@ class ChannelTable final : public ConnectionSink, private ChannelHost {
   void unwatch(int descriptor) override { sender_->unwatch(descriptor); }
   void fail(ErrorCode error) override;
   size_t channels() const override { return open_; }
+  void ask_turn() override { sender_->ask_turn(); }
 
   ChannelLimits limits_;
   ChannelSender* sender_ = nullptr;

@@ -22,11 +22,6 @@ PortCommand command_for(PortCommand::Kind kind, SessionId session) {
   return command;
 }
 
-void clear(int descriptor) {
-  uint64_t count;
-  [[maybe_unused]] const ssize_t n = ::read(descriptor, &count, sizeof count);
-}
-
 }  // namespace
 
 ControlPort::ControlPort(const DriverSet& drivers)
@@ -134,7 +129,5 @@ void ControlPort::wake_control_for_events() {
 }
 
 void ControlPort::wake_worker() const { wake(down_wake_); }
-void ControlPort::clear_event_wake() const { clear(up_wake_); }
-void ControlPort::clear_command_wake() const { clear(down_wake_); }
 
 }  // namespace sluice

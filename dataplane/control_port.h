@@ -103,7 +103,6 @@ class ControlPort {
   void control_woke() { control_asleep_.store(false, std::memory_order_relaxed); }
   // Readable when there are events for a control that sleeps.
   int event_descriptor() const { return up_wake_; }
-  void clear_event_wake() const;
 
   // --- the worker's side
   std::optional<PortCommand> next_command() { return down_.pop(); }
@@ -113,7 +112,6 @@ class ControlPort {
   bool worker_may_sleep() { return may_sleep(worker_asleep_, down_); }
   void worker_woke() { worker_asleep_.store(false, std::memory_order_relaxed); }
   int command_descriptor() const { return down_wake_; }
-  void clear_command_wake() const;
   void wake_worker() const;
 
  private:

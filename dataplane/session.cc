@@ -76,11 +76,14 @@ void Session::take_command(PortCommand&& command) {
   }
 }
 
-void Session::receive(ControlPort& port, Dispatch& dispatch) {
+void Session::receive() {
   const size_t before = transport_->available();
   const bool was_ended = transport_->ended();
   transport_->receive();
   moved_ |= transport_->available() != before || transport_->ended() != was_ended;
+}
+
+void Session::frame(ControlPort& port, Dispatch& dispatch) {
   if (error_ || closing_) return receive_.hand_over(dispatch);
   if (!records_) read_lines(port);
   if (records_) receive_.frame(dispatch);
@@ -230,8 +233,7 @@ std::optional<Draft> Session::reserve(size_t payload_bytes) {
 
 void Session::ask_rekey_policy(ControlPort& port, uint64_t now_ns) {
   // While keys are turning the old ones say nothing new, and what they ask for would be asked of an exchange under way.
-  const bool turning = kex_gate_ || peer_in_kex_ || newkeys_expected_ || receive_.parked() || send_.has_next_epoch();
-  if (told_due_ || turning || error_ || closing_) return;
+  if (told_due_ || turning() || send_.has_next_epoch() || error_ || closing_) return;
   if (rekey_due(limits_, now_ns)) {
     told_due_ = post(port, PortEvent::Kind::rekey_due);
   } else if (!told_soon_ && rekey_due(soon_, now_ns)) {
@@ -283,6 +285,13 @@ void Session::cut(ErrorCode error) {
 bool Session::hand_over(Dispatch& dispatch) {
   receive_.hand_over(dispatch);
   return receive_.has_unstaged();
+}
+
+void Session::give_memory_back() {
+  if (busy() || in_flight()) return;
+  receive_.give_memory_back();
+  send_.give_memory_back();
+  transport_->give_memory_back();
 }
 
 bool Session::busy() const {

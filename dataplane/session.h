@@ -32,11 +32,14 @@ class Session final : private ChannelSender {
   void take_command(PortCommand&& command);
 
   // The steps of a worker's turn, each for all its sessions before the next.
-  void receive(ControlPort& port, Dispatch& dispatch);
+  void receive();
+  void frame(ControlPort& port, Dispatch& dispatch);
   void deliver(ControlPort& port);
   void send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns);
   void commit(ControlPort& port);
 
+  // For a session that has been idle for a while: what it would hold in memory for nothing.
+  void give_memory_back();
   // Whether anything has moved since this was last asked.
   bool take_moved() { return std::exchange(moved_, false); }
   // By its age alone, without a turn, this session has something to do.
@@ -47,6 +50,8 @@ class Session final : private ChannelSender {
   bool hand_over(Dispatch& dispatch);
   bool busy() const;
   bool has_channels() const { return sink_ != nullptr; }
+  // Keys are being exchanged: what comes next is control's or the peer's, a round trip away.
+  bool turning() const { return kex_gate_ || peer_in_kex_ || newkeys_expected_ || receive_.parked(); }
   // Records are with a device: only polling brings them back.
   bool in_flight() const { return receive_.in_flight() > 0 || send_.in_flight() > 0; }
 

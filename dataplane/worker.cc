@@ -1,7 +1,6 @@
 // The loop, and what it waits for.
 #include "dataplane/worker.h"
 
-#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -14,6 +13,8 @@ namespace {
 
 // After the last work: cheaper than two system calls and a wake-up while data flows, nothing when idle.
 constexpr uint64_t kSpinNs = 50'000;
+// So often in a row has a session moved soon again before it is worth spinning for: a stream, not a message.
+constexpr int kHot = 8;
 // While some sessions are busy the others' descriptors are looked at this often.
 constexpr uint64_t kLookNs = 20'000;
 // Sessions' ages are looked at this often.
@@ -33,7 +34,8 @@ uint64_t watch_tag(uint32_t index, uint32_t generation) {
 Worker::Worker(const DriverSet& drivers) : dispatch_(drivers), port_(drivers), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   SLUICE_CHECK(epoll_ >= 0);
   epoll_event event{};
-  event.events = EPOLLIN;
+  // Edges: its count is never read.
+  event.events = EPOLLIN | EPOLLET;
   event.data.u64 = 0;
   SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, port_.command_descriptor(), &event) == 0);
 }
@@ -54,7 +56,7 @@ Worker::~Worker() {
 
 void Worker::run() {
   while (!stopping_.load(std::memory_order_relaxed)) {
-    const bool moved = turn();
+    turn();
     const uint64_t now = monotonic_clock().now_ns();
     rest(now);
     if (now - swept_ns_ > kSweepNs) wake_due(now);
@@ -63,8 +65,6 @@ void Worker::run() {
         look(0);
         revive_stalled();
       }
-      // Where threads are more than cores, what this worker spins for may be waiting for this very core.
-      if (!moved) ::sched_yield();
     } else if (port_.worker_may_sleep()) {
       look(stalled_.empty() ? kIdleWaitMs : kStalledWaitMs);
       port_.worker_woke();
@@ -106,7 +106,7 @@ void Worker::adopt(PortCommand&& command) {
 void Worker::activate(Member& member) {
   if (member.active) return;
   member.active = true;
-  member.moved_ns = monotonic_clock().now_ns();
+  member.lean = false;
   active_.push_back(&member);
 }
 
@@ -117,7 +117,10 @@ void Worker::activate(SessionId session) {
 
 bool Worker::turn() {
   bool moved = take_commands();
-  for (Member* member : active_) member->session->receive(port_, dispatch_);
+  for (Member* member : active_) {
+    if (std::exchange(member->readable, false) || polls(*member)) member->session->receive();
+    member->session->frame(port_, dispatch_);
+  }
   dispatch_.submit();
   moved |= dispatch_.poll() > 0;
   const uint64_t now = turned_ns_ = monotonic_clock().now_ns();
@@ -133,6 +136,7 @@ bool Worker::turn() {
   for (size_t i = 0; i < active_.size();) {
     Member& member = *active_[i];
     if (member.session->take_moved()) {
+      member.heat = now - member.moved_ns <= 2 * kSpinNs ? std::min(member.heat + 1, kHot) : 0;
       member.moved_ns = now;
       moved = true;
     }
@@ -157,16 +161,23 @@ bool Worker::drop_if_over(Member& member, uint64_t now) {
   return true;
 }
 
+// Without a descriptor nothing but turns can find out what came.
+bool Worker::is_blind(const Member& member) { return member.session->transport().descriptor() < 0; }
+
+// Before its channels are open and while keys are exchanged the next message is a round trip away. Spinning for it
+// costs more than it, and control's thread may be waiting for this very core.
+bool Worker::polls(const Member& member) {
+  const Session& session = *member.session;
+  return is_blind(member) || (member.heat == kHot && session.has_channels() && !session.turning());
+}
+
 void Worker::rest(uint64_t now) {
   for (size_t i = 0; i < active_.size();) {
     Member& member = *active_[i];
-    // Without a descriptor nothing but turns can find out what came.
-    const bool blind = member.session->transport().descriptor() < 0;
     // However long the last turn took: who moved in it may have more to do, and nothing else would wake it.
     const bool moved = member.moved_ns == turned_ns_;
-    // Before its channels are open a peer's next message is a round trip away, and spinning would cost more than it.
-    const bool spins = member.session->has_channels() && now - member.moved_ns <= kSpinNs;
-    if (blind || moved || spins || member.session->in_flight()) {
+    const bool spins = polls(member) && now - member.moved_ns <= kSpinNs;
+    if (is_blind(member) || moved || spins || member.session->in_flight()) {
       ++i;
       continue;
     }
@@ -184,14 +195,25 @@ void Worker::rest(uint64_t now) {
 // To the front: what they wait for is what the others took before them.
 void Worker::revive_stalled() {
   const auto others = static_cast<std::ptrdiff_t>(active_.size());
-  for (const SessionId id : std::exchange(stalled_, {})) activate(id);
+  for (const SessionId id : std::exchange(stalled_, {})) {
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end()) continue;
+    found->second.readable = true;
+    activate(found->second);
+  }
   std::rotate(active_.begin(), active_.begin() + others, active_.end());
 }
 
 void Worker::wake_due(uint64_t now) {
   swept_ns_ = now;
   for (auto& [id, member] : sessions_) {
-    if (!member.active && member.session->due(now)) activate(member);
+    if (member.active) continue;
+    if (member.session->due(now)) {
+      activate(member);
+    } else if (!member.lean && now - member.moved_ns > kSweepNs) {
+      member.lean = true;
+      member.session->give_memory_back();
+    }
   }
 }
 
@@ -215,10 +237,12 @@ void Worker::look(int wait_ms) {
   looked_ns_ = monotonic_clock().now_ns();
   for (int i = 0; i < n; ++i) {
     const epoll_event& event = events[static_cast<size_t>(i)];
-    if (event.data.u64 == 0) {
-      port_.clear_command_wake();
-    } else if ((event.data.u64 & kWatchBit) == 0) {
-      activate(event.data.u64);
+    if (event.data.u64 == 0) continue;
+    if ((event.data.u64 & kWatchBit) == 0) {
+      const auto found = sessions_.find(event.data.u64);
+      if (found == sessions_.end()) continue;
+      found->second.readable = true;
+      activate(found->second);
     } else {
       // One handler may have ended the watch of another that is in the same list.
       const Watch watch = watches_[static_cast<uint32_t>(event.data.u64)];

@@ -39,8 +39,11 @@ class Worker final : public WatchList {
   struct Member {
     std::unique_ptr<Session> session;
     uint64_t moved_ns = 0;
+    int heat = 0;          // times in a row that it moved soon again, up to kHot
     uint32_t watched = 0;  // epoll's event bits
     bool active = false;
+    bool readable = false;  // there may be bytes to receive, or the end
+    bool lean = false;      // gave its memory back since it was last active
   };
   struct Watch {
     Watcher* watcher = nullptr;
@@ -50,6 +53,9 @@ class Worker final : public WatchList {
 
   bool take_commands();
   void adopt(PortCommand&& command);
+  static bool is_blind(const Member& member);
+  // Looks for bytes in every turn instead of being told.
+  static bool polls(const Member& member);
   void activate(Member& member);
   void activate(SessionId session);
   // Those that did not move for a while leave the turn.

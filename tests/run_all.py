@@ -16,7 +16,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILDS = ["build", "build-asan", "build-tsan"]
 # Programs with threads of their own, the only ones that ThreadSanitizer has something to say about.
-THREADED = {"base", "client", "storm", "rekey_storm", "offload", "transport", "auth", "monitor"}
+THREADED = {"base", "client", "storm", "rekey_storm", "offload", "transport", "auth", "monitor", "broker"}
 FULL_ENVIRONMENT = {"SLUICE_TEST_FULL": "1"}
 
 

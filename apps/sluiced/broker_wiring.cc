@@ -53,9 +53,11 @@ std::vector<ForwardRule> rules_of(const std::vector<ForwardTarget>& targets) {
   return rules;
 }
 
-// What the key's options allow, where they say anything, and else the configuration.
-std::vector<ForwardRule> narrower(const std::vector<ForwardTarget>& permit, const std::vector<ForwardTarget>& config) {
-  return rules_of(permit.empty() ? config : permit);
+// What the configuration and the key's options both allow. False: nothing.
+bool narrow_to(std::vector<ForwardRule>& rules, const std::vector<ForwardTarget>& config,
+               const std::vector<ForwardTarget>& permit) {
+  rules = rules_of(config);
+  return narrow_rules(rules, rules_of(permit));
 }
 
 std::vector<uint32_t> groups_of(const std::string& name, gid_t gid) {
@@ -146,8 +148,9 @@ LinkPolicy link_policy_for(const Permit& permit, const ServerConfig& config) {
   policy.connect_unix = forwarding.unix_local && permit.port_forwarding;
   policy.listen_unix = forwarding.unix_remote && permit.port_forwarding;
   policy.agent = forwarding.agent && permit.agent_forwarding;
-  policy.permit_open = narrower(permit.permit_open, forwarding.permit_open);
-  policy.permit_listen = narrower(permit.permit_listen, forwarding.permit_listen);
+  if (!narrow_to(policy.permit_open, forwarding.permit_open, permit.permit_open)) policy.connect_tcp = false;
+  if (!narrow_to(policy.permit_listen, forwarding.permit_listen, permit.permit_listen)) policy.listen_tcp = false;
+  policy.take_internal_sftp();
   return policy;
 }
 

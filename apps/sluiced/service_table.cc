@@ -1,6 +1,8 @@
 // The table, filled once.
 #include "apps/sluiced/service_table.h"
 
+#include "services/forward/forwarding.h"
+#include "services/scp/scp_service.h"
 #include "services/sftp/sftp_service.h"
 #include "services/shell/session_service.h"
 
@@ -11,6 +13,8 @@ ServiceMakers make_table() {
   ServiceMakers makers;
   makers.channels["session"] = open_session_channel;
   makers.sftp = make_sftp_service;
+  makers.scp = make_scp_service;
+  add_forwarding(makers);
   return makers;
 }
 

@@ -16,6 +16,7 @@ BrokerSession::~BrokerSession() {
 void BrokerSession::ask(const BrokerCaller& caller, BrokerRequest request, Then then) {
   const bool serve = refusal_.empty() && waiting_.size() < kMaxWaitingRequests;
   (serve ? waiting_ : unserved_).push_back({&caller, std::move(request), std::move(then)});
+  if (!serve) host_.ask_turn();
   if (!asked_) {
     asked_ = true;
     SinkNote note;
@@ -75,6 +76,8 @@ void BrokerSession::send_waiting() {
     waiting_.pop_front();
   }
   if (client_->wants_write()) client_->flush();
+  // Answered in the next turn, of which nothing else may tell.
+  if (client_->answers_itself()) host_.ask_turn();
 }
 
 void BrokerSession::on_ready(uint32_t) {

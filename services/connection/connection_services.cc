@@ -40,6 +40,11 @@ void ConnectionServices::on_note(SinkNote&& note) {
   }
 }
 
+void ConnectionServices::on_turn() {
+  broker_->on_turn();
+  for (const auto& [name, part] : parts_) part->on_turn();
+}
+
 void ConnectionServices::answer_global(uint32_t id, bool success, Bytes extra) {
   SinkNote note;
   note.kind = static_cast<uint32_t>(success ? ConnectionNote::global_success : ConnectionNote::global_failure);

@@ -33,6 +33,8 @@ struct ServiceMakers {
 class ConnectionPart {
  public:
   virtual ~ConnectionPart() = default;
+  // Each turn, before those of the channels.
+  virtual void on_turn() {}
 };
 
 class ConnectionServices final : public ChannelOpener {
@@ -43,7 +45,7 @@ class ConnectionServices final : public ChannelOpener {
   void attach(ChannelHost& host) override;
   OpenDecision open(std::string_view type, Bytes extra) override;
   void on_note(SinkNote&& note) override;
-  void on_turn() override { broker_->on_turn(); }
+  void on_turn() override;
 
   ChannelHost& host() { return *host_; }
   BrokerSession& broker() { return *broker_; }

@@ -29,7 +29,9 @@ SftpSession::Served SftpSession::serve_reads(DraftStream& stream) {
   if (file.kind == FileKind::disk && !file.cached_reads) return read_in_pool();
   size_t count = 0;
   size_t bytes = 0;
-  for (uint64_t next = first.offset; count < std::min(tasks_.size(), kMaxInRun); ++count) {
+  // Under a cap one by one, or a run would go far into debt.
+  const size_t most = std::min(tasks_.size(), budget_.capped() ? 1 : kMaxInRun);
+  for (uint64_t next = first.offset; count < most; ++count) {
     const Task& task = tasks_[count];
     if (task.request != first.request || task.file != first.file || task.offset != next) break;
     if (count > 0 && bytes + task.length > kMaxRun) break;

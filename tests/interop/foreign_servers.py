@@ -72,7 +72,7 @@ def wrapped(folder, home, pam=False):
 class InetdServer:
     def __init__(self, command, environment, log):
         self.command, self.environment, self.log = command, environment, log
-        self.children = []
+        self.children, self.numbers = [], set()
 
     def __enter__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -92,6 +92,7 @@ class InetdServer:
             with connection, open(self.log, "wb") as log:
                 self.children.append(subprocess.Popen(self.command, env=self.environment, stdin=connection,
                                                       stdout=connection, stderr=log))
+                self.numbers.add(str(self.children[-1].pid))
 
     def __exit__(self, *_):
         self.listener.shutdown(socket.SHUT_RDWR)
@@ -103,6 +104,10 @@ class InetdServer:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+        # pam_wrapper cleans up in processes that end by exit() alone, and sshd does not.
+        for mark in pathlib.Path("/tmp").glob("pam.?/pid"):
+            if mark.read_text().strip() in self.numbers:
+                shutil.rmtree(mark.parent)
 
 
 def sshd(keys, folder, extra="", lists=(), pam=True):

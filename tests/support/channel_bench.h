@@ -14,7 +14,7 @@
 namespace sluice::test {
 
 // Places that are plain memory.
-class MemorySender final : public ChannelSender {
+class MemorySender : public ChannelSender {
  public:
   std::optional<Draft> reserve(size_t payload_bytes) override;
   void finish(const Draft& draft, size_t payload_bytes) override;

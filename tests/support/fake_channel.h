@@ -36,6 +36,7 @@ class FakeHost final : public ChannelHost {
   void unwatch(int descriptor) override;
   void fail(ErrorCode error) override { failed = error; }
   size_t channels() const override { return opened.size(); }
+  void ask_turn() override { asked_turn = true; }
 
   // Tells watchers what is ready, waiting at most so long for something. True when anything was.
   bool poll(int wait_ms);
@@ -43,6 +44,7 @@ class FakeHost final : public ChannelHost {
   std::vector<Opened> opened;
   std::deque<SinkNote> notes;
   std::optional<ErrorCode> failed;
+  bool asked_turn = false;
 
  private:
   int epoll_;

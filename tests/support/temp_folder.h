@@ -15,10 +15,8 @@ namespace sluice::test {
 
 class TempFolder {
  public:
-  TempFolder() {
-    char name[] = "/tmp/sluice-test-XXXXXX";
-    SLUICE_CHECK(::mkdtemp(name) != nullptr);
-    path_ = name;
+  explicit TempFolder(const std::string& parent = "/tmp") : path_(parent + "/sluice-test-XXXXXX") {
+    SLUICE_CHECK(::mkdtemp(path_.data()) != nullptr);
   }
   ~TempFolder() {
     std::error_code ignored;

@@ -360,6 +360,15 @@ TEST(ChannelTable, opens_channels_itself_and_says_later_what_was_said_too_early)
   EXPECT_EQ(bench.host->channels(), 2u);
 }
 
+TEST(ChannelTable, opens_nothing_that_does_not_fit_a_message) {
+  ChannelBench bench;
+  EXPECT_FALSE(bench.host->open("ours", std::vector<uint8_t>(kMaxChannelPacket), nullptr));
+  bench.give(open_message("pending", 3, 10, 10));
+  bench.channel().refuse(OpenFailure::connect_failed, std::string(100000, 'x'));
+  EXPECT_EQ(bench.turn_lines(), Lines({"refuse 3 2"}));
+  EXPECT_EQ(bench.host->channels(), 0u);
+}
+
 TEST(ChannelTable, lets_a_pending_open_be_confirmed_refused_or_closed) {
   ChannelBench bench;
   for (uint32_t peer : {10u, 11u, 12u}) bench.give(open_message("pending", peer, 100, 100));

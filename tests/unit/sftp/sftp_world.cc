@@ -17,8 +17,8 @@ SftpStatus SftpAnswer::status() const {
   return SftpStatus(reader().u32());
 }
 
-SftpWorld::SftpWorld(const std::string& folder, SftpLimits settings, LinkPolicy policy)
-    : broker(own_identity(folder), policy) {
+SftpWorld::SftpWorld(const std::string& folder, SftpLimits settings, BrokerFixture::In in)
+    : broker(own_identity(folder), {}, in) {
   auto all = std::make_shared<ServiceSettings>();
   all->sftp = settings;
   LoginFacts login;
@@ -42,6 +42,19 @@ SftpWorld::~SftpWorld() {
 void SftpWorld::feed(Bytes bytes) {
   fed += bytes.size();
   std::vector<uint8_t> copy(bytes.begin(), bytes.end());
+  if (splits) {
+    for (size_t at = 0; at < copy.size();) {
+      std::vector<MutableBytes> pieces;
+      for (size_t count = 1 + splits->below(6); count > 0 && at < copy.size(); --count) {
+        const size_t n = std::min<size_t>(copy.size() - at, 1 + splits->below(splits->below(4) == 0 ? 60 : 60000));
+        pieces.push_back(MutableBytes(copy).subspan(at, n));
+        at += n;
+      }
+      service->on_data(pieces);
+      if (splits->below(3) == 0) turn();
+    }
+    return;
+  }
   const size_t step = cut == 0 ? std::max<size_t>(copy.size(), 1) : cut;
   for (size_t at = 0; at < copy.size(); at += step) {
     // Its own allocation: a byte too far shows.
@@ -66,20 +79,22 @@ void SftpWorld::init() {
 void SftpWorld::idle_for(int rounds) {
   for (int i = 0; i < rounds; ++i) {
     host.poll(1);
-    channel.room = room_each_turn;
-    connection->on_turn();
-    service->on_turn();
-    collect();
+    turn();
   }
+}
+
+void SftpWorld::turn() {
+  channel.room = room_each_turn;
+  channel.asked_turn = false;
+  if (before_turn) before_turn();
+  connection->on_turn();
+  service->on_turn();
+  collect();
 }
 
 bool SftpWorld::run_until(const std::function<bool()>& done) {
   for (int i = 0; i < kPatienceRounds; ++i) {
-    channel.room = room_each_turn;
-    channel.asked_turn = false;
-    connection->on_turn();
-    service->on_turn();
-    collect();
+    turn();
     if (done()) return true;
     host.poll(channel.asked_turn ? 0 : 20);
   }

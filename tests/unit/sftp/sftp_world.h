@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "base/wire.h"
 #include "services/sftp/sftp_protocol.h"
 #include "services/sftp/sftp_service.h"
@@ -30,7 +31,8 @@ struct SftpAnswer {
 class SftpWorld {
  public:
   // `folder`: where the broker's user is at home.
-  explicit SftpWorld(const std::string& folder, SftpLimits settings = {}, LinkPolicy policy = {});
+  explicit SftpWorld(const std::string& folder, SftpLimits settings = {},
+                     BrokerFixture::In in = BrokerFixture::In::thread);
   ~SftpWorld();
 
   // As bytes of the channel, cut by `cut` (0: in one piece).
@@ -51,8 +53,13 @@ class SftpWorld {
   // Takes what was sent apart.
   void collect();
   std::vector<std::string> log_lines();
+  void turn();
 
   size_t cut = 0;
+  // Instead: cut at random, several pieces at once.
+  CheapRandom* splits = nullptr;
+  // Before each turn: room and window.
+  std::function<void()> before_turn;
   size_t room_each_turn = 64;
   uint32_t next_id = 1000;
   size_t fed = 0;

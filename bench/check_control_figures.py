@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Measures the control plane's figures and prints each beside what is asked of it. Exit 1 when one is short.
+
+usage: bench/check_control_figures.py BUILD [--long]
+Rekeying and the CPU of a login by the benches of BUILD; with --long also the rekey storm of 1,000 sessions for 60 s and,
+as root where sshd is installed, the ratio to sshd. Quiet machine: what else runs on it is in every figure.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+SSHD_RATIO = 40
+
+
+def run(label, command, environment=None):
+    print(f"--- {label}", flush=True)
+    done = subprocess.run(command, env=dict(os.environ, **(environment or {})), capture_output=True, text=True)
+    print("\n".join(line for line in done.stdout.splitlines() if not line.startswith("round ")), flush=True)
+    if done.returncode != 0:
+        print(done.stderr, file=sys.stderr)
+    return done
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    bench = pathlib.Path(__file__).resolve().parent
+    short = []
+    login_server = build / "tests/e2e/login_server"
+    if run("rekeying", [build / "bench/rekey_bench"]).returncode != 0:
+        short.append("rekeying")
+    if run("a login", [build / "bench/handshake_bench", login_server]).returncode != 0:
+        short.append("a login")
+    if "--long" in sys.argv[2:]:
+        if run("rekey storm, 1,000 sessions", [build / "tests/sim/rekey_storm_test"], {"SLUICE_TEST_FULL": "1"}).returncode != 0:
+            short.append("rekey storm")
+        if os.geteuid() == 0 and os.path.exists("/usr/sbin/sshd"):
+            done = run("a login beside sshd's", [sys.executable, bench / "handshake_vs_openssh.py", build, "200"])
+            ratio = re.search(r"ratio (\d+)", done.stdout)
+            print(f"asked at least {SSHD_RATIO}")
+            if ratio is None or int(ratio[1]) < SSHD_RATIO:
+                short.append("a login beside sshd's")
+        else:
+            print("--- a login beside sshd's: left out, needs root and openssh-server")
+    print("short: " + ", ".join(short) if short else "all reached")
+    return 1 if short else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+// Opens that wait for a connection.
+#include "services/forward/direct_open.h"
+
+#include "base/wire.h"
+#include "services/forward/forward_state.h"
+
+namespace sluice {
+namespace {
+
+OpenFailure reason_of(BrokerFault fault) {
+  switch (fault) {
+    case BrokerFault::forbidden:
+    case BrokerFault::refused: return OpenFailure::administratively_prohibited;
+    case BrokerFault::too_many:
+    case BrokerFault::gone: return OpenFailure::resource_shortage;
+    default: return OpenFailure::connect_failed;
+  }
+}
+
+class DirectOpen final : public StreamService {
+ public:
+  DirectOpen(ForwardState& state, BrokerRequest request)
+      : StreamService(state.direct()), state_(state), request_(std::move(request)) {}
+  ~DirectOpen() override {
+    if (ticket_ != 0) state_.forget(ticket_);
+  }
+
+  void attach(Channel& channel) override {
+    StreamService::attach(channel);
+    ticket_ = state_.connect(std::move(request_), [this](BrokerReceived&& received) { take(std::move(received)); });
+  }
+
+ private:
+  void take(BrokerReceived&& received) {
+    ticket_ = 0;
+    if (std::holds_alternative<Connected>(received.answer) && !received.descriptors.empty()) {
+      channel().confirm();
+      return join(StreamEnds(std::move(received.descriptors[0])));
+    }
+    const auto* failure = std::get_if<Failure>(&received.answer);
+    channel().refuse(failure ? reason_of(failure->fault) : OpenFailure::connect_failed,
+                     failure ? std::string_view(failure->text) : "Not connected");
+  }
+
+  ForwardState& state_;
+  BrokerRequest request_;
+  uint64_t ticket_ = 0;
+};
+
+OpenDecision refusal(OpenFailure reason, std::string_view text) { return {nullptr, false, {reason, text}}; }
+
+OpenDecision pending(ConnectionServices& connection, BrokerRequest request) {
+  return {std::make_unique<DirectOpen>(connection.part<ForwardState>(), std::move(request)), true, {}};
+}
+
+}  // namespace
+
+OpenDecision open_direct_tcpip(ConnectionServices& connection, Bytes extra) {
+  if (!connection.settings().local_forwarding || !connection.login().port_forwarding) {
+    return refusal(OpenFailure::administratively_prohibited, "Port forwarding is off");
+  }
+  WireReader reader(extra);
+  const std::string_view host = reader.text();
+  const uint32_t port = reader.u32();
+  // Who connected at the client, in the client's words: nothing is decided by it.
+  reader.text();
+  reader.u32();
+  if (!reader.ok()) return refusal(OpenFailure::connect_failed, "Malformed request");
+  return pending(connection, ConnectTcp{std::string(host), port});
+}
+
+OpenDecision open_direct_streamlocal(ConnectionServices& connection, Bytes extra) {
+  if (!connection.settings().streamlocal_forwarding || !connection.login().port_forwarding) {
+    return refusal(OpenFailure::administratively_prohibited, "Forwarding to sockets is off");
+  }
+  WireReader reader(extra);
+  const std::string_view path = reader.text();
+  // Reserved.
+  reader.text();
+  reader.u32();
+  if (!reader.ok()) return refusal(OpenFailure::connect_failed, "Malformed request");
+  return pending(connection, ConnectUnix{std::string(path)});
+}
+
+}  // namespace sluice

@@ -1,0 +1,144 @@
+// Input that must wait is kept, bounded by the window; output waits in one string, bounded by what a client may cause.
+#include "services/scp/scp_peer.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include "base/clock.h"
+#include "base/wire.h"
+
+namespace sluice {
+
+ScpPeer::ScpPeer(ConnectionServices& connection, ScpCommand command)
+    : connection_(connection), command_(std::move(command)), expander_(connection), caller_(connection.broker()) {}
+
+void ScpPeer::attach(Channel& channel) {
+  channel_ = &channel;
+  expander_.expand(command_.paths, [this](std::optional<std::vector<std::string>> paths) {
+    if (paths) {
+      begin(std::move(*paths));
+    } else {
+      say_error("Argument list too long");
+      end();
+    }
+    wake();
+  });
+}
+
+void ScpPeer::on_data(std::span<const MutableBytes> pieces) {
+  size_t total = 0;
+  for (const MutableBytes& piece : pieces) total += piece.size();
+  size_t taken = ending_ ? total : 0;
+  if (!ending_ && kept_.empty() && waiting_.size() < kMaxScpWaiting) taken = take(pieces);
+  if (ending_) taken = total;
+  channel_->consumed(taken);
+  for (const MutableBytes& piece : pieces) {
+    const size_t gone = std::min(taken, piece.size());
+    kept_.append(piece.subspan(gone));
+    taken -= gone;
+  }
+}
+
+void ScpPeer::take_kept() {
+  while (!kept_.empty() && !ending_ && waiting_.size() < kMaxScpWaiting) {
+    std::array<iovec, 16> places;
+    std::array<MutableBytes, 16> pieces;
+    const size_t count = kept_.front(places);
+    for (size_t i = 0; i < count; ++i) pieces[i] = {static_cast<uint8_t*>(places[i].iov_base), places[i].iov_len};
+    const size_t taken = take({pieces.data(), count});
+    if (taken == 0) break;
+    kept_.drop(taken);
+    channel_->consumed(taken);
+  }
+  if (ending_) channel_->consumed(kept_.clear());
+  if (eof_received_ && kept_.empty() && !ending_) on_lost();
+}
+
+void ScpPeer::on_eof() {
+  eof_received_ = true;
+  take_kept();
+}
+
+void ScpPeer::on_close() {
+  ending_ = closed_ = true;
+  kept_.clear();
+  release();
+}
+
+void ScpPeer::wake() { channel_->ask_turn(); }
+
+void ScpPeer::on_turn() {
+  if (closed_) return;
+  flush();
+  take_kept();
+  flush();
+  if (!waiting_.empty()) return;
+  if (!ending_) send();
+  flush();
+  if (!ending_ || !waiting_.empty()) return;
+  closed_ = true;
+  release();
+  channel_->send_eof();
+  channel_->request("exit-status", false, WireWriter().u32(errors_ == 0 ? 0 : 1).view());
+  channel_->close();
+}
+
+void ScpPeer::flush() {
+  while (!waiting_.empty()) {
+    const auto draft = channel_->reserve(waiting_.size());
+    if (!draft) return;
+    std::memcpy(draft->data.data(), waiting_.data(), draft->data.size());
+    channel_->finish(*draft, draft->data.size());
+    waiting_.erase(0, draft->data.size());
+  }
+}
+
+void ScpPeer::say_error(std::string_view text) {
+  ++errors_;
+  waiting_.append("\1scp: ").append(printable(text)).append("\n");
+}
+
+void ScpPeer::end() { ending_ = true; }
+
+void ScpPeer::ask(BrokerRequest request, BrokerSession::Then then) {
+  connection_.broker().ask(caller_, std::move(request), [this, then = std::move(then)](BrokerReceived&& received) {
+    if (closed_) return give_back(received.answer);
+    then(std::move(received));
+    wake();
+  });
+}
+
+void ScpPeer::give_back(const BrokerAnswer& answer) {
+  if (const auto* file = std::get_if<FileOpened>(&answer)) connection_.broker().tell(CloseHandle{file->handle});
+  if (const auto* folder = std::get_if<DirectoryOpened>(&answer))
+    connection_.broker().tell(CloseHandle{folder->handle});
+}
+
+void ScpPeer::log_transfer(const ScpTransfer& transfer) {
+  if (!connection_.settings().sftp.transfer_log) return;
+  const auto quoted = [](std::string_view text) { return std::string("\"").append(printable(text)).append("\""); };
+  std::array<char, 96> figures{};
+  const bool put = transfer.operation == "put";
+  const double seconds = static_cast<double>(monotonic_clock().now_ns() - transfer.opened_ns) / 1e9;
+  std::snprintf(figures.data(), figures.size(), " %s %llu in %.3f s: ", put ? "written" : "read",
+                static_cast<unsigned long long>(transfer.bytes), seconds);
+  std::string line = "scp: user ";
+  line.append(quoted(connection_.login().user)).append(" from ").append(connection_.login().source).append(" ");
+  line.append(transfer.operation).append(" ").append(quoted(transfer.path)).append(figures.data());
+  line.append(transfer.fault.empty() ? "ok" : printable(transfer.fault));
+  connection_.log(LogLevel::info, std::move(line));
+}
+
+std::string why_not(std::string_view path, const BrokerAnswer& answer) {
+  const auto* failure = std::get_if<Failure>(&answer);
+  return std::string(path) + ": " + (failure ? failure->text : "Unknown error");
+}
+
+std::string why_not(std::string_view path, int system_error) {
+  const char* text = ::strerrordesc_np(system_error);
+  return std::string(path) + ": " + (text ? text : "Unknown error");
+}
+
+}  // namespace sluice

@@ -1,0 +1,80 @@
+// ScpPeer: what both of scp's sides have in common: bytes in, lines out, errors counted, paths expanded, an end with a
+// status.
+#pragma once
+
+#include "services/connection/connection_services.h"
+#include "services/scp/path_expander.h"
+#include "services/scp/scp_command.h"
+#include "services/shell/byte_queue.h"
+
+namespace sluice {
+
+// What waits for the client to read. Beyond it nothing more of his is taken.
+inline constexpr size_t kMaxScpWaiting = 64 * 1024;
+
+// One file, for the log.
+struct ScpTransfer {
+  std::string_view operation, path;
+  uint64_t bytes, opened_ns;
+  std::string_view fault;
+};
+
+class ScpPeer : public Service {
+ public:
+  ScpPeer(ConnectionServices& connection, ScpCommand command);
+
+  void attach(Channel& channel) override;
+  void on_data(std::span<const MutableBytes> pieces) override;
+  void on_stderr(Bytes data) override { channel_->consumed(data.size()); }
+  RequestAnswer on_request(const ChannelRequest&) override { return RequestAnswer::failure; }
+  void on_eof() override;
+  void on_close() override;
+  void on_turn() override;
+
+ protected:
+  virtual void begin(std::vector<std::string> paths) = 0;
+  // As many bytes as can be taken now; the rest is shown again after wake() and when what waits was sent.
+  virtual size_t take(std::span<const MutableBytes> pieces) = 0;
+  // No more comes and everything was taken. Told in every turn from then on: what is waited for may come yet.
+  virtual void on_lost() = 0;
+  // In a turn in which nothing said waits any more.
+  virtual void send() {}
+  // Gives back what costs.
+  virtual void release() = 0;
+
+  void say(std::string_view bytes) { waiting_.append(bytes); }
+  void say_ok() { waiting_.push_back('\0'); }
+  // As scp's run_err: counted, and told the other side.
+  void say_error(std::string_view text);
+  void count_error() { ++errors_; }
+  // After what was said, with the status that the errors come to.
+  void end();
+  bool ended() const { return ending_; }
+  // Something that was waited for is there.
+  void wake();
+  void ask(BrokerRequest request, BrokerSession::Then then);
+  void give_back(const BrokerAnswer& answer);
+  void log_transfer(const ScpTransfer& transfer);
+
+  ConnectionServices& connection_;
+  const ScpCommand command_;
+  Channel* channel_ = nullptr;
+
+ private:
+  void take_kept();
+  void flush();
+
+  std::string waiting_;
+  ByteQueue kept_;
+  size_t errors_ = 0;
+  bool eof_received_ = false;
+  bool ending_ = false, closed_ = false;
+  PathExpander expander_;
+  BrokerCaller caller_;
+};
+
+// `failure` in scp's words: "PATH: why".
+std::string why_not(std::string_view path, const BrokerAnswer& answer);
+std::string why_not(std::string_view path, int system_error);
+
+}  // namespace sluice

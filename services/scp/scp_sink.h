@@ -1,0 +1,63 @@
+// ScpSink: scp -t: files and folders as a client describes them, their data written straight from where it was
+// received.
+#pragma once
+
+#include "services/scp/scp_peer.h"
+
+namespace sluice {
+
+class ScpSink final : public ScpPeer {
+ public:
+  using ScpPeer::ScpPeer;
+  ~ScpSink() override { release(); }
+
+ private:
+  enum class State : uint8_t { waiting, line, data, status, status_text };
+  // A folder that is being filled, or the target itself.
+  struct Level {
+    std::string path;
+    bool folder = false;  // names go into it; else they replace it
+    std::optional<FileTimes> times;
+    std::optional<uint32_t> mode;  // at its end
+  };
+  struct File {
+    std::string path;
+    UniqueFd descriptor;
+    uint32_t handle = 0;
+    FileAttributes before;  // as it was opened
+    bool existed = false;
+    uint32_t mode = 0;
+    std::optional<FileTimes> times;
+    uint64_t size = 0, offset = 0;
+    uint64_t opened_ns = 0;
+    std::string fault;  // the first
+    bool regular() const;
+  };
+
+  void begin(std::vector<std::string> paths) override;
+  size_t take(std::span<const MutableBytes> pieces) override;
+  void on_lost() override;
+  void release() override;
+
+  size_t take_bytes(Bytes bytes);
+  void take_line();
+  void take_entry(ScpEntry&& entry);
+  void make_folder(std::string path, uint32_t mode, std::optional<FileTimes> times);
+  void find_folder(Level level, const BrokerAnswer& why);
+  void enter(Level level);
+  void leave();
+  void open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing);
+  size_t write(std::span<const MutableBytes> pieces, size_t first, size_t skip);
+  void finish_file();
+  void answer_file();
+  void refuse(std::string_view why);
+  void fail(std::string_view why);
+
+  State state_ = State::waiting;
+  std::string line_;
+  std::optional<FileTimes> times_;
+  std::vector<Level> levels_;
+  std::optional<File> file_;
+};
+
+}  // namespace sluice
