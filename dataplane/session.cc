@@ -153,8 +153,8 @@ size_t Session::route(std::span<const Message> messages, ControlPort& port) {
   if (first.number() == kMsgNewKeys) return take_newkeys(first, port) ? 1 : 0;
   size_t taken = 0;
   if (sink_ && is_channel_message(first.number())) {
-    // RFC 4253 section 7.1: no data between a side's KEXINIT and its NEWKEYS.
-    if (peer_in_kex_) return cut(ErrorCode::unexpected_message), 0;
+    // RFC 4253 section 7.1 forbids data between a side's KEXINIT and its NEWKEYS. Some peers (AsyncSSH 2.10) send what
+    // they had begun; the keys are still good, so it is taken, as OpenSSH takes it.
     size_t run = 1;
     while (run < messages.size() && is_channel_message(messages[run].number())) ++run;
     taken = sink_->on_messages(messages.first(run), *this);

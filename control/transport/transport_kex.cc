@@ -13,7 +13,7 @@ namespace sluice {
 
 // What one slow step made. Owned by the step and its continuation, so that threads share nothing else.
 struct TransportMachine::Outcome {
-  Result<KexStep> step = fail(ErrorCode::key_exchange_value);
+  Result<KexStep> step = fail(ErrorCode::crypto_device);  // until it was made
   std::vector<uint8_t> host_key;
   std::string signature_error;
   Digest hash;
@@ -107,9 +107,11 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
   if (ready) return around_.port.send(exchange.client->open());
   exchange.busy = true;
   auto first = std::make_shared<Payload>();
-  run_slow(
+  run_ahead(
       *exchange.agreed.method, [client = exchange.client, first] { *first = client->open(); },
       [this, first] {
+        // Nothing, where a device was to compute it and never answered.
+        if (first->empty()) return fail_with(ErrorCode::crypto_device);
         std::get<Exchanging>(kex_).busy = false;
         around_.port.send(std::move(*first));
       });
@@ -134,9 +136,21 @@ void TransportMachine::prepare_rekey() {
 // Strangers' work always waits its turn in the pool. Who is logged in has one step at a time in work, so however often
 // one rekeys, the others' messages wait for tenths of a millisecond.
 void TransportMachine::run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then) {
+  if (!may_run_here(method)) return run_slow(method, std::move(work), std::move(then));
+  work();
+  then();
+}
+
+bool TransportMachine::may_run_here(const KexMethod& method) const {
   // A device would have this thread wait for it.
-  const bool here = method.quick && *phase_ == TransportPhase::connected && !KeyEngine::in_use();
-  if (!here) return run_slow(method, std::move(work), std::move(then));
+  return method.quick && *phase_ == TransportPhase::connected && !KeyEngine::in_use();
+}
+
+// Keys of a rekey that nobody had prepared. A pool full of other sessions' work must not end this one.
+void TransportMachine::run_ahead(const KexMethod& method, const std::function<void()>& work,
+                                 const std::function<void()>& then) {
+  if (!may_run_here(method)) return run_slow(method, work, then);
+  if (around_.slow.run(work, guarded(then))) return;
   work();
   then();
 }

@@ -135,6 +135,8 @@ class TransportMachine {
   void run_slow(const KexMethod& method, std::function<void()> work, std::function<void()> then);
   // Here and now where two thread switches would cost the data path more than the work costs this thread.
   void run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then);
+  bool may_run_here(const KexMethod& method) const;
+  void run_ahead(const KexMethod& method, const std::function<void()>& work, const std::function<void()>& then);
   // Wraps a continuation so that it does nothing once the machine is gone or closed.
   template <class F>
   auto guarded(F f);

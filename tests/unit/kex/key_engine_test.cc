@@ -182,10 +182,26 @@ TEST_F(KeyEngineTest, that_never_answers_stops_neither_the_pool_nor_its_end) {
                      ++stuck;
                      engine_->give_up("it does not answer");
                    }});
-    for (uint64_t line = 1; line <= 2; ++line)
+    std::atomic<int> finished{0};
+    int told = 0;
+    for (uint64_t line = 1; line <= 2; ++line) {
       ASSERT_TRUE(pool.run(
-          {"a", line, false, true}, [] { agrees("curve25519-sha256"); }, [] {}));
-    while (stuck == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          {"a", line, false, true},
+          [&] {
+            agrees("curve25519-sha256");
+            ++finished;
+          },
+          [&] { ++told; }));
+    }
+    while (told < 2 || stuck == 0) {
+      pool.run_finished();
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+    EXPECT_EQ(finished, 0) << "whoever waited is told, and finds nothing done";
+    bool behind = false;
+    EXPECT_TRUE(pool.run(
+        {"a", 1}, [] {}, [&] { behind = true; }));
+    while (!behind) pool.run_finished();
     EXPECT_EQ(exchange(pool, "curve25519-sha256", 3), 3) << "by software";
   }
   EXPECT_EQ(KeyEngine::in_use(), nullptr);
