@@ -34,6 +34,7 @@ struct AsyncLane::Flight {
 
   Job work;
   Job ended;
+  Job lost;
   uint64_t started_ns = 0;
   ASYNC_JOB* job = nullptr;
   ASYNC_WAIT_CTX* wait = nullptr;
@@ -50,6 +51,7 @@ void AsyncLane::abandon(uint64_t older_than_ns) {
   const uint64_t now = monotonic_clock().now_ns();
   std::erase_if(flights_, [&](std::unique_ptr<Flight>& flight) {
     if (now - flight->started_ns < older_than_ns) return false;
+    flight->lost();
     (void)flight.release();
     return abandoned_ = true;
   });
@@ -59,10 +61,11 @@ bool AsyncLane::possible() { return ASYNC_is_capable() == 1; }
 
 uint64_t AsyncLane::oldest_ns() const { return flights_.empty() ? 0 : flights_.front()->started_ns; }
 
-void AsyncLane::start(Job work, Job ended) {
+void AsyncLane::start(Job work, Job ended, Job lost) {
   auto flight = std::make_unique<Flight>();
   flight->work = std::move(work);
   flight->ended = std::move(ended);
+  flight->lost = std::move(lost);
   flight->started_ns = monotonic_clock().now_ns();
   flight->wait = ASYNC_WAIT_CTX_new();
   SLUICE_CHECK(flight->wait != nullptr);

@@ -23,8 +23,8 @@ class AsyncLane {
   // Where the machine cannot: nothing may be started.
   static bool possible();
 
-  // Runs it until it ends or pauses. `ended` is called when it ended, now or in poll().
-  void start(Job work, Job ended);
+  // Runs it until it ends or pauses. `ended` is called when it ended, now or in poll(), `lost` when it is abandoned.
+  void start(Job work, Job ended, Job lost);
   // Waits for a device's answer, or for `wake` to be readable, at most so long.
   void poll(int wake, int wait_ms);
   // Gives up what has paused for longer: with its stack, where a device may still write, and whatever it holds.

@@ -39,7 +39,7 @@ ClientConnection::ClientConnection(ControlLoop& loop, WorkPool& pool, ClientConn
 ClientConnection::~ClientConnection() { *alive_ = false; }
 
 void ClientConnection::run_slow(std::function<void()> work, std::function<void()> then) {
-  if (!pool_.run({.source = config_.host}, std::move(work), guarded(std::move(then)))) {
+  if (!pool_.run({.source = config_.host, .logged_in = logged_in_}, std::move(work), guarded(std::move(then)))) {
     give_up({FailureKind::overloaded, "Too much work waits here"}, Disconnect::by_application);
   }
 }

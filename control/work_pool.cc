@@ -58,7 +58,7 @@ void WorkPool::wake_lanes() const {
   if (lane_wake_ >= 0) (void)!::write(lane_wake_, &one, sizeof one);
 }
 
-bool WorkPool::submit(const WorkOrigin& origin, Job job) {
+bool WorkPool::submit(const WorkOrigin& origin, Job job, Job lost) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || queued_ >= limits_.queued) return false;
@@ -67,7 +67,7 @@ bool WorkPool::submit(const WorkOrigin& origin, Job job) {
     auto& queue = queues_[name];
     if (queue.size() >= limits_.per_source) return false;
     if (queue.empty()) turns_.push_back(name);
-    queue.push_back({origin.line, origin.logged_in, origin.may_pause, std::move(job)});
+    queue.push_back({origin.line, origin.logged_in, origin.may_pause, std::move(job), std::move(lost)});
     ++queued_;
     if (!origin.logged_in) ++strangers_;
   }
@@ -77,12 +77,15 @@ bool WorkPool::submit(const WorkOrigin& origin, Job job) {
 }
 
 bool WorkPool::run(const WorkOrigin& origin, Job work, Job then) {
-  return submit(origin, [this, work = std::move(work), then = std::move(then)]() mutable {
+  Job lost;
+  if (origin.may_pause) lost = [this, then] { finished_.post(then); };
+  Job job = [this, work = std::move(work), then = std::move(then)]() mutable {
     work();
     // The work's captures go here, off the control thread: keys and exchanges are wiped as they are dropped.
     work = nullptr;
     finished_.post(std::move(then));
-  });
+  };
+  return submit(origin, std::move(job), std::move(lost));
 }
 
 // The first item, in the order of turns, whose line is free.
@@ -153,7 +156,12 @@ void WorkPool::work_with_pauses() {
     if (!item.job) {
       poll_lane(lane);
     } else if (item.may_pause) {
-      lane.start(std::move(item.job), [this, line = item.line] { finish(line); });
+      lane.start(
+          std::move(item.job), [this, line = item.line] { finish(line); },
+          [this, line = item.line, lost = std::move(item.lost)] {
+            finish(line);
+            if (lost) lost();
+          });
     } else {
       item.job();
       item.job = nullptr;
@@ -168,7 +176,7 @@ void WorkPool::poll_lane(AsyncLane& lane) {
   uint64_t count;
   (void)!::read(lane_wake_, &count, sizeof count);
   if (lane.paused() == 0 || monotonic_clock().now_ns() - lane.oldest_ns() <= kStuckNs) return;
-  // What waits there holds its connection until that one's own time is over; others must not wait behind it.
+  // Those who wait for it end, others must not wait behind them.
   lane.abandon(kStuckNs);
   if (limits_.on_stuck) limits_.on_stuck();
 }

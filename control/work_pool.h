@@ -62,8 +62,9 @@ class WorkPool final : public JobRunner {
   WorkPool(const WorkPool&) = delete;
   WorkPool& operator=(const WorkPool&) = delete;
 
-  bool submit(const WorkOrigin& origin, Job job) override;
-  // `then` runs in run_finished(), on the thread that calls it.
+  bool submit(const WorkOrigin& origin, Job job) override { return submit(origin, std::move(job), {}); }
+  // `then` runs in run_finished(), on the thread that calls it; also where a device never answered and the work is not
+  // done.
   bool run(const WorkOrigin& origin, Job work, Job then);
   size_t run_finished() { return finished_.run(); }
   // Readable when there are continuations to run.
@@ -75,7 +76,9 @@ class WorkPool final : public JobRunner {
     bool logged_in = false;
     bool may_pause = false;
     Job job;
+    Job lost;
   };
+  bool submit(const WorkOrigin& origin, Job job, Job lost);
   void work_until_stopped();
   void work_with_pauses();
   void poll_lane(AsyncLane& lane);

@@ -15,8 +15,6 @@ class OrderRing {
   static_assert((kCapacity & (kCapacity - 1)) == 0, "a power of two, so that wrapping is a mask");
 
  public:
-  OrderRing() : slots_(std::make_unique<std::array<Slot, kCapacity>>()) {}
-
   bool empty() const { return head_ == tail_; }
   bool full() const { return tail_ - head_ == kCapacity; }
   size_t size() const { return tail_ - head_; }
@@ -24,8 +22,21 @@ class OrderRing {
   size_t tail() const { return tail_; }
 
   Slot& at(size_t position) { return (*slots_)[position & (kCapacity - 1)]; }
-  Slot& push() { return at(tail_++); }
+  // The slot that push() takes next, to be filled before.
+  Slot& spare() {
+    if (!slots_) slots_ = std::make_unique<std::array<Slot, kCapacity>>();
+    return at(tail_);
+  }
+  Slot& push() {
+    Slot& slot = spare();
+    ++tail_;
+    return slot;
+  }
   void pop() { ++head_; }
+  // An idle session's; made again at its next record.
+  void give_memory_back() {
+    if (empty()) slots_.reset();
+  }
 
  private:
   std::unique_ptr<std::array<Slot, kCapacity>> slots_;

@@ -115,7 +115,7 @@ bool ReceivePath::frame_one(Cursor& cursor) {
     framing_error_ = answer.error;
     return false;
   }
-  Slot& slot = ring_.at(ring_.tail());
+  Slot& slot = ring_.spare();
   if (!place(slot, cursor, answer.bytes)) {
     deframer_.unread(answer.bytes);
     return false;

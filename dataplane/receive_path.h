@@ -47,6 +47,7 @@ class ReceivePath {
   // The first error, once every message before it was collected.
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
+  void give_memory_back() { ring_.give_memory_back(); }
   size_t in_flight() const { return epochs_.in_flight(); }
   // Whether framing stopped for want of bytes, and for nothing else: then an ended stream has nothing more to give.
   bool starved() const { return starved_; }

@@ -50,6 +50,7 @@ class SendPath {
 
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
+  void give_memory_back() { ring_.give_memory_back(); }
   size_t in_flight() const { return epochs_.in_flight(); }
   void install(std::unique_ptr<KeyEpoch> next);
   // An installed epoch still waits for its NEWKEYS to be staged.

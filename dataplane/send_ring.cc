@@ -12,6 +12,12 @@ uint8_t* SendRing::reserve(size_t n) {
   return place;
 }
 
+void SendRing::give_memory_back() {
+  if (reserved_ != freed_ || pending_bytes_ > 0) return;
+  memory_.drop_pages();
+  pieces_.reset();
+}
+
 bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
   SLUICE_CHECK(committed_ + reserved <= reserved_);
   const uint8_t* place = memory_.data() + committed_ % memory_.size();
@@ -37,6 +43,7 @@ bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
     }
   }
   if (end_piece_ - first_piece_ == kMaxPieces) return false;
+  if (!pieces_) pieces_ = std::make_unique<std::array<Piece, kMaxPieces>>();
   piece(end_piece_++) = {begin, n, committed_ + static_cast<size_t>(begin - place), committed_ + reserved};
   committed_ += reserved;
   pending_bytes_ += n;

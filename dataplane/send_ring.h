@@ -6,6 +6,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <span>
 
 #include "base/bytes.h"
@@ -19,6 +20,9 @@ inline constexpr size_t kMaxPieces = 256;
 class SendRing {
  public:
   explicit SendRing(size_t capacity) : memory_(capacity) {}
+
+  // Of a session that says nothing: pages and pieces, where nothing is reserved or waits. Made again when needed.
+  void give_memory_back();
 
   size_t capacity() const { return memory_.size(); }
   size_t room() const { return memory_.size() - (reserved_ - freed_); }
@@ -42,8 +46,8 @@ class SendRing {
     size_t position;  // of begin in the ring
     size_t frees_to;  // the position up to which the ring is free once the piece is sent
   };
-  Piece& piece(size_t i) { return pieces_[i % kMaxPieces]; }
-  const Piece& piece(size_t i) const { return pieces_[i % kMaxPieces]; }
+  Piece& piece(size_t i) { return (*pieces_)[i % kMaxPieces]; }
+  const Piece& piece(size_t i) const { return (*pieces_)[i % kMaxPieces]; }
 
   MirroredMemory memory_;
   size_t reserved_ = 0;  // positions grow without wrapping; modulo capacity is the place
@@ -52,7 +56,7 @@ class SendRing {
   size_t pending_bytes_ = 0;
   size_t first_piece_ = 0;
   size_t end_piece_ = 0;
-  std::array<Piece, kMaxPieces> pieces_;
+  std::unique_ptr<std::array<Piece, kMaxPieces>> pieces_;
 };
 
 }  // namespace sluice

@@ -287,6 +287,13 @@ bool Session::hand_over(Dispatch& dispatch) {
   return receive_.has_unstaged();
 }
 
+void Session::give_memory_back() {
+  if (busy() || in_flight()) return;
+  receive_.give_memory_back();
+  send_.give_memory_back();
+  transport_->give_memory_back();
+}
+
 bool Session::busy() const {
   const bool unread = transport_->available() > 0 && !(records_ ? receive_.starved() : lines_starved_);
   return receive_.in_work() > 0 || send_.in_work() > 0 || !outbox_.empty() || transport_->has_unsent() || unread ||

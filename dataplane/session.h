@@ -38,6 +38,8 @@ class Session final : private ChannelSender {
   void send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns);
   void commit(ControlPort& port);
 
+  // For a session that has been idle for a while: what it would hold in memory for nothing.
+  void give_memory_back();
   // Whether anything has moved since this was last asked.
   bool take_moved() { return std::exchange(moved_, false); }
   // By its age alone, without a turn, this session has something to do.

@@ -42,6 +42,8 @@ class Transport {
   SendRing& send_ring() { return send_ring_; }
   bool has_unsent() const { return send_ring_.pending_bytes() > 0; }
   virtual void flush() = 0;
+  // Nothing has moved for a while: memory that holds nothing goes back to the system.
+  virtual void give_memory_back() { send_ring_.give_memory_back(); }
 
  private:
   SendRing send_ring_;

@@ -106,6 +106,7 @@ void Worker::adopt(PortCommand&& command) {
 void Worker::activate(Member& member) {
   if (member.active) return;
   member.active = true;
+  member.lean = false;
   active_.push_back(&member);
 }
 
@@ -206,7 +207,13 @@ void Worker::revive_stalled() {
 void Worker::wake_due(uint64_t now) {
   swept_ns_ = now;
   for (auto& [id, member] : sessions_) {
-    if (!member.active && member.session->due(now)) activate(member);
+    if (member.active) continue;
+    if (member.session->due(now)) {
+      activate(member);
+    } else if (!member.lean && now - member.moved_ns > kSweepNs) {
+      member.lean = true;
+      member.session->give_memory_back();
+    }
   }
 }
 

@@ -43,6 +43,7 @@ class Worker final : public WatchList {
     uint32_t watched = 0;  // epoll's event bits
     bool active = false;
     bool readable = false;  // there may be bytes to receive, or the end
+    bool lean = false;      // gave its memory back since it was last active
   };
   struct Watch {
     Watcher* watcher = nullptr;

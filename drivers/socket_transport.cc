@@ -60,6 +60,11 @@ void SocketTransport::receive() {
   }
 }
 
+void SocketTransport::give_memory_back() {
+  Transport::give_memory_back();
+  if (begin_ == end_) received_.drop_pages();
+}
+
 void SocketTransport::flush() {
   while (has_unsent() && !broken_) {
     std::array<Bytes, kMostPieces> pieces;

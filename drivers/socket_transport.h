@@ -27,6 +27,7 @@ class SocketTransport final : public Transport {
   bool broken() const override { return broken_; }
   int descriptor() const override { return descriptor_; }
   void flush() override;
+  void give_memory_back() override;
 
  private:
   int descriptor_;

@@ -25,12 +25,26 @@ class Total:
         self.passed, self.failed, self.skips = 0, [], []
 
 
-def meson_tests(build):
+def introspect(build, what):
     if not (ROOT / build / "build.ninja").exists():
         sys.exit(f"{build} is not built: run ./dev test")
-    listing = subprocess.run(["meson", "introspect", "--tests", build], cwd=ROOT, check=True, capture_output=True, text=True)
-    tests = json.loads(listing.stdout)
-    return [t for t in tests if build != "build-tsan" or t["name"] in THREADED]
+    listing = subprocess.run(["meson", "introspect", what, build], cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(listing.stdout)
+
+
+def meson_tests(build):
+    return [t for t in introspect(build, "--tests") if build != "build-tsan" or t["name"] in THREADED]
+
+
+def programs_of(build):
+    """What Ninja must build for the tests of a folder: a sanitizer's build of all the rest would be for nobody."""
+    folder = ROOT / build
+    files = {t["id"]: t["filename"] for t in introspect(build, "--targets")}
+    wanted = set()
+    for test in meson_tests(build):
+        wanted.update(name for target in test["depends"] for name in files.get(target, []))
+        wanted.update(word for word in test["cmd"] if str(word).startswith(f"{folder}/"))
+    return sorted(name[len(f"{folder}/"):] for name in wanted if name.startswith(f"{folder}/") and ".." not in name)
 
 
 def count_gtest(report, label, total):
@@ -89,7 +103,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="long matrices and many seeds too")
     parser.add_argument("--only", default="", help="only tests whose name contains this")
+    parser.add_argument("--programs", metavar="FOLDER", help="only print what a build folder's tests need")
     options = parser.parse_args()
+    if options.programs:
+        print("\n".join(programs_of(options.programs)))
+        return 0
     total = Total()
     for build in BUILDS:
         for test in meson_tests(build):

@@ -58,6 +58,8 @@ void hold_signals() {
   for (const int number : {SIGHUP, SIGTERM, SIGINT}) ::sigaddset(&held, number);
   ::sigprocmask(SIG_BLOCK, &held, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // A file that may not grow is an error of that write.
+  ::signal(SIGXFSZ, SIG_IGN);
 }
 
 int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& machine, int settled_end) {

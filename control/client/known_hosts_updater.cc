@@ -40,7 +40,7 @@ void KnownHostsUpdater::on_host_keys_refused(std::string_view why) {
 void KnownHostsUpdater::write(std::vector<PublicKey> keys) {
   auto problem = std::make_shared<std::string>();
   const bool taken = pool_.run(
-      {.source = policy_->config().host},
+      {.source = policy_->config().host, .logged_in = true},
       [policy = policy_, keys = std::move(keys), problem] {
         if (const auto done = policy->replace(keys); !done) *problem = done.error();
       },

@@ -13,7 +13,7 @@ namespace sluice {
 
 // What one slow step made. Owned by the step and its continuation, so that threads share nothing else.
 struct TransportMachine::Outcome {
-  Result<KexStep> step = fail(ErrorCode::key_exchange_value);
+  Result<KexStep> step = fail(ErrorCode::crypto_device);  // until it was made
   std::vector<uint8_t> host_key;
   std::string signature_error;
   Digest hash;
@@ -110,6 +110,8 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
   run_slow(
       *exchange.agreed.method, [client = exchange.client, first] { *first = client->open(); },
       [this, first] {
+        // Nothing, where a device was to compute it and never answered.
+        if (first->empty()) return fail_with(ErrorCode::crypto_device);
         std::get<Exchanging>(kex_).busy = false;
         around_.port.send(std::move(*first));
       });

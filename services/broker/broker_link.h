@@ -10,9 +10,9 @@
 
 #include "services/broker/broker.h"
 #include "services/broker/directory_reader.h"
-#include "services/broker/user_listener.h"
 #include "services/broker/long_operations.h"
 #include "services/broker/tcp_connector.h"
+#include "services/broker/user_listener.h"
 
 namespace sluice {
 

@@ -2,7 +2,7 @@
 #include "services/sftp/open_files.h"
 
 #include <linux/magic.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 
@@ -16,9 +16,11 @@ constexpr unsigned kMemoryDevices = 1;
 
 }  // namespace
 
+bool look_at(int descriptor, struct stat& facts) { return ::syscall(SYS_fstat, descriptor, &facts) == 0; }
+
 FileKind kind_of(int descriptor) {
   struct stat facts;
-  if (::fstat(descriptor, &facts) != 0) return FileKind::disk;
+  if (!look_at(descriptor, facts)) return FileKind::disk;
   if (S_ISCHR(facts.st_mode)) return major(facts.st_rdev) == kMemoryDevices ? FileKind::memory : FileKind::stream;
   if (S_ISBLK(facts.st_mode)) return FileKind::disk;
   if (!S_ISREG(facts.st_mode)) return FileKind::stream;

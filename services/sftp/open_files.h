@@ -3,6 +3,8 @@
 // A handle is a slot's number and 64 random bits: what another channel was given, or this one before, is not found.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <array>
 #include <deque>
 #include <memory>
@@ -24,6 +26,8 @@ enum class FileKind : uint8_t {
 };
 
 FileKind kind_of(int descriptor);
+// fstat() by that number: glibc makes it the call that takes paths too, which a confined process may not use.
+bool look_at(int descriptor, struct stat& facts);
 
 struct SftpFile {
   FileKind kind = FileKind::memory;

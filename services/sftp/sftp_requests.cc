@@ -1,8 +1,6 @@
 // The requests of draft-ietf-secsh-filexfer-02 section 6, each a question to the broker.
 #include "services/sftp/sftp_requests.h"
 
-#include <sys/stat.h>
-
 #include <ctime>
 
 #include "base/clock.h"
@@ -84,7 +82,7 @@ void SftpRequests::stat(SftpSession& session, Task& task) {
 
 void SftpRequests::fstat(SftpSession& session, Task& task) {
   struct stat facts;
-  if (task.file->descriptor && ::fstat(task.file->descriptor->get(), &facts) == 0)
+  if (task.file->descriptor && look_at(task.file->descriptor->get(), facts))
     return answer_attributes(session, task.id, attributes_of(facts));
   ask<Attributes>(session, task.id, StatHandle{task.file->broker_handle}, {task.file},
                   [&session, id = task.id](Attributes&& found, std::vector<UniqueFd>&&) {

@@ -134,10 +134,12 @@ def by_key(world, key=0):
 
 
 def learn(world, known, *options):
-    """ssh asks for proofs only where it knew the host's key before."""
-    for _ in range(2):
+    """ssh asks for proofs only where it knew the host's key before, and only as long as the session lasts."""
+    for _ in range(20):
         done = ssh(world, "-o", f"UserKnownHostsFile={known}", "-o", "UpdateHostKeys=yes", *options, *by_key(world))
         assert done.returncode == 0, done.stderr
+        if len(known.read_text().splitlines()) > 1:
+            return
 
 
 def test_the_client_learns_the_other_host_keys_that_the_server_proves(world):
@@ -176,12 +178,12 @@ def test_a_client_that_answers_is_kept_and_one_that_is_stopped_is_ended(world):
 
 
 def test_the_operator_rekeys_sessions_while_data_flows(world):
-    with serving(world["folder"], world["authorized"], "rekey-every-ms=20") as server:
+    with serving(world["folder"], world["authorized"], "rekey-every-ms=100") as server:
         command = ["ssh", "-v", "-F", "none", "-p", str(server["port"]), "-o", "StrictHostKeyChecking=no", "-o",
-                   "UserKnownHostsFile=/dev/null", *by_key(world), "ann@127.0.0.1", "source 400000000"]
+                   "UserKnownHostsFile=/dev/null", *by_key(world), "ann@127.0.0.1", "source 200000000"]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
-        assert done.returncode == 0 and len(done.stdout) == 400_000_000
-        assert done.stderr.count(b"SSH2_MSG_NEWKEYS received") >= 3
+        assert done.returncode == 0 and len(done.stdout) == 200_000_000
+        assert done.stderr.count(b"SSH2_MSG_NEWKEYS received") >= 2
 
 
 def first_line(port, patience=TIMEOUT):
@@ -211,8 +213,13 @@ def test_who_does_not_log_in_is_ended_in_time(world):
         with socket.create_connection(("127.0.0.1", server["port"]), TIMEOUT) as silent:
             assert silent.makefile("rb").read().startswith(b"SSH-2.0-")
         assert 0.2 < time.monotonic() - began < 5
-        # A login that was in time stays.
-        assert ssh({**world, **server}, *by_key(world), environment=None).returncode == 0
+    # A login that was in time stays.
+    with serving(world["folder"], world["authorized"], "login-timeout-ms=3000") as server:
+        command = ["ssh", "-F", "none", "-p", str(server["port"]), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                   *by_key(world), "ann@127.0.0.1", "cat"]
+        client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        time.sleep(3.5)
+        assert client.communicate(b"still here", TIMEOUT)[0] == b"still here"
 
 
 def test_the_rate_and_the_number_of_sessions_are_limited(world):

@@ -9,70 +9,24 @@
 #include <unistd.h>
 
 #include <fstream>
-#include <sstream>
 
 #include "services/broker/broker_starter.h"
 #include "services/broker/packet_socket.h"
 #include "services/broker/starter_protocol.h"
-#include "tests/support/broker_fixture.h"
+#include "tests/support/starter_world.h"
 #include "tests/support/temp_folder.h"
 
 namespace sluice {
 namespace {
 
 using test::BrokerFixture;
+using test::output_of;
+using test::process_of;
+using test::StarterWorld;
 using test::TempFolder;
+using test::user;
 
 constexpr uint32_t kAnn = 61001, kBob = 61002, kShared = 61100;
-
-class StarterWorld {
- public:
-  explicit StarterWorld(StarterSettings settings = {{.linger_ms = 200}, nullptr})
-      : starter_(BrokerStarter::fork_off(settings, test::sum_digests())) {}
-
-  ResultOrText<UniqueFd> link(const UserIdentity& identity, const LinkPolicy& policy = {}) {
-    std::optional<ResultOrText<UniqueFd>> got;
-    starter_->attach(identity, policy, [&](ResultOrText<UniqueFd> answer) { got.emplace(std::move(answer)); });
-    while (!got) {
-      pollfd ready{starter_->descriptor(), POLLIN, 0};
-      if (::poll(&ready, 1, 30000) != 1) return fail("no answer");
-      starter_->receive();
-    }
-    return std::move(*got);
-  }
-  std::unique_ptr<BrokerFixture> broker(const UserIdentity& identity, const LinkPolicy& policy = {}) {
-    auto got = link(identity, policy);
-    EXPECT_TRUE(got.has_value()) << got.error();
-    return got ? std::make_unique<BrokerFixture>(std::move(*got)) : nullptr;
-  }
-  BrokerStarter& starter() { return *starter_; }
-  void end() { starter_.reset(); }
-
- private:
-  std::unique_ptr<BrokerStarter> starter_;
-};
-
-std::string output_of(BrokerFixture& broker, const std::string& command) {
-  SpawnProgram spawn;
-  spawn.kind = ProgramKind::shell_command;
-  spawn.words = {command};
-  auto received = broker.ask(spawn);
-  BrokerFixture::expect_in<Spawned>(received);
-  std::string out;
-  if (received.descriptors.size() != 3) return out;
-  for (;;) {
-    char piece[4096];
-    pollfd ready{received.descriptors[1].get(), POLLIN, 0};
-    if (::poll(&ready, 1, 30000) != 1) break;
-    const ssize_t n = ::read(received.descriptors[1].get(), piece, sizeof piece);
-    if (n <= 0) break;
-    out.append(piece, static_cast<size_t>(n));
-  }
-  BrokerFixture::expect_in<ChildExited>(broker.next_event());
-  return out;
-}
-
-pid_t process_of(BrokerFixture& broker) { return static_cast<pid_t>(std::stol(output_of(broker, "echo $PPID"))); }
 
 bool ends(pid_t process) {
   for (int i = 0; i < 1000; ++i) {
@@ -80,23 +34,6 @@ bool ends(pid_t process) {
     ::usleep(10000);
   }
   return false;
-}
-
-UserIdentity user(uint32_t uid, std::string name, std::string home, std::vector<uint32_t> groups = {}) {
-  UserIdentity identity;
-  identity.name = std::move(name);
-  identity.uid = identity.gid = uid;
-  identity.groups = std::move(groups);
-  identity.home = std::move(home);
-  identity.shell = "/bin/sh";
-  return identity;
-}
-
-uint64_t proportional_kib(pid_t process) {
-  std::ifstream facts("/proc/" + std::to_string(process) + "/smaps_rollup");
-  for (std::string line; std::getline(facts, line);)
-    if (line.starts_with("Pss:")) return std::stoull(line.substr(4));
-  return 0;
 }
 
 TEST(BrokerStarter, gives_links_of_one_user_to_one_process_and_keeps_them_apart) {
@@ -363,30 +300,6 @@ TEST_F(BrokerUsers, find_no_way_out_of_their_root) {
   auto received = broker->ask(spawn);
   BrokerFixture::expect_in<Spawned>(received);
   EXPECT_EQ(BrokerFixture::expect_in<ChildExited>(broker->next_event()).status, 127u);
-}
-
-TEST_F(BrokerUsers, cost_little_memory_each) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer's memory is not ours";
-#endif
-  StarterWorld world({{.linger_ms = 100000}, nullptr});
-  constexpr uint32_t kBrokers = 20;
-  std::vector<std::unique_ptr<BrokerFixture>> brokers;
-  uint64_t sum = 0;
-  std::vector<pid_t> processes;
-  for (uint32_t i = 0; i < kBrokers; ++i) {
-    brokers.push_back(world.broker(user(kAnn + i, "user", "/")));
-    const uint32_t listing = brokers.back()->expect<DirectoryOpened>(OpenDirectory{"/etc"}).handle;
-    brokers.back()->expect<Entries>(ReadDirectory{listing, 1000});
-    brokers.back()->expect<Done>(CloseHandle{listing});
-    processes.push_back(process_of(*brokers.back()));
-  }
-  // What they used is given back when they have been quiet for a while.
-  ::usleep(1500000);
-  for (const pid_t process : processes) sum += proportional_kib(process);
-  RecordProperty("kib_each", std::to_string(sum / kBrokers));
-  std::printf("%llu KiB each\n", static_cast<unsigned long long>(sum / kBrokers));
-  EXPECT_LT(sum / kBrokers, 200u);
 }
 
 TEST(StarterProtocol, takes_nothing_that_is_not_exactly_a_packet) {
