@@ -3,18 +3,21 @@
 
 #include <cerrno>
 
+#include "services/forward/server_stream.h"
+
 namespace sluice {
 
-Acceptor::Acceptor(ChannelHost& host, UniqueFd listener, std::string type, Describe describe, StreamCounts& counts)
-    : host_(host),
+Acceptor::Acceptor(ConnectionServices& connection, UniqueFd listener, std::string type, Describe describe,
+                   StreamCounts& counts)
+    : connection_(connection),
       listener_(std::move(listener)),
       type_(std::move(type)),
       describe_(std::move(describe)),
       counts_(counts) {
-  host_.watch(listener_.get(), *this);
+  connection_.host().watch(listener_.get(), *this);
 }
 
-Acceptor::~Acceptor() { host_.unwatch(listener_.get()); }
+Acceptor::~Acceptor() { connection_.host().unwatch(listener_.get()); }
 
 void Acceptor::on_turn() {
   for (size_t i = 0; i < kAcceptsPerTurn && ready_ && counts_.open < kMaxAcceptedStreams; ++i) {
@@ -34,9 +37,9 @@ bool Acceptor::accept_one() {
     if (errno == EAGAIN) ready_ = false;
     return errno != EAGAIN && !out_of_room;
   }
-  auto service = std::make_unique<StreamService>(counts_, StreamEnds(std::move(socket)));
+  auto service = std::make_unique<ServerStream>(connection_, counts_, StreamEnds(std::move(socket)));
   // Refused there: too many channels. Dropping it tells who connected.
-  return host_.open(type_, describe_(from), std::move(service));
+  return connection_.host().open(type_, describe_(from), std::move(service));
 }
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 #include <functional>
 #include <string>
 
+#include "services/connection/connection_services.h"
 #include "services/forward/stream_service.h"
 
 namespace sluice {
@@ -21,7 +22,8 @@ class Acceptor final : private Watcher {
   // What follows the packet size in CHANNEL_OPEN, from the address of who connected.
   using Describe = std::function<std::vector<uint8_t>(const sockaddr_storage& from)>;
 
-  Acceptor(ChannelHost& host, UniqueFd listener, std::string type, Describe describe, StreamCounts& counts);
+  Acceptor(ConnectionServices& connection, UniqueFd listener, std::string type, Describe describe,
+           StreamCounts& counts);
   ~Acceptor() override;
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
@@ -33,7 +35,7 @@ class Acceptor final : private Watcher {
   void on_ready(uint32_t) override { ready_ = true; }
   bool accept_one();
 
-  ChannelHost& host_;
+  ConnectionServices& connection_;
   UniqueFd listener_;
   std::string type_;
   Describe describe_;

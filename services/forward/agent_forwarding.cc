@@ -36,7 +36,7 @@ class AgentSocket final : public ConnectionPart {
     if (listening && !received.descriptors.empty()) {
       handle_ = listening->handle;
       acceptor_.emplace(
-          connection_.host(), std::move(received.descriptors[0]), "auth-agent@openssh.com",
+          connection_, std::move(received.descriptors[0]), "auth-agent@openssh.com",
           [](const sockaddr_storage&) { return std::vector<uint8_t>(); }, state_.accepted());
     }
     for (const Then& then : std::exchange(waiting_, {})) then(acceptor_.has_value(), handle_);

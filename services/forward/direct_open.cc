@@ -3,6 +3,7 @@
 
 #include "base/wire.h"
 #include "services/forward/forward_state.h"
+#include "services/forward/server_stream.h"
 
 namespace sluice {
 namespace {
@@ -17,16 +18,18 @@ OpenFailure reason_of(BrokerFault fault) {
   }
 }
 
-class DirectOpen final : public StreamService {
+class DirectOpen final : public ServerStream {
  public:
-  DirectOpen(ForwardState& state, BrokerRequest request)
-      : StreamService(state.direct()), state_(state), request_(std::move(request)) {}
+  DirectOpen(ConnectionServices& connection, BrokerRequest request)
+      : ServerStream(connection, connection.part<ForwardState>().direct()),
+        state_(connection.part<ForwardState>()),
+        request_(std::move(request)) {}
   ~DirectOpen() override {
     if (ticket_ != 0) state_.forget(ticket_);
   }
 
   void attach(Channel& channel) override {
-    StreamService::attach(channel);
+    ServerStream::attach(channel);
     ticket_ = state_.connect(std::move(request_), [this](BrokerReceived&& received) { take(std::move(received)); });
   }
 
@@ -50,7 +53,7 @@ class DirectOpen final : public StreamService {
 OpenDecision refusal(OpenFailure reason, std::string_view text) { return {nullptr, false, {reason, text}}; }
 
 OpenDecision pending(ConnectionServices& connection, BrokerRequest request) {
-  return {std::make_unique<DirectOpen>(connection.part<ForwardState>(), std::move(request)), true, {}};
+  return {std::make_unique<DirectOpen>(connection, std::move(request)), true, {}};
 }
 
 }  // namespace

@@ -108,8 +108,8 @@ void RemoteListeners::accept_with(Listener& listener, std::vector<UniqueFd> desc
   };
   for (UniqueFd& descriptor : descriptors) {
     listener.acceptors.push_back(std::make_unique<Acceptor>(
-        connection_.host(), std::move(descriptor),
-        listener.tcp ? "forwarded-tcpip" : "forwarded-streamlocal@openssh.com", describe, state_.accepted()));
+        connection_, std::move(descriptor), listener.tcp ? "forwarded-tcpip" : "forwarded-streamlocal@openssh.com",
+        describe, state_.accepted()));
   }
 }
 

@@ -68,6 +68,7 @@ void StreamService::on_data(std::span<const MutableBytes> pieces) {
   size_t all = 0;
   for (const MutableBytes piece : pieces) all += piece.size();
   counts_.received += all;
+  moved_ += all;
   size_t written = 0;
   if (joined_ && !output_ended_ && backlog_.empty()) {
     if (write_pieces(output(), pieces, written) == WriteState::broken) break_output();
@@ -119,6 +120,7 @@ bool StreamService::read_once() {
   const auto got = static_cast<size_t>(std::max<ssize_t>(n, 0));
   channel_->finish(*draft, got);
   counts_.sent += got;
+  moved_ += got;
   if (n == 0) {
     input_ended_ = true;
     channel_->send_eof();
@@ -146,6 +148,7 @@ void StreamService::write_backlog() {
   if (backlog_.empty() || output_ended_) return;
   size_t written = 0;
   const WriteState state = backlog_.write_to(output(), written);
+  moved_ += written;
   channel_->consumed(written);
   if (state == WriteState::broken) break_output();
   if (peer_ended_ && backlog_.empty() && !output_ended_) end_output();
@@ -170,7 +173,10 @@ void StreamService::break_output() {
 }
 
 void StreamService::settle() {
-  if (!joined_ || !input_ended_ || !output_ended_) return;
+  if (joined_ && input_ended_ && output_ended_) abandon();
+}
+
+void StreamService::abandon() {
   channel_->close();
   drop();
 }

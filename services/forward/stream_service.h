@@ -51,6 +51,11 @@ class StreamService : public Service, private Watcher {
   Channel& channel() { return *channel_; }
   // The ends, where they were not there from the beginning; once.
   void join(StreamEnds ends);
+  bool joined() const { return joined_; }
+  // Bytes, both ways.
+  uint64_t moved() const { return moved_; }
+  // Closes the channel, whatever is still to be said.
+  void abandon();
 
  private:
   void on_ready(uint32_t events) override;
@@ -69,6 +74,7 @@ class StreamService : public Service, private Watcher {
   Channel* channel_ = nullptr;
   Backlog backlog_;
   size_t read_size_;
+  uint64_t moved_ = 0;
   bool joined_ = false;
   bool readable_ = true;  // as far as we know
   bool hung_up_ = false;  // the end is announced: read until it is there

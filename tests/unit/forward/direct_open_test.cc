@@ -2,6 +2,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <chrono>
+
 #include "base/random.h"
 #include "base/wire.h"
 #include "services/forward/forward_state.h"
@@ -206,6 +208,21 @@ TEST_F(DirectOpen, reaches_sockets_in_the_file_system) {
   EXPECT_TRUE(world.pair().until([&] { return (got += read_some(other.get()).value_or("")) == "by path"; }));
   EXPECT_EQ(world.open("direct-streamlocal@openssh.com", extra("none"), stream_pair().second)->refused,
             OpenFailure::connect_failed);
+}
+
+TEST_F(DirectOpen, is_closed_when_nothing_moves_for_too_long) {
+  world.settings.idle_channel_ns = 400'000'000;
+  const auto facts = connect();
+  ASSERT_TRUE(facts->confirmed);
+  const auto begun = std::chrono::steady_clock::now();
+  // Kept alive by a byte now and then, for longer than it may be idle.
+  ASSERT_TRUE(world.pair().until([&] {
+    write_some(target.get(), "x");
+    read_some(app.get());
+    return facts->gone || std::chrono::steady_clock::now() - begun > std::chrono::milliseconds(1000);
+  }));
+  EXPECT_FALSE(facts->gone);
+  EXPECT_TRUE(world.pair().until([&] { return facts->gone; }));
 }
 
 TEST_F(DirectOpen, forgets_connections_whose_client_is_gone) {
