@@ -117,7 +117,10 @@ void Worker::activate(SessionId session) {
 
 bool Worker::turn() {
   bool moved = take_commands();
+  // The first ones for whom the batch had no room, of what came and of what goes.
+  size_t left_out_receiving = 0, left_out_sending = 0;
   for (Member* member : active_) {
+    left_out_receiving += !dispatch_.full();
     if (std::exchange(member->readable, false) || polls(*member)) member->session->receive();
     member->session->frame(port_, dispatch_);
   }
@@ -126,6 +129,7 @@ bool Worker::turn() {
   const uint64_t now = turned_ns_ = monotonic_clock().now_ns();
   for (Member* member : active_) {
     member->session->deliver(port_);
+    left_out_sending += !dispatch_.full();
     member->session->send(port_, dispatch_, now);
   }
   // What control answers may be ready by the time that this turn's records are sealed and sent.
@@ -143,9 +147,15 @@ bool Worker::turn() {
     if (!drop_if_over(member, now)) ++i;
   }
   port_.wake_control_for_events();
-  // Who comes first takes what it can of the batch: everybody comes first in turn.
-  if (active_.size() > 1) std::rotate(active_.begin(), active_.begin() + 1, active_.end());
+  begin_next_turn_with(std::min(left_out_receiving, left_out_sending));
   return moved;
+}
+
+// Who comes first takes what it can of the batch: whoever found no room comes first next time.
+void Worker::begin_next_turn_with(size_t first) {
+  if (active_.size() < 2) return;
+  const size_t place = std::clamp<size_t>(first, 1, active_.size() - 1);
+  std::rotate(active_.begin(), active_.begin() + static_cast<std::ptrdiff_t>(place), active_.end());
 }
 
 // True: the member is gone, and another one may be in its place of the list.

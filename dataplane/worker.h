@@ -61,6 +61,7 @@ class Worker final : public WatchList {
   // Those that did not move for a while leave the turn.
   void rest(uint64_t now_ns);
   void revive_stalled();
+  void begin_next_turn_with(size_t first);
   bool drop_if_over(Member& member, uint64_t now_ns);
   void wake_due(uint64_t now_ns);
   // Looks for ready descriptors, waiting at most so long.
