@@ -31,7 +31,7 @@ bool has(const NameList& names, std::string_view name) {
 void check_agreed(const KexInit& client, const KexInit& server) {
   const auto agreed = negotiate(client, server);
   if (!agreed) {
-    SLUICE_CHECK(!agreed.error().empty());
+    SLUICE_CHECK(!agreed.error().text.empty());
     return;
   }
   SLUICE_CHECK(agreed->method && agreed->client_to_server && agreed->server_to_client);
