@@ -17,6 +17,7 @@ namespace sluice {
 
 class Worker final : public WatchList {
  public:
+  // No other worker may use the same drivers: what one submitted another would poll.
   explicit Worker(const DriverSet& drivers);
   ~Worker() override;
   Worker(const Worker&) = delete;

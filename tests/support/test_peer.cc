@@ -29,9 +29,15 @@ std::unique_ptr<DriverSet> drivers_named(const std::string& name) {
   return std::move(*set);
 }
 
-std::vector<std::unique_ptr<Worker>> make_workers(const DriverSet& drivers, size_t count) {
+std::vector<std::unique_ptr<DriverSet>> make_drivers(const std::string& name, size_t count) {
+  std::vector<std::unique_ptr<DriverSet>> sets;
+  for (size_t i = 0; i < count; ++i) sets.push_back(drivers_named(name));
+  return sets;
+}
+
+std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers) {
   std::vector<std::unique_ptr<Worker>> workers;
-  for (size_t i = 0; i < count; ++i) workers.push_back(std::make_unique<Worker>(drivers));
+  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set));
   return workers;
 }
 
@@ -167,9 +173,9 @@ std::vector<PrivateKey> all_host_keys() {
 }
 
 TestEnd::TestEnd(const std::string& driver, size_t workers, const WorkPoolLimits& pool)
-    : drivers_(drivers_named(driver)),
+    : drivers_(make_drivers(driver, workers)),
       pool_(pool),
-      workers_(make_workers(*drivers_, workers)),
+      workers_(make_workers(drivers_)),
       loop_(ports_of(workers_), pool_) {}
 
 TestEnd::~TestEnd() { stop(); }

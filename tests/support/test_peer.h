@@ -46,7 +46,7 @@ class TestEnd {
   WorkPool& pool() { return pool_; }
 
  private:
-  std::unique_ptr<DriverSet> drivers_;
+  std::vector<std::unique_ptr<DriverSet>> drivers_;  // each worker's own
   WorkPool pool_;
   std::vector<std::unique_ptr<Worker>> workers_;
   ControlLoop loop_;
