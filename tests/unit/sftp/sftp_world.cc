@@ -1,6 +1,8 @@
 // Turns as a worker would give them.
 #include "tests/unit/sftp/sftp_world.h"
 
+#include <chrono>
+
 #include <gtest/gtest.h>
 
 #include "services/connection/connection_notes.h"
@@ -8,7 +10,7 @@
 namespace sluice::test {
 namespace {
 
-constexpr int kPatienceRounds = 3000;
+constexpr std::chrono::seconds kPatience{30};
 
 }  // namespace
 
@@ -93,7 +95,8 @@ void SftpWorld::turn() {
 }
 
 bool SftpWorld::run_until(const std::function<bool()>& done) {
-  for (int i = 0; i < kPatienceRounds; ++i) {
+  const auto until = std::chrono::steady_clock::now() + kPatience;
+  while (std::chrono::steady_clock::now() < until) {
     turn();
     if (done()) return true;
     host.poll(channel.asked_turn ? 0 : 20);
