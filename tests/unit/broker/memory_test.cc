@@ -29,9 +29,6 @@ Cost cost_of(pid_t process) {
 
 TEST(BrokerMemory, is_little_for_each_user) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become twenty users";
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer's memory is not ours";
-#endif
   StarterWorld world({{.linger_ms = 100000}, nullptr});
   constexpr uint32_t kBrokers = 20;
   std::vector<std::unique_ptr<BrokerFixture>> brokers;
