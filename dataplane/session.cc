@@ -160,6 +160,8 @@ size_t Session::route(std::span<const Message> messages, ControlPort& port) {
     taken = sink_->on_messages(messages.first(run), *this);
   } else if (post(port, PortEvent::Kind::message, first.payload, first.sequence)) {
     if (first.number() == kMsgKexInit) peer_in_kex_ = true;
+    // Control has its copy. A password in it must not lie in the ring until something overwrites it.
+    if (is_userauth_message(first.number())) wipe(first.payload.data(), first.payload.size());
     taken = 1;
   }
   receive_.release(taken);
@@ -220,6 +222,8 @@ bool Session::drain_outbox() {
       send_.finish(*draft, next.payload.size());
     }
     outbox_bytes_ -= next.payload.size() + kOutboxEntry;
+    // It may be a password.
+    wipe(next.payload.data(), next.payload.size());
     outbox_.pop_front();
   }
   return turned;

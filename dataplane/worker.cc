@@ -117,7 +117,10 @@ bool Worker::take_commands() {
       continue;
     }
     const auto found = sessions_.find(command->session);
-    if (found == sessions_.end()) continue;
+    if (found == sessions_.end()) {
+      wipe(command->bytes.data(), command->bytes.size());
+      continue;
+    }
     activate(found->second);
     found->second.session->take_command(std::move(*command));
   }
