@@ -45,8 +45,8 @@ KeyMaterial material(const DirectionKeys& keys) {
 }  // namespace
 
 struct ControlLoop::Entry final : TransportPort, SlowWork {
-  Entry(ControlLoop& l, ControlPort& p, std::optional<size_t> index, WorkPool& w, SessionId s, std::string from, std::unique_ptr<Connection> c,
-        const TransportConfig& config)
+  Entry(ControlLoop& l, ControlPort& p, std::optional<size_t> index, WorkPool& w, SessionId s, std::string from,
+        std::unique_ptr<Connection> c, const TransportConfig& config)
       : loop(l),
         port(&p),
         worker(index),
@@ -90,7 +90,7 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
   }
 
   ControlLoop& loop;
-  ControlPort* port;  // what it is told: by way of where it is going to, once it goes
+  ControlPort* port;             // what it is told: by way of where it is going to, once it goes
   std::optional<size_t> worker;  // none on the porch
   int64_t moving_since_ms = 0;
   std::shared_ptr<const Activity> activity;
@@ -186,7 +186,8 @@ void ControlLoop::move_waiting() {
     moving_.push_back(session);
     if (released && now_ms() - entry.moving_since_ms <= kMovePatienceMs) continue;
     stay_on_porch(entry);
-    entry.machine.close(Disconnect::by_application, released ? "Your login's messages were not read" : released.error());
+    entry.machine.close(Disconnect::by_application,
+                        released ? "Your login's messages were not read" : released.error());
   }
 }
 
@@ -372,9 +373,7 @@ void ControlLoop::take_event(PortEvent&& event) {
     case PortEvent::Kind::rekey_due: entry.machine.rekey(); return;
     case PortEvent::Kind::drained: return;
     case PortEvent::Kind::note: entry.connection->on_note(std::move(event.note)); return;
-    case PortEvent::Kind::failed:
-      stay_on_porch(entry);
-      return entry.machine.fail_with(event.error);
+    case PortEvent::Kind::failed: stay_on_porch(entry); return entry.machine.fail_with(event.error);
     case PortEvent::Kind::ended:
       entry.connection->on_ended();
       stay_on_porch(entry);

@@ -2,9 +2,9 @@
 // readiness.
 //
 // A connection is a transport machine with the layer above it; this loop is the machine's surroundings towards the data
-// path. Connections are added from this thread only. Where there is a porch those that a server accepts begin in it, and
-// go to the least loaded worker when their channels open: strangers are no worker's load. From then on a session stays
-// where it is.
+// path. Connections are added from this thread only. Where there is a porch those that a server accepts begin in it,
+// and go to the least loaded worker when their channels open: strangers are no worker's load. From then on a session
+// stays where it is.
 #pragma once
 
 #include <atomic>
@@ -59,8 +59,8 @@ class ControlLoop {
   void rekey(SessionId session);
   // Of all sessions, a few at a time, so that they do not fill the pool and one another's sources.
   void rekey_all();
-  // How long a peer may be silent whose step of a key exchange is next. Of the order in which TCP gives up: a rekey sends
-  // something to whoever sleeps, and whoever was only stopped for a while (^Z) comes back.
+  // How long a peer may be silent whose step of a key exchange is next. Of the order in which TCP gives up: a rekey
+  // sends something to whoever sleeps, and whoever was only stopped for a while (^Z) comes back.
   void set_exchange_patience_ms(int64_t ms) { exchange_patience_ms_ = ms; }
   size_t rekeys_waiting() const { return rekeys_waiting_.size(); }
   // Calls back, on this thread, when the descriptor is readable.

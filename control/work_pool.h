@@ -100,7 +100,7 @@ class WorkPool final : public JobRunner {
   size_t strangers_ = 0;
   bool stopping_ = false;
   std::atomic<size_t> open_{0};  // items that are queued or worked on
-  int lane_wake_ = -1;  // for threads that wait for devices
+  int lane_wake_ = -1;           // for threads that wait for devices
   std::vector<std::thread> threads_;
 };
 

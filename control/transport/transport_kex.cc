@@ -138,8 +138,8 @@ bool TransportMachine::waits_for_peer() const {
   return exchange != nullptr ? !exchange->busy : in_kex();
 }
 
-// Strangers' work waits its turn in the pool, unless nobody else's does. Who is logged in has one step at a time in work,
-// so however often one rekeys, the others' messages wait for tenths of a millisecond.
+// Strangers' work waits its turn in the pool, unless nobody else's does. Who is logged in has one step at a time in
+// work, so however often one rekeys, the others' messages wait for tenths of a millisecond.
 void TransportMachine::run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then) {
   if (!may_run_here(method)) return run_slow(method, std::move(work), std::move(then));
   work();

@@ -225,8 +225,9 @@ void TestServer::accept_all() {
     ++accepted_;
     auto session = std::make_shared<SessionId>(0);
     ControlLoop& loop = end_.loop();
-    auto connection = std::make_unique<ServerConnection>(
-        host_keys_, rekeys_, ended_, [&loop, session] { loop.open_channels(*session, std::make_unique<EchoChannel>()); });
+    auto connection = std::make_unique<ServerConnection>(host_keys_, rekeys_, ended_, [&loop, session] {
+      loop.open_channels(*session, std::make_unique<EchoChannel>());
+    });
     *session = loop.add(std::make_unique<SocketTransport>(fd), options_.config, options_.limits, "127.0.0.1",
                         std::move(connection));
     rekey_at_random(loop, session, options_.rekey_mean_ms);
