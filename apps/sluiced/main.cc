@@ -14,6 +14,7 @@
 #include "apps/sluiced/monitor_process.h"
 #include "apps/sluiced/network_process.h"
 #include "base/log.h"
+#include "control/config/state_folder.h"
 #include "control/monitor/monitor_link.h"
 
 namespace {

@@ -302,15 +302,17 @@ void Network::reload(const ReceivedOrder& order) {
   const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
   apply(parsed.config);
-  listener_->configure(listener_config());
-  gate_.ask_host_keys();
   std::vector<ListeningSocket> sockets;
   for (size_t i = 1; i < order.descriptors.size(); ++i) {
     // Owned by the socket from here on.
     auto socket = ListeningSocket::adopt(::dup(order.descriptors[i].get()), {});
     if (socket) sockets.push_back(std::move(*socket));
   }
-  if (order.text == kListenAnew) listener_->listen(std::move(sockets));
+  // The monitor's first answer may still be on its way.
+  if (order.text == kListenAnew && !listener_) sockets_ = std::move(sockets);
+  if (listener_) listener_->configure(listener_config());
+  if (listener_ && order.text == kListenAnew) listener_->listen(std::move(sockets));
+  gate_.ask_host_keys();
   log_line(LogLevel::notice, "configuration reloaded");
 }
 
