@@ -109,7 +109,11 @@ class Network {
   ControlLoop loop_;
   MonitorGate gate_;
   std::unique_ptr<Listener> listener_;
-  std::unordered_map<uint32_t, GlobalReply> global_replies_;
+  struct OwedReply {
+    uint32_t connection;
+    GlobalReply reply;
+  };
+  std::unordered_map<uint32_t, OwedReply> global_replies_;
   uint32_t last_global_ = 0;
   std::vector<std::thread> threads_;
   bool draining_ = false;
@@ -207,7 +211,9 @@ void Network::add(Arrival arrival) {
   const std::string address = arrival.from.address.text();
   ServerConnection::Told told;
   told.logged_in = [this, login](const Permit& permit) { enter(login, permit); };
-  told.ended = [login](ConnectionEnd, const std::optional<Closing>& closing) {
+  told.ended = [this, login](ConnectionEnd, const std::optional<Closing>& closing) {
+    // What its channels would have answered nobody answers now.
+    std::erase_if(global_replies_, [&](const auto& owed) { return owed.second.connection == login->monitor_id; });
     log_line(LogLevel::info, "connection from " + login->source + " ended" +
                                  (closing && !closing->text.empty() ? ": " + closing->text : std::string()));
   };
@@ -241,7 +247,7 @@ bool Network::ask_sink(const std::shared_ptr<Login>& login, const GlobalRequest&
   note.kind = static_cast<uint32_t>(ConnectionNote::global_request);
   note.id = ++last_global_;
   note.bytes = WireWriter().string(request.name).raw(request.data).take();
-  global_replies_[note.id] = std::move(reply);
+  if (request.wants_reply) global_replies_[note.id] = {login->monitor_id, std::move(reply)};
   loop_.tell_sink(login->session, std::move(note));
   return true;
 }
@@ -253,7 +259,7 @@ void Network::take_note(const std::shared_ptr<Login>& login, SinkNote&& note) {
     case ConnectionNote::global_failure: {
       const auto found = global_replies_.find(note.id);
       if (found == global_replies_.end()) return;
-      const GlobalReply reply = std::move(found->second);
+      const GlobalReply reply = std::move(found->second.reply);
       global_replies_.erase(found);
       return reply(static_cast<ConnectionNote>(note.kind) == ConnectionNote::global_success, note.bytes);
     }

@@ -2,6 +2,8 @@
 import os
 import pathlib
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -103,3 +105,22 @@ def test_term_lets_a_session_end_and_takes_no_new_one(server):
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_a_stranger_s_last_words_are_no_line_of_their_own_in_the_log(server):
+    words = b"bye\r\naccepted publickey for root from 192.0.2.1: SHA256:forged \x1b[2J\xc2\xc2\x9b\x9b1m"
+    payload = b"\x01" + struct.pack(">I", 11) + struct.pack(">I", len(words)) + words + struct.pack(">I", 0)
+    padding = 4 + -(5 + len(payload) + 4) % 8
+    packet = struct.pack(">IB", 1 + len(payload) + padding, padding) + payload + bytes(padding)
+    with socket.create_connection(("127.0.0.1", server.port), 60) as stranger:
+        stranger.settimeout(60)
+        stranger.sendall(b"SSH-2.0-stranger\r\n" + packet)
+        while stranger.recv(65536):
+            pass
+    deadline = time.monotonic() + 20
+    while "forged" not in server.log.read_text(errors="replace"):
+        assert time.monotonic() < deadline, server.log.read_text(errors="replace")
+        time.sleep(0.05)
+    log = server.log.read_bytes()
+    assert not any(line.startswith(b"accepted publickey for root") for line in log.splitlines())
+    assert b"\x1b" not in log and b"\xc2\x9b" not in log
