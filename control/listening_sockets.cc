@@ -130,6 +130,15 @@ ResultOrText<ListeningSocket> ListeningSocket::adopt(int descriptor, const Socke
   return taken;
 }
 
+std::vector<ListeningSocket> ListeningSocket::copies(const std::vector<int>& descriptors) {
+  std::vector<ListeningSocket> sockets;
+  for (const int descriptor : descriptors) {
+    auto socket = adopt(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0), {});
+    if (socket) sockets.push_back(std::move(*socket));
+  }
+  return sockets;
+}
+
 ResultOrText<std::vector<ListeningSocket>> ListeningSocket::given(const SocketMarks& marks) {
   std::vector<ListeningSocket> sockets;
   const bool ours = number_in("LISTEN_PID") == ::getpid();

@@ -1,6 +1,8 @@
 // Addresses times VRFs, and the sockets on them.
 #include "apps/sluiced/listen_places.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 namespace sluice {
@@ -30,27 +32,41 @@ std::vector<ListenPlace> places_of(const ServerConfig& config) {
 
 }  // namespace
 
-ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& config) {
-  if (!config.enabled) return std::vector<ListeningSocket>();
+ResultOrText<bool> ListenPlaces::open(const ServerConfig& config) {
   SocketMarks marks;
   marks.dscp = config.listen.dscp;
   marks.window_scale = config.listen.tcp_window_scale;
-  auto given = ListeningSocket::given(marks);
-  if (!given || !given->empty()) return given;
-  std::vector<ListeningSocket> sockets;
-  for (const ListenPlace& address : places_of(config)) {
-    auto socket = ListeningSocket::open(address, marks);
-    if (!socket) return fail(socket.error());
-    sockets.push_back(std::move(*socket));
+  if (std::exchange(first_, false)) {
+    auto given = ListeningSocket::given(marks);
+    if (!given) return fail(given.error());
+    given_ = !given->empty();
+    for (ListeningSocket& socket : *given) open_.push_back({{}, std::move(socket)});
   }
-  return sockets;
+  std::vector<ListenPlace> wanted;
+  if (config.enabled) wanted = given_ ? std::vector<ListenPlace>(open_.size()) : places_of(config);
+  if (wanted == served_ && marks == marks_) return false;
+  if (!given_) {
+    std::vector<Open> opened;
+    for (const ListenPlace& place : wanted) {
+      const auto there =
+          std::find_if(open_.begin(), open_.end(), [&](const Open& open) { return open.place == place; });
+      auto socket = there == open_.end() ? ListeningSocket::open(place, marks)
+                                         : ListeningSocket::adopt(::dup(there->socket.descriptor()), marks);
+      if (!socket) return fail(socket.error());
+      opened.push_back({place, std::move(*socket)});
+    }
+    open_ = std::move(opened);
+  }
+  served_ = std::move(wanted);
+  marks_ = marks;
+  return true;
 }
 
-bool needs_other_sockets(const ServerConfig& now, const ServerConfig& before) {
-  if (now.listen != before.listen || now.enabled != before.enabled) return true;
-  if (now.subsystems.contains("netconf") != before.subsystems.contains("netconf")) return true;
-  return !std::equal(now.vrfs.begin(), now.vrfs.end(), before.vrfs.begin(), before.vrfs.end(),
-                     [](const auto& a, const auto& b) { return a.first == b.first; });
+std::vector<int> ListenPlaces::descriptors() const {
+  std::vector<int> descriptors;
+  if (served_.empty()) return descriptors;
+  for (const Open& open : open_) descriptors.push_back(open.socket.descriptor());
+  return descriptors;
 }
 
 }  // namespace sluice

@@ -10,7 +10,6 @@
 #include <filesystem>
 
 #include "apps/sluiced/broker_wiring.h"
-#include "apps/sluiced/listen_places.h"
 #include "apps/sluiced/notify.h"
 #include "base/log.h"
 #include "control/auth/backends/local_users.h"
@@ -103,6 +102,8 @@ void MonitorProcess::take_signal() {
       case SIGHUP: reload(); break;
       case SIGTERM:
         notify_supervisor("STOPPING=1");
+        // Refused by the kernel from now on.
+        start_.places.close();
         start_.orders.send(Order::drain);
         break;
       case SIGINT:
@@ -158,20 +159,18 @@ void MonitorProcess::reload() {
   const ParsedConfig parsed = parse_config_text(*text, start_.machine);
   for (const ConfigMessage& message : parsed.errors) log_line(LogLevel::error, message.text());
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: the configuration stays as it was");
-  std::vector<ListeningSocket> sockets;
-  const bool listen_anew = needs_other_sockets(parsed.config, start_.config);
-  if (listen_anew) {
-    auto opened = open_sockets(parsed.config);
-    if (!opened) return log_line(LogLevel::error, "reload: " + opened.error());
-    sockets = std::move(*opened);
-  }
+  const auto listen_anew = start_.places.open(parsed.config);
+  if (!listen_anew) return log_line(LogLevel::error, "reload: " + listen_anew.error());
   auto file = text_file(text->file + "\n" + text->lines);
   if (!file) return log_line(LogLevel::error, "reload: " + file.error());
   std::vector<int> descriptors{file->get()};
-  for (const ListeningSocket& socket : sockets) descriptors.push_back(socket.descriptor());
+  if (*listen_anew) {
+    const auto places = start_.places.descriptors();
+    descriptors.insert(descriptors.end(), places.begin(), places.end());
+  }
   start_.config = parsed.config;
   reload_monitor();
-  start_.orders.send(Order::reload, listen_anew ? kListenAnew : std::string_view(), descriptors);
+  start_.orders.send(Order::reload, *listen_anew ? kListenAnew : std::string_view(), descriptors);
 }
 
 void MonitorProcess::end_network() {

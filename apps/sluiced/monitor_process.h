@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "apps/sluiced/listen_places.h"
 #include "apps/sluiced/options.h"
 #include "apps/sluiced/process_link.h"
 #include "services/broker/broker_starter.h"
@@ -17,6 +18,7 @@ struct MonitorStart {
   std::string state_directory;
   int monitor_end = -1;
   ProcessLink orders{UniqueFd()};
+  ListenPlaces places;
   pid_t network = -1;
   std::unique_ptr<BrokerStarter> starter;
   // Called when connections are being accepted, or with what went wrong.

@@ -308,12 +308,9 @@ void Network::reload(const ReceivedOrder& order) {
   const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
   apply(parsed.config);
-  std::vector<ListeningSocket> sockets;
-  for (size_t i = 1; i < order.descriptors.size(); ++i) {
-    // Owned by the socket from here on.
-    auto socket = ListeningSocket::adopt(::dup(order.descriptors[i].get()), {});
-    if (socket) sockets.push_back(std::move(*socket));
-  }
+  std::vector<int> given;
+  for (size_t i = 1; i < order.descriptors.size(); ++i) given.push_back(order.descriptors[i].get());
+  std::vector<ListeningSocket> sockets = ListeningSocket::copies(given);
   // The monitor's first answer may still be on its way.
   if (order.text == kListenAnew && !listener_) sockets_ = std::move(sockets);
   if (listener_) listener_->configure(listener_config());

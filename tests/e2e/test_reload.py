@@ -34,16 +34,22 @@ class Configured(Sluiced):
         options = [word for line in fixed for word in ("-o", line)]
         command = [self.program, "-D", "-f", self.file, "-p", self.port, "--listen", "127.0.0.1", "--state-dir",
                    self.folder / "state", *options]
-        return self.launch(command)
+        self.launch(command)
+        # The port answers before there is who serves it.
+        self.await_log("serving on")
+        return self
+
+    def await_log(self, text, times=1):
+        deadline = time.monotonic() + TIMEOUT
+        while self.log.read_text().count(text) < times:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
 
     def reload(self, *lines):
         self.write(*lines)
         seen = self.log.read_text().count("configuration reloaded")
         self.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + TIMEOUT
-        while self.log.read_text().count("configuration reloaded") == seen:
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.02)
+        self.await_log("configuration reloaded", seen + 1)
 
     def ctl(self, *words, check=True):
         done = subprocess.run([CTL, "--state-dir", self.folder / "state", "--yes", *words], capture_output=True, text=True,
@@ -150,6 +156,17 @@ def test_a_server_that_is_switched_off_takes_nobody_and_one_that_is_on_again_doe
     server.reload("no ssh server")
     assert ssh(server).returncode == 255
     server.reload("ssh server")
+    assert ssh(server).stdout == "in\n"
+
+
+def test_an_address_is_added_and_the_one_before_keeps_its_backlog(server):
+    extra = free_port()
+    server.reload(f"ssh server listen 127.0.0.1 port {extra}")
+    assert ssh(server).stdout == "in\n"
+    done = subprocess.run(["ssh", *server.options(), "-p", str(extra), f"{USER}@127.0.0.1", "echo in"], capture_output=True, text=True,
+                          timeout=TIMEOUT, stdin=subprocess.DEVNULL)
+    assert done.stdout == "in\n", done.stderr + server.log.read_text()
+    server.reload("")
     assert ssh(server).stdout == "in\n"
 
 
