@@ -35,12 +35,14 @@ struct ListenPlace {
 
 // What accepted connections inherit.
 struct SocketMarks {
-  std::optional<unsigned> dscp = {};  // 0..63, `ssh server dscp`
+  std::optional<unsigned> dscp = {};          // 0..63, `ssh server dscp`
+  std::optional<unsigned> window_scale = {};  // 0..14, `ssh server tcp-window-scale`; none: the kernel's choice
   bool keepalive = true;
   int backlog = 1024;
 };
 
 inline constexpr unsigned kMostDscp = 63;
+inline constexpr unsigned kMostWindowScale = 14;
 
 // Closed when it goes out of scope, unless released.
 class ListeningSocket {

@@ -9,10 +9,12 @@
 #include <cstring>
 
 #include "apps/sluiced/broker_wiring.h"
+#include "apps/sluiced/listen_places.h"
 #include "apps/sluiced/log_output.h"
 #include "apps/sluiced/monitor_process.h"
 #include "apps/sluiced/network_process.h"
 #include "base/log.h"
+#include "control/config/state_folder.h"
 #include "control/monitor/monitor_link.h"
 
 namespace {

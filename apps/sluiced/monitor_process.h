@@ -6,7 +6,6 @@
 
 #include "apps/sluiced/options.h"
 #include "apps/sluiced/process_link.h"
-#include "control/listening_sockets.h"
 #include "services/broker/broker_starter.h"
 
 namespace sluice {
@@ -26,8 +25,5 @@ struct MonitorStart {
 
 // The exit status of the program.
 int run_monitor_process(MonitorStart start);
-
-// The sockets that a configuration wants, or those that systemd gave.
-ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& config);
 
 }  // namespace sluice

@@ -173,6 +173,11 @@ ListenerConfig Network::listener_config() const {
   for (const std::string& network : config_.listen.proxies) {
     if (const auto range = AddressRange::parse(network)) config.proxies.push_back(*range);
   }
+  if (!config_.vrfs.empty()) {
+    config.admits = [this](std::string_view device, const Address& from) {
+      return admitted(config_, device.empty() ? kDefaultVrf : device, from);
+    };
+  }
   return config;
 }
 
@@ -183,7 +188,9 @@ int Network::run() {
     pin(threads_.back(), i);
   }
   loop_.watch(orders_.descriptor(), [this] { take_orders(); });
-  gate_.when_ready([this] { serve(); });
+  gate_.when_ready([this] {
+    if (!listener_) serve();
+  });
   loop_.run();
   return lost_ ? 1 : 0;
 }
@@ -195,7 +202,7 @@ void Network::serve() {
   std::string where;
   for (const Endpoint& endpoint : listener_->endpoints())
     where.append(where.empty() ? "" : ", ").append(endpoint.text());
-  orders_.send(Order::up, where);
+  orders_.send(Order::up, where.empty() ? "no address: the SSH server is off" : where);
 }
 
 void Network::add(Arrival arrival) {
@@ -301,14 +308,17 @@ void Network::reload(const ReceivedOrder& order) {
   const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
   apply(parsed.config);
-  listener_->set_limits(config_.limits);
   std::vector<ListeningSocket> sockets;
   for (size_t i = 1; i < order.descriptors.size(); ++i) {
     // Owned by the socket from here on.
     auto socket = ListeningSocket::adopt(::dup(order.descriptors[i].get()), {});
     if (socket) sockets.push_back(std::move(*socket));
   }
-  if (!sockets.empty()) listener_->listen(std::move(sockets));
+  // The monitor's first answer may still be on its way.
+  if (order.text == kListenAnew && !listener_) sockets_ = std::move(sockets);
+  if (listener_) listener_->configure(listener_config());
+  if (listener_ && order.text == kListenAnew) listener_->listen(std::move(sockets));
+  gate_.ask_host_keys();
   log_line(LogLevel::notice, "configuration reloaded");
 }
 
