@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/wire.h"
 #include "control/config/algorithm_choice.h"
+#include "control/config/value_kind.h"
 #include "control/listener.h"
 #include "control/server_connection.h"
 #include "dataplane/channel_table.h"
@@ -53,20 +54,25 @@ RekeyLimits rekey_limits(const RekeySettings& rekey) {
   return limits;
 }
 
-// The n-th of the cores that we may run on.
-void pin(std::thread& thread, size_t n) {
+// The configured cores, in their order, as far as we may run on them; all that we may run on where none is configured.
+std::vector<unsigned> cores_for_workers(const WorkerSettings& settings) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  size_t left = n % static_cast<size_t>(std::max(1, CPU_COUNT(&allowed)));
-  for (size_t core = 0; core < CPU_SETSIZE; ++core) {
-    if (!CPU_ISSET(core, &allowed) || left-- != 0) continue;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
-    return;
-  }
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return {};
+  std::vector<unsigned> cores = core_numbers(settings.cores);
+  for (unsigned core = 0; settings.cores.empty() && core < CPU_SETSIZE; ++core) cores.push_back(core);
+  const size_t wanted = cores.size();
+  std::erase_if(cores, [&](unsigned core) { return core >= CPU_SETSIZE || !CPU_ISSET(core, &allowed); });
+  if (!settings.cores.empty() && cores.size() != wanted)
+    log_line(LogLevel::warning, "workers cores " + settings.cores + ": not all of them are there for us");
+  return cores;
+}
+
+void pin(std::thread& thread, unsigned core) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
 }
 
 class Network {
@@ -182,10 +188,14 @@ ListenerConfig Network::listener_config() const {
 }
 
 int Network::run() {
+  const std::vector<unsigned> cores = cores_for_workers(config_.workers);
   for (size_t i = 0; i < workers_.size(); ++i) {
-    threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
-    ::pthread_setname_np(threads_.back().native_handle(), ("worker-" + std::to_string(i)).c_str());
-    pin(threads_.back(), i);
+    // The name by the thread itself: another's would be written into a file of /proc.
+    threads_.emplace_back([worker = workers_[i].get(), name = "worker-" + std::to_string(i)] {
+      ::pthread_setname_np(::pthread_self(), name.c_str());
+      worker->run();
+    });
+    if (!cores.empty()) pin(threads_.back(), cores[i % cores.size()]);
   }
   loop_.watch(orders_.descriptor(), [this] { take_orders(); });
   gate_.when_ready([this] {
