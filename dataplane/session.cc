@@ -80,6 +80,7 @@ void Session::receive() {
   const size_t before = transport_->available();
   const bool was_ended = transport_->ended();
   transport_->receive();
+  moved_bytes_ += transport_->available() - before;
   moved_ |= transport_->available() != before || transport_->ended() != was_ended;
 }
 
@@ -257,6 +258,7 @@ void Session::commit(ControlPort& port) {
   if (send_.error() && !error_) cut(*send_.error());
   const size_t unsent = transport_->send_ring().pending_bytes();
   transport_->flush();
+  moved_bytes_ += unsent - transport_->send_ring().pending_bytes();
   moved_ |= transport_->send_ring().pending_bytes() != unsent;
   if (!error_told_ && error_) {
     PortEvent event;
