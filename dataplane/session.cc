@@ -31,7 +31,7 @@ Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool&
       limits_(limits),
       soon_(seven_eighths(limits)),
       activity_(std::move(activity)),
-      watches_(watches) {}
+      watches_(&watches) {}
 
 // The sink may still talk to its session while it goes.
 Session::~Session() { sink_.reset(); }
@@ -289,6 +289,23 @@ void Session::cut(ErrorCode error) {
 bool Session::hand_over(Dispatch& dispatch) {
   receive_.hand_over(dispatch);
   return receive_.has_unstaged();
+}
+
+bool Session::may_move() const {
+  return !error_ && !closing_ && !sink_ && !in_flight() && outbox_.empty() && notes_.empty() &&
+         routed_ == shown_count_ && receive_.in_work() == 0 && send_.in_work() == 0;
+}
+
+ResultOrText<void> Session::move_to(const DriverSet& drivers) {
+  const auto moved = receive_.move_to(drivers);
+  return moved ? send_.move_to(drivers) : moved;
+}
+
+void Session::move_to(RecordPool& pool, WatchList& watches) {
+  receive_.move_to(pool);
+  send_.move_to(pool);
+  watches_ = &watches;
+  moved_ = true;
 }
 
 void Session::give_memory_back() {

@@ -20,7 +20,7 @@ inline constexpr size_t kMaxLineBytes = 1024;
 // How long a farewell may take to leave: a peer that does not read must not keep its session.
 inline constexpr uint64_t kFarewellNs = uint64_t{3} * 1000000000u;
 
-class Session final : private ChannelSender {
+class Session final : public MovingSession, private ChannelSender {
  public:
   Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
           const RekeyLimits& limits, std::shared_ptr<Activity> activity);
@@ -48,6 +48,10 @@ class Session final : private ChannelSender {
   bool due(uint64_t now_ns) const;
   // Nothing in flight, and either closed with everything sent or cut off: the worker drops it.
   bool over(uint64_t now_ns);
+  // Nothing under way in this worker, so that another may have it.
+  bool may_move() const;
+  ResultOrText<void> move_to(const DriverSet& drivers);
+  void move_to(RecordPool& pool, WatchList& watches);
   // For a worker that stops: false when everything that has a number is with the dispatch.
   bool hand_over(Dispatch& dispatch);
   bool busy() const;
@@ -80,8 +84,8 @@ class Session final : private ChannelSender {
   void finish(const Draft& draft, size_t payload_bytes) override { send_.finish(draft, payload_bytes); }
   void fail(ErrorCode error) override { cut(error); }
   void tell_control(SinkNote&& note) override { notes_.push_back(std::move(note)); }
-  bool watch(int descriptor, Watcher& watcher) override { return watches_.watch(descriptor, id_, watcher); }
-  void unwatch(int descriptor) override { watches_.unwatch(descriptor); }
+  bool watch(int descriptor, Watcher& watcher) override { return watches_->watch(descriptor, id_, watcher); }
+  void unwatch(int descriptor) override { watches_->unwatch(descriptor); }
   void ask_turn() override { asked_turn_ = true; }
 
   SessionId id_;
@@ -91,7 +95,7 @@ class Session final : private ChannelSender {
   RekeyLimits limits_;
   RekeyLimits soon_;
   std::shared_ptr<Activity> activity_;
-  WatchList& watches_;
+  WatchList* watches_;
   std::unique_ptr<ConnectionSink> sink_;
   std::deque<SinkNote> notes_;  // that control's ring had no room for
   std::deque<Outgoing> outbox_;

@@ -79,6 +79,36 @@ void Worker::run() {
   }
 }
 
+void Worker::look_now() { look(0); }
+
+bool Worker::step() {
+  if (!stalled_.empty()) revive_stalled();
+  const bool moved = turn();
+  const uint64_t now = monotonic_clock().now_ns();
+  rest(now);
+  if (now - swept_ns_ > kSweepNs) wake_due(now);
+  return moved;
+}
+
+int Worker::wait_ms() const {
+  if (!active_.empty() || port_.has_commands()) return 0;
+  return stalled_.empty() ? kIdleWaitMs : kStalledWaitMs;
+}
+
+ResultOrText<std::unique_ptr<MovingSession>> Worker::release(SessionId id, const DriverSet& drivers) {
+  take_commands();
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || !found->second.session->may_move()) return std::unique_ptr<MovingSession>();
+  Member& member = found->second;
+  const auto prepared = member.session->move_to(drivers);
+  if (!prepared) return fail(prepared.error());
+  if (member.watched != 0) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, member.session->transport().descriptor(), nullptr);
+  if (member.active) std::erase(active_, &member);
+  std::unique_ptr<MovingSession> moving = std::move(member.session);
+  sessions_.erase(found);
+  return moving;
+}
+
 void Worker::stop() {
   stopping_.store(true);
   port_.wake_worker();
@@ -103,8 +133,13 @@ bool Worker::take_commands() {
 void Worker::adopt(PortCommand&& command) {
   const SessionId id = command.session;
   Member& member = sessions_[id];
-  member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits,
-                                             std::move(command.activity));
+  if (command.moving) {
+    member.session.reset(static_cast<Session*>(command.moving.release()));
+    member.session->move_to(pool_, *this);
+  } else {
+    member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits,
+                                               std::move(command.activity));
+  }
   watch_transport(member);
   activate(member);
 }
@@ -251,6 +286,7 @@ uint64_t Worker::longest_wait_ns() const {
 
 void Worker::wake_due(uint64_t now) {
   swept_ns_ = now;
+  MirroredMemory::trim_kept();
   for (auto& [id, member] : sessions_) {
     if (member.active) continue;
     if (member.session->due(now)) {

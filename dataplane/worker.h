@@ -12,12 +12,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "dataplane/porch.h"
 #include "dataplane/session.h"
 #include "dataplane/stream_pace.h"
 
 namespace sluice {
 
-class Worker final : public WatchList {
+class Worker final : public WatchList, public Porch {
  public:
   // No other worker may use the same drivers: what one submitted another would poll.
   explicit Worker(const DriverSet& drivers);
@@ -25,7 +26,7 @@ class Worker final : public WatchList {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  ControlPort& port() { return port_; }
+  ControlPort& port() override { return port_; }
   // Until stop(), which any thread may call.
   void run();
   void stop();
@@ -33,6 +34,13 @@ class Worker final : public WatchList {
   // One turn; true when anything moved. For tests and for run().
   bool turn();
   size_t sessions() const { return sessions_.size(); }
+
+  // As a porch, in place of run().
+  int descriptor() const override { return epoll_; }
+  void look_now() override;
+  bool step() override;
+  int wait_ms() const override;
+  ResultOrText<std::unique_ptr<MovingSession>> release(SessionId session, const DriverSet& drivers) override;
 
   // By the sessions' services, on the worker's thread.
   bool watch(int descriptor, SessionId session, Watcher& watcher) override;

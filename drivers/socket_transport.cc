@@ -33,7 +33,10 @@ SocketTransport::SocketTransport(int descriptor, const SocketTransportSize& size
   ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-SocketTransport::~SocketTransport() { ::close(descriptor_); }
+SocketTransport::~SocketTransport() {
+  received_.only_used(end_);
+  ::close(descriptor_);
+}
 
 size_t SocketTransport::peek(size_t offset, std::span<MutableBytes> out) {
   const size_t at = begin_ + offset;

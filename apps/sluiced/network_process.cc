@@ -77,7 +77,8 @@ void pin(std::thread& thread, unsigned core) {
 
 class Network {
  public:
-  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers);
+  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
+          std::unique_ptr<DriverSet> porch_drivers);
   ~Network();
   int run();
 
@@ -106,6 +107,8 @@ class Network {
   std::vector<ListeningSocket> sockets_;
   std::vector<std::unique_ptr<DriverSet>> drivers_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<DriverSet> porch_drivers_;
+  Worker porch_;
   WindowBudget windows_;
   TransportConfig transport_;
   ServerConnectionConfig connection_;
@@ -138,12 +141,15 @@ std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& w
   return ports;
 }
 
-Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers)
+Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
+                 std::unique_ptr<DriverSet> porch_drivers)
     : machine_(start.machine),
       orders_(std::move(start.orders)),
       sockets_(std::move(start.sockets)),
       drivers_(std::move(drivers)),
       workers_(make_workers(drivers_)),
+      porch_drivers_(std::move(porch_drivers)),
+      porch_(*porch_drivers_),
       windows_(uint64_t{start.config.session.window_budget_megabytes} << 20),
       loop_(ports_of(workers_), pool_),
       gate_(loop_, start.monitor.release(), [this] {
@@ -151,6 +157,7 @@ Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> dri
         log_line(LogLevel::error, "the monitor is gone: ending");
         loop_.stop();
       }) {
+  loop_.set_porch(porch_);
   apply(start.config);
 }
 
@@ -361,6 +368,12 @@ int run_network(NetworkStart start) {
     }
     drivers.push_back(std::move(*set));
   }
+  // One record at a time, and soon prepared: what a login needs.
+  auto porch_drivers = make_driver_set("openssl");
+  if (!porch_drivers) {
+    start.orders.send(Order::failed, porch_drivers.error());
+    return 1;
+  }
   // Before any thread: the pools start theirs in the Network's members.
   const auto dropped = drop_rights();
   const auto restricted = dropped ? restrict_calls() : dropped;
@@ -368,7 +381,7 @@ int run_network(NetworkStart start) {
     start.orders.send(Order::failed, restricted.error());
     return 1;
   }
-  Network network(std::move(start), std::move(drivers));
+  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers));
   return network.run();
 }
 
