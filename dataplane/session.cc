@@ -80,6 +80,7 @@ void Session::receive() {
   const size_t before = transport_->available();
   const bool was_ended = transport_->ended();
   transport_->receive();
+  moved_bytes_ += transport_->available() - before;
   moved_ |= transport_->available() != before || transport_->ended() != was_ended;
 }
 
@@ -160,7 +161,7 @@ size_t Session::route(std::span<const Message> messages, ControlPort& port) {
     taken = sink_->on_messages(messages.first(run), *this);
   } else if (post(port, PortEvent::Kind::message, first.payload, first.sequence)) {
     if (first.number() == kMsgKexInit) peer_in_kex_ = true;
-    // Control has its copy. A password in it must not lie in the ring until something overwrites it.
+    // There may be a password in it, and this memory is not written again before much more has come.
     if (is_userauth_message(first.number())) wipe(first.payload.data(), first.payload.size());
     taken = 1;
   }
@@ -259,6 +260,7 @@ void Session::commit(ControlPort& port) {
   if (send_.error() && !error_) cut(*send_.error());
   const size_t unsent = transport_->send_ring().pending_bytes();
   transport_->flush();
+  moved_bytes_ += unsent - transport_->send_ring().pending_bytes();
   moved_ |= transport_->send_ring().pending_bytes() != unsent;
   if (!error_told_ && error_) {
     PortEvent event;

@@ -42,6 +42,8 @@ class Session final : public MovingSession, private ChannelSender {
   void give_memory_back();
   // Whether anything has moved since this was last asked.
   bool take_moved() { return std::exchange(moved_, false); }
+  // How many bytes the transport has taken in and passed on since this was last asked.
+  uint64_t take_moved_bytes() { return std::exchange(moved_bytes_, 0); }
   // By its age alone, without a turn, this session has something to do.
   bool due(uint64_t now_ns) const;
   // Nothing in flight, and either closed with everything sent or cut off: the worker drops it.
@@ -101,6 +103,7 @@ class Session final : public MovingSession, private ChannelSender {
   std::array<Message, 32> shown_;  // collected, [routed_, shown_count_) not yet taken by anyone
   size_t shown_count_ = 0;
   size_t routed_ = 0;
+  uint64_t moved_bytes_ = 0;
   bool moved_ = false;
   bool asked_turn_ = false;
   bool records_ = false;      // the peer's identification line has passed

@@ -68,6 +68,12 @@ void SocketTransport::give_memory_back() {
   if (begin_ == end_) received_.drop_pages();
 }
 
+// A Unix socket's readiness does not heed it, which costs wake-ups only.
+void SocketTransport::wake_for(size_t bytes) {
+  const int least = static_cast<int>(bytes);
+  ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
+}
+
 void SocketTransport::flush() {
   while (has_unsent() && !broken_) {
     std::array<Bytes, kMostPieces> pieces;
