@@ -114,9 +114,9 @@ TEST(Connection, Many_at_once_share_a_worker_and_all_bytes_are_right) {
 
 TEST(Connection, A_rekey_that_is_due_when_the_login_ends_waits_for_its_end_and_moves_along) {
   Options options;
-  options.bytes = 256u << 10;
+  options.bytes = 64u << 10;
   // Less than a login takes: due before it is over, on both sides.
-  options.server_limit = options.client_limit = 600;
+  options.server_limit = options.client_limit = 150;
   const Outcome outcome = echo(options);
   EXPECT_TRUE(outcome.closed && !outcome.wrong) << outcome.disconnect;
   EXPECT_EQ(outcome.received, options.bytes);

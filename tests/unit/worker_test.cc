@@ -77,20 +77,23 @@ TEST_F(WorkerTest, A_session_moves_when_nothing_of_it_is_under_way_and_goes_on_e
   EXPECT_EQ(*worker_->release(1, *other_drivers), nullptr) << "a message is on its way out";
   run(3);
   other.port().await(1);
-  other.port().close(1);
+  other.port().send(1, {kMsgIgnore, 0, 0, 0, 0});
+  const size_t unsent = transport_->send_ring().pending_bytes();
   auto moving = worker_->release(1, *other_drivers);
   ASSERT_TRUE(moving.has_value() && *moving != nullptr);
   EXPECT_EQ(worker_->sessions(), 0u);
   EXPECT_EQ(*worker_->release(1, *other_drivers), nullptr) << "gone already";
   other.turn();
-  EXPECT_EQ(other.sessions(), 0u) << "what is meant for it waits for it";
+  EXPECT_EQ(transport_->send_ring().pending_bytes(), unsent) << "what is meant for it waits for it";
   say_record(kMsgIgnore);
   other.port().adopt_moving(1, std::move(*moving));
   other.turn();
   std::map<PortEvent::Kind, size_t> heard;
   for (int i = 0; i < 5; ++i, other.turn())
     while (auto event = other.port().next_event()) ++heard[event->kind];
-  EXPECT_EQ(heard[PortEvent::Kind::ended], 1u) << "the close followed it";
+  EXPECT_EQ(other.sessions(), 1u);
+  EXPECT_EQ(heard[PortEvent::Kind::message], 1u) << "what came between";
+  EXPECT_GT(transport_->send_ring().pending_bytes(), unsent) << "what waited followed it";
 }
 
 TEST_F(WorkerTest, A_password_does_not_stay_in_the_memory_that_it_was_received_in) {
