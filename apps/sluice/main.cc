@@ -16,6 +16,7 @@ struct Program {
 
 constexpr Program kPrograms[] = {
     {"ssh", sluice::run_ssh, "a shell or a command on another machine; forwarding"},
+    {"cp", sluice::run_cp, "files and trees to another machine, from it, or between two: the fastest way"},
 };
 
 const Program* find(std::string_view name) {
