@@ -23,6 +23,8 @@ class DraftStream {
   size_t position() const { return position_; }
   // There may be more room, but not in this turn.
   bool full() const { return count_ == kMaxDrafts; }
+  // Bytes that there are places for.
+  size_t room() const { return room_ - position_; }
   // Makes room for n more bytes; how many there are now, which may be less: the channel would block.
   size_t ensure(size_t n);
   // Bytes at the position, which moves on. There is room.

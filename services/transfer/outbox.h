@@ -4,7 +4,7 @@
 #include <deque>
 #include <vector>
 
-#include "services/sftp/draft_stream.h"
+#include "services/transfer/draft_stream.h"
 
 namespace sluice {
 

@@ -1,5 +1,5 @@
 // Jobs in the order in which they came, whichever thread is free.
-#include "services/sftp/file_io_pool.h"
+#include "services/transfer/file_io_pool.h"
 
 #include <sys/eventfd.h>
 
@@ -19,7 +19,7 @@ constexpr size_t kThreads = 4;
 void FileJob::run() {
   if (kind == Kind::write) {
     const iovec piece{buffer.data(), buffer.size()};
-    WriteRun write{file->get(), true, offset, {&piece, 1}, marks, carried};
+    WriteRun write{file->get(), seekable, offset, {&piece, 1}, marks, carried};
     write_run(write);
     carried = write.carried;
     return;

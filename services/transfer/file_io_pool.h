@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/unique_fd.h"
-#include "services/sftp/write_run.h"
+#include "services/transfer/write_run.h"
 
 namespace sluice {
 
@@ -24,7 +24,8 @@ struct FileJob {
 
   Kind kind = Kind::read;
   std::shared_ptr<UniqueFd> file;
-  uint32_t slot = 0;  // the asker's
+  uint32_t slot = 0;      // the asker's
+  void* owner = nullptr;  // likewise
   uint64_t offset = 0;
   std::vector<uint8_t> buffer;
   size_t begin = 0;
@@ -33,6 +34,7 @@ struct FileJob {
   size_t got = 0;
   int error = 0;
   // Of a write.
+  bool seekable = true;
   std::vector<WriteMark> marks;
   int carried = 0;
 

@@ -1,5 +1,5 @@
 // Walks over the drafts: a turn has few of them.
-#include "services/sftp/draft_stream.h"
+#include "services/transfer/draft_stream.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
 // Chunks filled and emptied.
-#include "services/sftp/outbox.h"
+#include "services/transfer/outbox.h"
 
 #include <algorithm>
 

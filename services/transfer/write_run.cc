@@ -1,5 +1,5 @@
 // pwritev until all is written or refused.
-#include "services/sftp/write_run.h"
+#include "services/transfer/write_run.h"
 
 #include <algorithm>
 #include <array>
