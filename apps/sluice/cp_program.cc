@@ -49,6 +49,12 @@ class CpHost {
     return host;
   }
 
+  // Says goodbye, so that the server's log need not wonder.
+  ~CpHost() {
+    for (const SessionId link : links_) run_.close(link);
+    for (const SessionId link : links_) run_.wait_ended(link);
+  }
+
   RemoteSide& side() { return *side_; }
   size_t connections() const { return connections_; }
 
@@ -63,10 +69,14 @@ class CpHost {
     wishes.ask = first;
     auto link = run_.connect(std::move(wishes));
     if (!link) return fail(explain(link.error(), run_.options()));
+    const std::lock_guard held(lock_);
+    links_.push_back(*link);
     return client;
   }
 
   ClientRun run_;
+  std::mutex lock_;
+  std::vector<SessionId> links_;
   std::optional<RemoteSide> side_;
   size_t connections_ = 1;
 };

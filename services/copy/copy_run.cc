@@ -18,6 +18,8 @@ constexpr size_t kMostMatches = 100'000;
 // Connections that are tried, and what one more has to bring.
 constexpr size_t kMostConnections = 8;
 constexpr double kWorthIt = 1.15;
+// Less is over before it is measured.
+constexpr double kWorthSeconds = 4;
 constexpr auto kMeasure = std::chrono::milliseconds(1000);
 
 std::string without_slashes(std::string path) {
@@ -31,6 +33,7 @@ bool is_pattern(std::string_view path) { return path.find_first_of("*?[") != std
 
 void CopyRun::fault(const std::string& shown, SftpFault why) {
   failed_ = true;
+  if (why.kind == SftpFault::Kind::lost) why.text += ": run the same command again";
   listener_.on_fault(shown, why);
 }
 
@@ -115,7 +118,10 @@ bool CopyRun::copy_one(const CopyPlace& source, const CopyPlace& target, bool in
 bool CopyRun::copy_found(CopyPlan& plan, const CopyPlace& source, std::string to, const SftpAttributes& facts) {
   CopyQueue queue;
   Walk walk{plan, queue, source.path};
-  copied_ = false;
+  {
+    const std::lock_guard held(lock_);
+    copied_ = false;
+  }
   std::vector<std::thread> threads;
   for (size_t i = 0; i < kThreads && !options_.dry_run; ++i)
     threads.emplace_back([this, &plan, &queue] { copy_queued(plan, queue); });
@@ -142,7 +148,11 @@ bool CopyRun::copy_found(CopyPlan& plan, const CopyPlace& source, std::string to
   }
   queue.finish();
   for (std::thread& thread : threads) thread.join();
-  copied_ = true;
+  {
+    const std::lock_guard held(lock_);
+    copied_ = true;
+  }
+  changed_.notify_all();
   if (measuring.joinable()) measuring.join();
   // From the inside out: what is put into a directory changes its time.
   for (auto folder = walk.folders.rbegin(); folder != walk.folders.rend() && !options_.dry_run; ++folder) {
@@ -155,8 +165,9 @@ bool CopyRun::copy_found(CopyPlan& plan, const CopyPlace& source, std::string to
 }
 
 void CopyRun::copy_queued(const CopyPlan& plan, CopyQueue& queue) {
+  const size_t at_once = small_files_at_once(plan, kThreads);
   for (;;) {
-    auto items = queue.take(kMostSmallFiles, [&](const CopyItem& item) { return is_small(plan, item); });
+    auto items = queue.take(at_once, [&](const CopyItem& item) { return is_small(plan, item); });
     if (items.empty()) return;
     if (is_small(plan, items.front())) {
       copy_small_files(plan, std::move(items));
@@ -169,26 +180,28 @@ void CopyRun::copy_queued(const CopyPlan& plan, CopyQueue& queue) {
   }
 }
 
+std::optional<double> CopyRun::measure_rate() {
+  const uint64_t before = counts_.bytes_done;
+  const auto begin = std::chrono::steady_clock::now();
+  std::unique_lock held(lock_);
+  if (changed_.wait_for(held, kMeasure, [this] { return copied_; })) return std::nullopt;
+  const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
+  return static_cast<double>(counts_.bytes_done - before) / passed.count();
+}
+
 // One connection more as long as it brings something.
 void CopyRun::measure_connections(RemoteSide& side) {
-  const auto rate_of = [&](double& rate) {
-    const uint64_t before = counts_.bytes_done;
-    const auto begin = std::chrono::steady_clock::now();
-    while (!copied_ && std::chrono::steady_clock::now() - begin < kMeasure)
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begin;
-    rate = static_cast<double>(counts_.bytes_done - before) / passed.count();
-    return !copied_;
-  };
-  double before = 0, after = 0;
-  // The first second is a connection's own start.
-  if (!rate_of(before) || !rate_of(before)) return;
-  while (counts_.connections < kMostConnections) {
+  // The first moments are a connection's own start.
+  if (!measure_rate()) return;
+  auto before = measure_rate();
+  while (before && counts_.connections < kMostConnections) {
     const double left = static_cast<double>(counts_.bytes_found - counts_.bytes_done);
-    if (left < 4 * before || !side.grow()) return;
+    if (left < kWorthSeconds * *before || !side.grow()) return;
     ++counts_.connections;
-    if (!rate_of(after) || !rate_of(after)) return;
-    if (after < before * kWorthIt) {
+    if (!measure_rate()) return;
+    const auto after = measure_rate();
+    if (!after) return;
+    if (*after < *before * kWorthIt) {
       side.shrink();
       --counts_.connections;
       return;

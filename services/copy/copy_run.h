@@ -48,6 +48,8 @@ class CopyRun {
   void copy_queued(const CopyPlan& plan, CopyQueue& queue);
   void fault(const std::string& shown, SftpFault why);
   void measure_connections(RemoteSide& side);
+  // Bytes a second of a while; nothing: all is copied.
+  std::optional<double> measure_rate();
   bool failed() const { return failed_ || counts_.files_failed > 0; }
 
   const CopyOptions& options_;
@@ -55,7 +57,9 @@ class CopyRun {
   CopyListener& listener_;
   LocalSide here_;
   std::atomic<bool> failed_{false};
-  std::atomic<bool> copied_{false};  // nothing is left to be measured
+  std::mutex lock_;
+  std::condition_variable changed_;
+  bool copied_ = false;  // nothing is left to be measured
 };
 
 }  // namespace sluice

@@ -248,8 +248,10 @@ SftpResult<void> FileCopy::explain(SftpFault fault) {
       fault.text += ": the disk there is full";
   }
   if (fault.kind == SftpFault::Kind::local && fault.error == ENOSPC) fault.text += ": free some space and run it again";
-  const bool useless = temporary_made_ && !resumable;
-  if (useless) (void)plan_.target.remove(temporary_);
+  // Of a source that is another by now nothing can be used.
+  const bool useless = fault.kind == SftpFault::Kind::changed || !resumable;
+  if (temporary_made_ && useless) (void)plan_.target.remove(temporary_);
+  if (journalled_ && useless) (void)plan_.target.remove(journal_);
   return tl::unexpected<SftpFault>(std::move(fault));
 }
 

@@ -55,14 +55,15 @@ void FileCopy::open_lanes() {
 
 // False: nothing can be begun now.
 bool FileCopy::start_part() {
-  const size_t most = relayed() ? kRelayedAtOnce : kPartsAtOnce;
+  // What may have no offsets gets its bytes in order.
+  const size_t most = item_.in_place ? 1 : relayed() ? kRelayedAtOnce : kPartsAtOnce;
   Lane* best = nullptr;
   for (Lane& lane : lanes_) {
     const bool alive = (!lane.from || !lane.from->gone()) && (!lane.to || !lane.to->gone());
     if (alive && lane.active < most && (!best || lane.active < best->active)) best = &lane;
   }
   if (!best) return false;
-  const auto [begin, end] = left_.take(relayed() ? kRelayedPart : kPart);
+  const auto [begin, end] = left_.take(relayed() ? kRelayedPart : item_.in_place ? size_ : kPart);
   auto part = std::make_shared<Part>(Part{best, begin, end, nullptr, nullptr});
   ++best->active;
   parts_.push_back(part);

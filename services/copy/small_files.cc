@@ -74,9 +74,12 @@ void put_data(SftpEngine& engine, const File& file, bool preserve, const Ended& 
       put_in_place(engine, file, ended);
     });
   };
-  file->left = 1 + (preserve ? 1 : 0);
-  engine.ask(sftp_call::write(file->handle, 0, file->content), step);
-  if (preserve) engine.ask(sftp_call::fsetstat(file->handle, file->wanted), step);
+  // An empty file needs attributes or nothing; to set none is a step too.
+  const bool data = !file->content.empty();
+  const bool change = preserve || !data;
+  file->left = (data ? 1u : 0u) + (change ? 1u : 0u);
+  if (data) engine.ask(sftp_call::write(file->handle, 0, file->content), step);
+  if (change) engine.ask(sftp_call::fsetstat(file->handle, preserve ? file->wanted : SftpAttributes{}), step);
 }
 
 void put_file(SftpEngine& engine, const File& file, bool preserve, const Ended& ended) {
@@ -206,10 +209,17 @@ SftpAttributes wanted_attributes(const CopyPlan& plan, const CopyItem& item) {
   return wanted;
 }
 
+size_t small_files_at_once(const CopyPlan& plan, size_t threads) {
+  RemoteSide* side = plan.target.remote() ? plan.target.remote() : plan.source.remote();
+  const uint64_t handles = side->facts().most_handles;
+  // A server that does not tell may have few.
+  return handles == 0 ? kMostSmallFiles / 2 : std::clamp<size_t>(handles / (2 * threads), 1, kMostSmallFiles);
+}
+
 bool is_small(const CopyPlan& plan, const CopyItem& item) {
   const bool relayed = plan.source.remote() && plan.target.remote();
   return !relayed && !item.in_place && !plan.options.verify && !plan.options.limit &&
-         item.facts.size.value_or(0) < kMostSmallFile && item.facts.size.value_or(0) > 0;
+         item.facts.size.value_or(0) < kMostSmallFile;
 }
 
 void copy_small_files(const CopyPlan& plan, std::vector<CopyItem> items) {

@@ -47,14 +47,16 @@ bool AnswerReader::step(MutableBytes& data) {
 
 bool AnswerReader::take_head(MutableBytes& data) {
   const Bytes head = whole(data, kHead);
-  if (head.empty()) return false;
-  const uint32_t length = load_be32(head.data());
-  type_ = static_cast<SftpType>(head[4]);
-  id_ = load_be32(&head[5]);
+  const Bytes known = head.empty() ? Bytes(kept_) : head;
+  const uint32_t length = known.size() < 4 ? kHead : load_be32(known.data());
+  // At once: what follows a length that makes no sense may never come.
   if (length < kHead - 4 || length > kMaxSftpPacket) {
     state_ = State::broken;
     return false;
   }
+  if (head.empty()) return false;
+  type_ = static_cast<SftpType>(head[4]);
+  id_ = load_be32(&head[5]);
   left_ = length - (kHead - 4);
   state_ = type_ == SftpType::data ? State::data_length : State::body;
   return true;

@@ -43,12 +43,10 @@ int write_all(int descriptor, FileKind kind, std::span<const iovec> pieces, uint
 
 }  // namespace
 
-// Into the outbox: many small packets share a record.
+// Into the outbox: many small packets share a record. The oldest first.
 void SftpEngine::send_gets() {
-  for (size_t idle = 0; idle < running_.size() && may_request();) {
-    turn_ = (turn_ + 1) % running_.size();
-    Running& run = *running_[turn_];
-    idle = !run.put() && !run.stopped() && send_read(run) ? 0 : idle + 1;
+  for (const auto& run : running_) {
+    while (!run->put() && !run->stopped() && may_request() && send_read(*run)) {}
   }
 }
 

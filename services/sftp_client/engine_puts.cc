@@ -46,12 +46,10 @@ void SftpEngine::fill_with_zeros(DraftStream& stream) {
   if (open_write_.left == 0) open_write_ = {};
 }
 
-// True: the turn is over, though there may be more.
+// True: the turn is over, though there may be more. The oldest first: its end is awaited.
 bool SftpEngine::send_puts(DraftStream& stream) {
-  for (size_t idle = 0; idle < running_.size() && moved_ < kTurnBytes && open_write_.left == 0;) {
-    turn_ = (turn_ + 1) % running_.size();
-    Running& run = *running_[turn_];
-    idle = run.put() && !run.stopped() && put_run(stream, run) ? 0 : idle + 1;
+  for (const auto& run : running_) {
+    while (run->put() && !run->stopped() && moved_ < kTurnBytes && open_write_.left == 0 && put_run(stream, *run)) {}
   }
   return moved_ >= kTurnBytes;
 }

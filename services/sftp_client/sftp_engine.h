@@ -185,7 +185,6 @@ class SftpEngine final : public Service, private Watcher, private AnswerSink {
   size_t asks_out_ = 0;
   size_t requests_out_ = 0;  // of transfers
   std::vector<std::unique_ptr<Running>> running_;
-  size_t turn_ = 0;       // whose turn among them
   size_t moved_ = 0;      // bytes read and sent in this turn
   bool started_ = false;  // the server's program runs
   bool ready_ = false;    // its VERSION came
