@@ -1,0 +1,31 @@
+// ExecChannel: a command at the server with its input and output as a socket here, for a thread that may wait.
+#pragma once
+
+#include "apps/sluice/client_run.h"
+#include "services/forward/stream_service.h"
+
+namespace sluice {
+
+class ExecChannel {
+ public:
+  // Null: why was told on standard error.
+  static std::unique_ptr<ExecChannel> open(const ClientInvocation& invocation, const std::string& command);
+  ~ExecChannel();
+  ExecChannel(const ExecChannel&) = delete;
+  ExecChannel& operator=(const ExecChannel&) = delete;
+
+  int socket() const { return socket_.get(); }
+  // Ends our side and waits: the command's status, 255 where there is none.
+  int finish();
+
+ private:
+  explicit ExecChannel(ClientOptions options) : run_(std::move(options)) {}
+
+  StreamCounts counts_;
+  std::atomic<int> status_{255};
+  UniqueFd socket_;
+  std::optional<SessionId> link_;
+  ClientRun run_;
+};
+
+}  // namespace sluice
