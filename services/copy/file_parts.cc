@@ -109,7 +109,8 @@ void FileCopy::end_transfer(const std::shared_ptr<Part>& part, bool into_memory,
   if (end.fault->kind != SftpFault::Kind::lost || !others) return fail(about(path, std::move(*end.fault)).value());
   // One of several connections: the others take over what it had not done.
   const std::lock_guard held(lock_);
-  for (const auto& [begin, until] : done_.missing(part->end).ranges()) left_.add(std::max(begin, part->begin), until);
+  const RangeSet missing = done_.missing(part->end);
+  for (const auto& [begin, until] : missing.ranges()) left_.add(std::max(begin, part->begin), until);
 }
 
 void FileCopy::fail(SftpFault fault) {

@@ -110,10 +110,13 @@ SftpResult<void> RemoteSide::make_directory(const std::string& path, uint32_t mo
 }
 
 SftpResult<void> RemoteSide::make_symlink(const std::string& target, const std::string& path) {
-  auto made = do_ask(path, sftp_call::symlink(target, path));
+  const auto call = [&] {
+    return facts_.link_first ? sftp_call::symlink(path, target) : sftp_call::symlink(target, path);
+  };
+  auto made = do_ask(path, call());
   if (made || made.error().kind != SftpFault::Kind::refused) return made;
   if (!do_ask(path, sftp_call::remove(path))) return made;
-  return do_ask(path, sftp_call::symlink(target, path));
+  return do_ask(path, call());
 }
 
 SftpResult<std::string> RemoteSide::read_link(const std::string& path) {

@@ -187,7 +187,8 @@ SourceFacts source_facts(const CopyPlan& plan, const CopyItem& item) {
 }
 
 std::string temporary_name(const CopyItem& item, const SourceFacts& facts) {
-  const std::string name = "." + std::string(name_of(item.to).substr(0, kMostNamePart)) + "." + facts.mark() + ".part";
+  std::string name(".");
+  name.append(name_of(item.to).substr(0, kMostNamePart)).append(".").append(facts.mark()).append(".part");
   return join_path(std::string(folder_of(item.to)), name);
 }
 

@@ -91,6 +91,8 @@ struct SftpServerFacts {
   uint64_t most_handles = 0;       // 0: not told
   uint32_t most_read = 32 * 1024;  // of one READ; more only where limits@openssh.com says so
   uint32_t most_write = 32 * 1024;
+  // It reads SYMLINK as section 6.10 has it, the link's name first. Set by who knows the server's software.
+  bool link_first = false;
   bool has(std::string_view extension) const { return extensions.find(extension) != extensions.end(); }
 };
 
