@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/sluice/client_run.h"
-#include "services/forward/stream_service.h"
+#include "apps/sluice/scp/exec_stream.h"
 
 namespace sluice {
 
@@ -21,8 +21,7 @@ class ExecChannel {
  private:
   explicit ExecChannel(ClientOptions options) : run_(std::move(options)) {}
 
-  StreamCounts counts_;
-  std::atomic<int> status_{255};
+  std::shared_ptr<ExecEnd> end_ = std::make_shared<ExecEnd>();
   UniqueFd socket_;
   std::optional<SessionId> link_;
   ClientRun run_;
