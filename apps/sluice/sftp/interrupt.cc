@@ -1,10 +1,15 @@
 // The flag behind interrupted().
 #include "apps/sluice/sftp/interrupt.h"
 
+#include <unistd.h>
+
 #include <csignal>
 
 namespace sluice {
 namespace {
+
+// As shells tell of it.
+constexpr int kInterrupted = 128 + SIGINT;
 
 volatile std::sig_atomic_t flag = 0;
 
@@ -12,7 +17,11 @@ volatile std::sig_atomic_t flag = 0;
 
 void catch_interrupts() {
   struct sigaction action {};
-  action.sa_handler = [](int) { flag = 1; };
+  action.sa_handler = [](int) {
+    // Whoever asks twice waits for something that does not come.
+    if (flag) ::_exit(kInterrupted);
+    flag = 1;
+  };
   ::sigaction(SIGINT, &action, nullptr);
 }
 

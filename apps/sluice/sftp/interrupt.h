@@ -3,7 +3,7 @@
 
 namespace sluice {
 
-// From now on SIGINT only sets the flag, and interrupts what waits.
+// From now on SIGINT sets the flag, and interrupts what waits; a second one ends the process all the same.
 void catch_interrupts();
 bool interrupted();
 void forget_interrupt();

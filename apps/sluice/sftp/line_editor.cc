@@ -90,6 +90,12 @@ class EditedLines final : public LineEditor {
     lib.set(edit_, EL_HIST, lib.history, history_);
     lib.set(edit_, EL_TERMINAL, nullptr);
     lib.set(edit_, EL_SIGNAL, 1);
+    // The library would go on reading behind an interrupt: these two are keys like others here.
+    lib.set(edit_, EL_SETTY, "-d", "-isig", nullptr);
+    lib.set(edit_, EL_ADDFN, "sluice-abandon", "Give up this line", &EditedLines::abandon);
+    lib.set(edit_, EL_BIND, "^C", "sluice-abandon", nullptr);
+    lib.set(edit_, EL_ADDFN, "sluice-stop", "Stop the program", &EditedLines::stop);
+    lib.set(edit_, EL_BIND, "^Z", "sluice-stop", nullptr);
     lib.set(edit_, EL_ADDFN, "sluice-complete", "Complete names", &EditedLines::complete);
     lib.set(edit_, EL_BIND, "^I", "sluice-complete", nullptr);
     // As OpenSSH's sftp: word by word with the control keys of common terminals, history by what is typed.
@@ -109,11 +115,11 @@ class EditedLines final : public LineEditor {
   std::optional<std::string> read() override {
     const LibEdit& lib = libedit();
     int count = 0;
-    errno = 0;
+    abandoned_ = false;
     const char* line = lib.gets(edit_, &count);
     if (!line || count <= 0) {
       std::fputc('\n', stdout);
-      return errno == EINTR ? std::optional<std::string>("") : std::nullopt;
+      return abandoned_ ? std::optional<std::string>("") : std::nullopt;
     }
     std::string text(line, static_cast<size_t>(count));
     while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
@@ -131,6 +137,16 @@ class EditedLines final : public LineEditor {
     return static_cast<EditedLines*>(self);
   }
   static char* prompt(EditLine* edit) { return self_of(edit)->prompt_.data(); }
+
+  static unsigned char abandon(EditLine* edit, int) {
+    self_of(edit)->abandoned_ = true;
+    return CC_EOF;
+  }
+
+  static unsigned char stop(EditLine*, int) {
+    ::raise(SIGTSTP);
+    return CC_REDISPLAY;
+  }
 
   static unsigned char complete(EditLine* edit, int) {
     const LineInfo* info = libedit().line(edit);
@@ -160,6 +176,7 @@ class EditedLines final : public LineEditor {
   Complete complete_;
   EditLine* edit_ = nullptr;
   ::History* history_ = nullptr;
+  bool abandoned_ = false;
 };
 
 }  // namespace

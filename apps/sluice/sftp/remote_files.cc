@@ -59,7 +59,7 @@ SftpResult<std::vector<uint8_t>> RemoteFiles::open(const std::string& path, uint
 SftpResult<void> RemoteFiles::list(const std::string& path, const Take& take) {
   const auto handle = ask(sftp_call::opendir(path)).and_then(sftp_answer::handle);
   if (!handle) return tl::unexpected<SftpFault>(handle.error());
-  size_t count = 0;
+  size_t count = 0, bytes = 0;
   SftpResult<void> result;
   for (bool more = true; more;) {
     auto names = ask(sftp_call::readdir(*handle)).and_then(sftp_answer::names);
@@ -69,7 +69,8 @@ SftpResult<void> RemoteFiles::list(const std::string& path, const Take& take) {
     }
     if (!*names) break;
     for (SftpName& name : **names) {
-      if (++count > kMaxNamesOfFolder) {
+      bytes += name.name.size() + name.long_name.size();
+      if (++count > kMaxNamesOfFolder || bytes > kMaxBytesOfFolder) {
         result = sftp_fault(SftpFault::Kind::protocol, "more names than a folder may have: gave up");
         more = false;
         break;

@@ -7,8 +7,9 @@
 
 namespace sluice {
 
-// A folder of a server that never stops naming things ends here.
-inline constexpr size_t kMaxNamesOfFolder = 2'000'000;
+// A folder of a server that never stops naming things ends here: its names are kept to be sorted.
+inline constexpr size_t kMaxNamesOfFolder = 1'000'000;
+inline constexpr size_t kMaxBytesOfFolder = size_t{256} << 20;
 
 class RemoteFiles final : public NameSource {
  public:

@@ -129,7 +129,12 @@ ResultOrText<uint32_t> take_number(const SftpVerbRow& row, std::vector<ShellWord
 }
 
 std::string wrong_count(const SftpVerbRow& row, size_t count) {
-  if (count > row.most) return std::string(row.name) + ": too many arguments, it is: " + std::string(row.usage);
+  if (count > row.most) {
+    // Other names of a verb are described by its first one.
+    const auto described = std::find_if(std::begin(kVerbs), std::end(kVerbs),
+                                        [&](const auto& r) { return r.verb == row.verb && !r.usage.empty(); });
+    return std::string(row.name) + ": too many arguments, it is: " + std::string(described->usage);
+  }
   if (row.least == 2) return "You must specify two paths after a " + std::string(row.name) + " command.";
   if (row.verb == put || row.verb == get) {
     return "You must specify at least one path after a " + std::string(row.name) + " command.";

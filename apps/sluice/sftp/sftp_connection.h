@@ -15,6 +15,7 @@ class SftpConnection {
   SftpConnection& operator=(const SftpConnection&) = delete;
 
   RemoteFiles& files() { return *files_; }
+  std::shared_ptr<SftpClient> client() const { return client_; }
   // As the user named it.
   const std::string& host() const { return run_.options().original_host; }
 

@@ -42,6 +42,7 @@ bool SftpConsole::run(LineEditor& lines) {
         break;
       case Outcome::done: break;
     }
+    if (settings_.batch && interrupted()) return false;
   }
 }
 

@@ -123,9 +123,10 @@ int run(CommandLine& line) {
                               std::fprintf(stderr, "%s\n", what.c_str());
                             }});
   const bool interactive = !batch && ::isatty(STDIN_FILENO);
-  ConsoleSettings settings{.quiet = quiet, .batch = batch, .echo = !interactive, .toggle_progress = [&meter] {
-                             std::printf("Progress meter %s\n", meter.toggle() ? "enabled" : "disabled");
-                           }};
+  ConsoleSettings settings{
+      .quiet = quiet, .batch = batch, .echo = !interactive, .copies = {}, .toggle_progress = [&meter] {
+        std::printf("Progress meter %s\n", meter.toggle() ? "enabled" : "disabled");
+      }};
   settings.copies.preserve = line.flags.preserve;
   settings.copies.recursive = line.flags.recursive;
   settings.copies.resume = line.resume;

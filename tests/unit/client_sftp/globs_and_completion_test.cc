@@ -1,6 +1,8 @@
 // Patterns in paths and completion of lines, over names that the test makes up.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <map>
 #include <set>
 

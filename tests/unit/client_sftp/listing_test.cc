@@ -61,10 +61,10 @@ TEST(Listing, Shows_the_servers_line_unless_it_knows_better) {
   EXPECT_EQ(show_listing(files, flags, {}, 80, 0), "server's f\n");
   OwnerNames owners{true, {{1000, "ann"}}, {}};
   EXPECT_EQ(show_listing(files, flags, owners, 80, 1'000'000'100),
-            "-rwsr-xr-x    ? ann      100          1536 Sep  9 01:46 f\n");
+            "-rwsr-xr-x   ? ann      100          1536 Sep  9 01:46 f\n");
   flags.numeric = flags.readable = true;
   EXPECT_EQ(show_listing(files, flags, owners, 80, 1'100'000'000),
-            "-rwsr-xr-x    ? 1000     100          1.5K Sep  9  2001 f\n");
+            "-rwsr-xr-x   ? 1000     100          1.5K Sep  9  2001 f\n");
 }
 
 TEST(Listing, Nothing_of_a_stranger_reaches_the_terminal_as_it_is) {
