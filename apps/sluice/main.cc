@@ -16,6 +16,9 @@ struct Program {
 
 constexpr Program kPrograms[] = {
     {"ssh", sluice::run_ssh, "a shell or a command on another machine; forwarding"},
+    {"scp", sluice::run_scp, "files to another machine and from it, in one command"},
+    {"sftp", sluice::run_sftp, "a prompt for files on another machine"},
+    {"cp", sluice::run_cp, "files and trees to another machine, from it, or between two: the fastest way"},
 };
 
 const Program* find(std::string_view name) {

@@ -5,5 +5,8 @@ namespace sluice {
 
 // argv[0] is the name to complain by. What is returned is the exit code.
 int run_ssh(int argc, char** argv);
+int run_scp(int argc, char** argv);
+int run_sftp(int argc, char** argv);
+int run_cp(int argc, char** argv);
 
 }  // namespace sluice
