@@ -343,7 +343,7 @@ def test_a_terminal_has_editing_history_and_completion(full_server, tmp_path):
     # What a Tab cannot decide is listed.
     terminal.type("get a\t")
     terminal.expect("a long remote name")
-    terminal.type(" \b\\ \x7f\x7f")
+    terminal.expect("another")
     terminal.type("\x15get a\\ l\t\n")
     terminal.expect("Fetching .*a long remote name")
     terminal.expect("sftp> ")
