@@ -1,9 +1,12 @@
 // Accepting, proxies' headers, refusals.
 #include "control/listener.h"
 
+#include <net/if.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -31,6 +34,15 @@ std::string_view refusal_line(ConnectAnswer answer) {
 }
 
 // The line fits an empty socket buffer; whoever does not read it is not waited for.
+// What the socket that it came through is bound to.
+std::string vrf_of(int descriptor) {
+  std::array<char, IFNAMSIZ> device{};
+  socklen_t size = device.size();
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, device.data(), &size) != 0 || device[0] == '\0')
+    return "default";
+  return device.data();
+}
+
 void turn_away(int descriptor, std::string_view line) {
   (void)!::send(descriptor, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   ::close(descriptor);
@@ -182,6 +194,13 @@ void Listener::drop_unheaded(int descriptor, std::string_view why) {
 }
 
 void Listener::judge(int descriptor, const Endpoint& from, const Endpoint& to) {
+  // No word to whom the lists deny: there is no server for him.
+  if (config_.admitted && !config_.admitted(vrf_of(descriptor), from.address)) {
+    counters_.not_admitted.add();
+    complain(about_lists_, "Connection from " + from.text() + " refused: no access list admits it");
+    ::close(descriptor);
+    return;
+  }
   const ConnectAnswer answer = ledger_->connect(from.address, Instant(ControlLoop::now_ms()));
   if (answer == ConnectAnswer::admit) {
     counters_.admitted.add();

@@ -33,6 +33,8 @@ struct ListenerConfig {
   PenaltyCosts penalties = {};
   // Whose connections begin with a PROXY header. Nobody else's may: a header is the word of who sends it.
   std::vector<AddressRange> proxies = {};
+  // Whom a VRF's access lists admit; absent: everybody. A VRF is the device that a socket is bound to, or "default".
+  std::function<bool(std::string_view vrf, const Address&)> admitted = {};
   int64_t proxy_header_ms = 3000;
   // How long to leave the backlog alone when descriptors or memory ran out.
   int64_t pause_ms = 100;
@@ -42,6 +44,7 @@ struct ListenerConfig {
 struct ListenerCounters {
   Counter admitted;
   std::array<Counter, static_cast<size_t>(ConnectAnswer::count_)> refused;
+  Counter not_admitted;      // by access lists
   Counter bad_proxy_header;  // malformed, late, or too many at once
   Counter pauses;
   Counter lost;  // gone before they were accepted
@@ -62,6 +65,10 @@ class Listener {
   std::vector<Endpoint> endpoints() const;
   // For connections that come from now on; those that are there stay.
   void set_limits(const LoginLimits& limits) { ledger_->set_limits(limits); }
+  void set_policy(std::vector<AddressRange> proxies, std::function<bool(std::string_view, const Address&)> admitted) {
+    config_.proxies = std::move(proxies);
+    config_.admitted = std::move(admitted);
+  }
 
   const SourceLedger& ledger() const { return *ledger_; }
   const ListenerCounters& counters() const { return counters_; }
@@ -101,6 +108,7 @@ class Listener {
   ListenerCounters counters_;
   std::array<Complaint, static_cast<size_t>(ConnectAnswer::count_)> refusals_;
   Complaint about_headers_;
+  Complaint about_lists_;
   Complaint about_pauses_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

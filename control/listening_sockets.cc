@@ -147,6 +147,9 @@ ResultOrText<std::vector<ListeningSocket>> ListeningSocket::given(const SocketMa
 ResultOrText<void> ListeningSocket::mark(const SocketMarks& marks) {
   set_option(descriptor_, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(descriptor_, SOL_SOCKET, SO_KEEPALIVE, marks.keepalive ? 1 : 0);
+  // The scale is told in the handshake, from the largest window that may come.
+  if (marks.window_scale && !set_option(descriptor_, IPPROTO_TCP, TCP_WINDOW_CLAMP, 1 << (15 + *marks.window_scale)))
+    return fail(why("cannot set the window scale"));
   if (!marks.dscp) return {};
   if (*marks.dscp > kMostDscp) return fail("DSCP " + std::to_string(*marks.dscp) + " is not in 0..63");
   const int traffic_class = static_cast<int>(*marks.dscp) << 2;

@@ -36,6 +36,8 @@ struct ListenPlace {
 // What accepted connections inherit.
 struct SocketMarks {
   std::optional<unsigned> dscp = {};  // 0..63, `ssh server dscp`
+  // The most that a connection's window can become, 2^15 times 2 to this; what it is without the kernel chooses.
+  std::optional<unsigned> window_scale = {};
   bool keepalive = true;
   int backlog = 1024;
 };

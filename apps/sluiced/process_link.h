@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -17,6 +18,8 @@ namespace sluice {
 
 enum class Order : char { reload = 'R', drain = 'D', stop = 'S', up = 'U', failed = 'F' };
 
+// Letters in the text of a reload: its second descriptor is the log's file; the others are the sockets from now on.
+inline constexpr std::string_view kWithLogFile = "l", kWithSockets = "s";
 // Of one order; a reload brings the text and the sockets.
 inline constexpr size_t kMostOrderDescriptors = 64;
 

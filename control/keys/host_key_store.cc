@@ -74,12 +74,12 @@ ResultOrText<std::string> HostKeyStore::path_of(KeyType type, std::string_view l
   return path.append("/").append(row_of(type).store_name).append(".").append(label);
 }
 
-ResultOrText<std::vector<KeyType>> HostKeyStore::generate_missing() const {
+ResultOrText<std::vector<KeyType>> HostKeyStore::generate_missing(std::string_view label) const {
   std::vector<KeyType> made;
   for (const KeyType type : kMadeAtFirstStart) {
     // One that is there but cannot be read stays: to replace it unasked would change what clients know.
-    if (has(type)) continue;
-    if (auto key = generate(type); !key) return fail(key.error());
+    if (has(type, label)) continue;
+    if (auto key = generate(type, label); !key) return fail(key.error());
     made.push_back(type);
   }
   return made;

@@ -1,6 +1,7 @@
 // HostKeys: the private host keys in the monitor's memory, found by their public blobs. They leave it in no form.
 #pragma once
 
+#include <functional>
 #include "control/keys/host_key_store.h"
 #include "control/monitor/monitor_protocol.h"
 
@@ -10,6 +11,9 @@ class HostKeys {
  public:
   // Every key of the store. allow_sha1: ssh-rsa and ssh-dss too.
   static ResultOrText<HostKeys> load(const HostKeyStore& store, bool allow_sha1 = false);
+  // Those of one label; of RSA those of another one, where it is given.
+  static ResultOrText<HostKeys> load_labelled(const HostKeyStore& store, std::string_view label,
+                                              std::string_view rsa_label);
 
   void add(PrivateKey key);
   // In the store's order; algorithms in ours of preference.
@@ -20,6 +24,8 @@ class HostKeys {
   static HostKeys none(bool allow_sha1 = false) { return HostKeys(allow_sha1); }
 
  private:
+  static ResultOrText<HostKeys> load_if(const HostKeyStore& store, bool allow_sha1,
+                                        const std::function<bool(const HostKeyInfo&)>& wanted);
   explicit HostKeys(bool allow_sha1) : allow_sha1_(allow_sha1) {}
   bool allowed(const SignatureAlgorithm& algorithm) const { return algorithm.on_by_default || allow_sha1_; }
 

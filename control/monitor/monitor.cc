@@ -391,7 +391,7 @@ void Monitor::broker(Connection& connection, const MonitorFrame& frame) {
                             link ? std::move(*link) : UniqueFd());
   };
   if (!config_.start_broker) return done(fail("brokers are not available"));
-  config_.start_broker(connection.id, connection.login.permit(), std::move(done));
+  config_.start_broker(connection.id, connection.source, connection.login.permit(), std::move(done));
 }
 
 }  // namespace sluice

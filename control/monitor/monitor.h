@@ -36,7 +36,7 @@ struct MonitorConfig {
   // Beyond the network process' own timer, which ends an honest connection earlier.
   Instant login_timeout{150000};
   // Gets a link to the broker of whoever is authenticated. Absent: refused.
-  std::function<void(uint32_t connection, const Permit&, BrokerDone)> start_broker;
+  std::function<void(uint32_t connection, const LoginSource&, const Permit&, BrokerDone)> start_broker;
 };
 
 class Monitor {
@@ -51,6 +51,9 @@ class Monitor {
   PacketQueue& output() { return output_; }
   // Jobs whose answers have not come.
   size_t open_jobs() const { return open_jobs_; }
+
+  // For connections that open from now on.
+  void set_login_rules(LoginRules rules) { config_.login = std::move(rules); }
 
   size_t connections() const { return connections_.size(); }
   uint64_t condemned() const { return condemned_; }
