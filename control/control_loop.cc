@@ -272,7 +272,10 @@ void ControlLoop::take_event(PortEvent&& event) {
   Entry& entry = *found->second;
   switch (event.kind) {
     case PortEvent::Kind::line: entry.machine.take_bytes(event.bytes); return;
-    case PortEvent::Kind::message: entry.machine.take_message(event.bytes, event.sequence); return;
+    case PortEvent::Kind::message:
+      entry.machine.take_message(event.bytes, event.sequence);
+      if (is_userauth_message(event.bytes[0])) wipe(event.bytes.data(), event.bytes.size());
+      return;
     case PortEvent::Kind::peer_turned: entry.machine.peer_turned(); return;
     case PortEvent::Kind::rekey_soon: entry.machine.prepare_rekey(); return;
     case PortEvent::Kind::rekey_due: entry.machine.rekey(); return;

@@ -2,11 +2,9 @@
 #include "control/listener.h"
 
 #include <net/if.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -27,6 +25,7 @@ std::string_view refusal_line(ConnectAnswer answer) {
     case ConnectAnswer::unauthenticated: return "Too many logins at once: try again later.\r\n";
     case ConnectAnswer::source: return "Too many logins at once from your address: try again later.\r\n";
     case ConnectAnswer::penalty: return "Not allowed now, after what came from your address: try again later.\r\n";
+    case ConnectAnswer::access: return "Not allowed from your address.\r\n";
     case ConnectAnswer::admit:
     case ConnectAnswer::count_: break;
   }
@@ -34,15 +33,6 @@ std::string_view refusal_line(ConnectAnswer answer) {
 }
 
 // The line fits an empty socket buffer; whoever does not read it is not waited for.
-// What the socket that it came through is bound to.
-std::string vrf_of(int descriptor) {
-  std::array<char, IFNAMSIZ> device{};
-  socklen_t size = device.size();
-  if (::getsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, device.data(), &size) != 0 || device[0] == '\0')
-    return "default";
-  return device.data();
-}
-
 void turn_away(int descriptor, std::string_view line) {
   (void)!::send(descriptor, line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   ::close(descriptor);
@@ -55,6 +45,14 @@ Endpoint own_end(int descriptor) {
   socklen_t size = sizeof address;
   if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
   return Endpoint::of(address).value_or(Endpoint{});
+}
+
+// Inherited from the listening socket.
+std::string device_of(int descriptor) {
+  std::array<char, IFNAMSIZ> name{};
+  socklen_t size = name.size();
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, name.data(), &size) != 0) return {};
+  return {name.data(), ::strnlen(name.data(), size)};
 }
 
 }  // namespace
@@ -72,6 +70,12 @@ Listener::~Listener() {
     loop_.unwatch(descriptor);
     ::close(descriptor);
   }
+}
+
+void Listener::configure(ListenerConfig config) {
+  ledger_->set_limits(config.limits);
+  config.penalties = config_.penalties;
+  config_ = std::move(config);
 }
 
 void Listener::listen(std::vector<ListeningSocket> sockets) {
@@ -193,15 +197,13 @@ void Listener::drop_unheaded(int descriptor, std::string_view why) {
   ::close(descriptor);
 }
 
+ConnectAnswer Listener::ask(int descriptor, const Address& from) {
+  if (config_.admits && !config_.admits(device_of(descriptor), from)) return ConnectAnswer::access;
+  return ledger_->connect(from, Instant(ControlLoop::now_ms()));
+}
+
 void Listener::judge(int descriptor, const Endpoint& from, const Endpoint& to) {
-  // No word to whom the lists deny: there is no server for him.
-  if (config_.admitted && !config_.admitted(vrf_of(descriptor), from.address)) {
-    counters_.not_admitted.add();
-    complain(about_lists_, "Connection from " + from.text() + " refused: no access list admits it");
-    ::close(descriptor);
-    return;
-  }
-  const ConnectAnswer answer = ledger_->connect(from.address, Instant(ControlLoop::now_ms()));
+  const ConnectAnswer answer = ask(descriptor, from.address);
   if (answer == ConnectAnswer::admit) {
     counters_.admitted.add();
     return arrived_({descriptor, from, to, LedgerPlace(ledger_, from.address)});

@@ -33,8 +33,9 @@ struct ListenerConfig {
   PenaltyCosts penalties = {};
   // Whose connections begin with a PROXY header. Nobody else's may: a header is the word of who sends it.
   std::vector<AddressRange> proxies = {};
-  // Whom a VRF's access lists admit; absent: everybody. A VRF is the device that a socket is bound to, or "default".
-  std::function<bool(std::string_view vrf, const Address&)> admitted = {};
+  // Access lists: whether the address may connect at all, by the device that the connection is bound to, empty as a
+  // rule. Null: everybody may.
+  std::function<bool(std::string_view device, const Address&)> admits = {};
   int64_t proxy_header_ms = 3000;
   // How long to leave the backlog alone when descriptors or memory ran out.
   int64_t pause_ms = 100;
@@ -44,7 +45,6 @@ struct ListenerConfig {
 struct ListenerCounters {
   Counter admitted;
   std::array<Counter, static_cast<size_t>(ConnectAnswer::count_)> refused;
-  Counter not_admitted;      // by access lists
   Counter bad_proxy_header;  // malformed, late, or too many at once
   Counter pauses;
   Counter lost;  // gone before they were accepted
@@ -63,12 +63,8 @@ class Listener {
   // In place of the sockets before; connections that came through those stay.
   void listen(std::vector<ListeningSocket> sockets);
   std::vector<Endpoint> endpoints() const;
-  // For connections that come from now on; those that are there stay.
-  void set_limits(const LoginLimits& limits) { ledger_->set_limits(limits); }
-  void set_policy(std::vector<AddressRange> proxies, std::function<bool(std::string_view, const Address&)> admitted) {
-    config_.proxies = std::move(proxies);
-    config_.admitted = std::move(admitted);
-  }
+  // For connections that come from now on; those that are there stay. Penalties stay as they were.
+  void configure(ListenerConfig config);
 
   const SourceLedger& ledger() const { return *ledger_; }
   const ListenerCounters& counters() const { return counters_; }
@@ -95,6 +91,7 @@ class Listener {
   void read_header(int descriptor);
   void drop_unheaded(int descriptor, std::string_view why);
   void judge(int descriptor, const Endpoint& from, const Endpoint& to);
+  ConnectAnswer ask(int descriptor, const Address& from);
   void complain(Complaint& about, const std::string& text);
 
   ControlLoop& loop_;
@@ -108,7 +105,6 @@ class Listener {
   ListenerCounters counters_;
   std::array<Complaint, static_cast<size_t>(ConnectAnswer::count_)> refusals_;
   Complaint about_headers_;
-  Complaint about_lists_;
   Complaint about_pauses_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

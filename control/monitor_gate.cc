@@ -14,11 +14,15 @@ constexpr int64_t kFlushAgainMs = 2;
 MonitorGate::MonitorGate(ControlLoop& loop, int descriptor, std::function<void()> on_lost)
     : loop_(loop), link_(descriptor), on_lost_(std::move(on_lost)) {
   loop_.watch(link_.descriptor(), [this] { take_packets(); });
-  client_.list_host_keys();
-  flush();
+  ask_host_keys();
 }
 
 MonitorGate::~MonitorGate() { loop_.unwatch(link_.descriptor()); }
+
+void MonitorGate::ask_host_keys() {
+  client_.list_host_keys();
+  flush();
+}
 
 uint32_t MonitorGate::open(const LoginSource& source, Listener& listener) {
   const uint32_t connection = client_.open(source);
@@ -92,7 +96,7 @@ void MonitorGate::take_packets() {
 
 void MonitorGate::take_event(MonitorEvent&& event) {
   if (auto* listed = std::get_if<HostKeysListed>(&event)) {
-    host_keys_ = std::move(listed->keys);
+    host_keys_ = std::make_shared<const std::vector<OfferedHostKey>>(std::move(listed->keys));
     if (ready_) ready_();
     return;
   }

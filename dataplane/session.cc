@@ -160,6 +160,8 @@ size_t Session::route(std::span<const Message> messages, ControlPort& port) {
     taken = sink_->on_messages(messages.first(run), *this);
   } else if (post(port, PortEvent::Kind::message, first.payload, first.sequence)) {
     if (first.number() == kMsgKexInit) peer_in_kex_ = true;
+    // There may be a password in it, and this memory is not written again before much more has come.
+    if (is_userauth_message(first.number())) wipe(first.payload.data(), first.payload.size());
     taken = 1;
   }
   receive_.release(taken);

@@ -168,7 +168,12 @@ LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const
   for (const auto& [name, command] : config.subsystems) {
     if (command != "internal-sftp") policy.subsystems.emplace_back(name, command);
   }
-  policy.environment = permit.environment;
+  for (const auto& [name, value] : permit.environment) {
+    const auto matches = [&name = name](const std::string& pattern) { return matches_glob(name, pattern); };
+    if (std::any_of(config.login.key_environment.begin(), config.login.key_environment.end(), matches)) {
+      policy.environment.emplace_back(name, value);
+    }
+  }
   add_connection(policy.environment, source);
   policy.message = config.banner_motd.value_or("").substr(0, kMostMessage);
   // PAM shows the file itself.

@@ -9,11 +9,13 @@
 #include <cstring>
 
 #include "apps/sluiced/broker_wiring.h"
+#include "apps/sluiced/listen_places.h"
 #include "apps/sluiced/log_output.h"
 #include "apps/sluiced/login_session.h"
 #include "apps/sluiced/monitor_process.h"
 #include "apps/sluiced/network_process.h"
 #include "base/log.h"
+#include "control/config/state_folder.h"
 #include "control/monitor/monitor_link.h"
 
 namespace {
@@ -78,12 +80,12 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
     [[maybe_unused]] const ssize_t n = ::write(settled_end, &status, 1);
     leave_terminal();
   };
-  auto sockets = open_sockets(parsed.config);
-  if (!sockets) return complain(sockets.error());
+  if (const auto opened = start.places.open(parsed.config); !opened) return complain(opened.error());
   open_log(parsed.config.log, options.foreground);
   open_transfer_log(parsed.config.sftp.transfer_log_file);
   hold_signals();
   StarterSettings sessions;
+  sessions.silent = !options.foreground;
   if (machine.root) {
     sessions.session = open_login_session;
     sessions.records = RecordFiles();
@@ -102,13 +104,16 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
     ::close(start.starter->descriptor());
     ::close(ours);
     if (settled_end >= 0) ::close(settled_end);
+    // What it has to say it tells the monitor, or the log.
+    if (!options.foreground) leave_terminal();
     orders->first = ProcessLink(UniqueFd());
+    std::vector<ListeningSocket> sockets = ListeningSocket::copies(start.places.descriptors());
+    start.places.close();
     ::_exit(run_network(
-        {std::move(parsed.config), std::move(*sockets), UniqueFd(theirs), std::move(orders->second), machine}));
+        {std::move(parsed.config), std::move(sockets), UniqueFd(theirs), std::move(orders->second), machine}));
   }
   ::close(theirs);
   orders->second = ProcessLink(UniqueFd());
-  sockets->clear();
   start.options = options;
   start.config = std::move(parsed.config);
   start.machine = machine;

@@ -6,10 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <tuple>
 
 #include "apps/sluiced/broker_wiring.h"
 #include "apps/sluiced/log_output.h"
@@ -18,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/auth/backends/local_users.h"
+#include "control/config/algorithm_choice.h"
 #include "control/config/login_setup.h"
 #include "control/monitor/monitor_link.h"
 
@@ -29,7 +28,6 @@ constexpr unsigned kQuickThreads = 1;
 constexpr unsigned kSlowThreads = 4;
 // What the network process may take to end once it was told.
 constexpr int kEndWaitMs = 3000;
-constexpr unsigned kFirstFreePort = 1024;
 
 class MonitorProcess {
  public:
@@ -37,28 +35,28 @@ class MonitorProcess {
   int run();
 
  private:
-  ResultOrText<HostKeys> load_keys() const;
-  std::unique_ptr<LoginBackend> make_backend() const;
+  ResultOrText<HostKeys> load_keys(bool make_missing) const;
+  std::shared_ptr<LoginBackend> make_backend() const;
+  MonitorConfig monitor_config();
   void start_broker(uint32_t connection, const LoginSource& source, const Permit& permit, BrokerDone done);
   void take_signal();
   void take_order();
   void hear_starter();
   void reload();
+  void reload_monitor();
   // Whether it ended in good order.
   bool end_network();
 
   MonitorStart start_;
   UniqueFd signals_;
   PidFile pid_file_;
-  // While it runs.
-  LiveBackend* backend_ = nullptr;
   Monitor* monitor_ = nullptr;
   std::atomic<bool> stop_{false};
   bool up_ = false;
   bool failed_ = false;
 };
 
-ResultOrText<HostKeys> MonitorProcess::load_keys() const {
+ResultOrText<HostKeys> MonitorProcess::load_keys(bool make_missing) const {
   KeyLimits limits;
   limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
   // The store itself makes the last folder, and judges it.
@@ -67,19 +65,25 @@ ResultOrText<HostKeys> MonitorProcess::load_keys() const {
   if (error) return fail(start_.state_directory + ": " + error.message());
   const auto store = HostKeyStore::open(start_.state_directory + "/host_keys", limits);
   if (!store) return fail(store.error());
-  const AlgorithmSettings& wanted = start_.config.algorithms;
-  const auto made = store->generate_missing(wanted.host_key_label);
-  if (!made) return fail(made.error());
-  if (!wanted.rsa_keypair.empty() && !store->has(KeyType::rsa, wanted.rsa_keypair)) {
-    if (const auto rsa = store->generate(KeyType::rsa, wanted.rsa_keypair); !rsa) return fail(rsa.error());
+  if (make_missing) {
+    const auto made = store->generate_missing();
+    if (!made) return fail(made.error());
+    for (const KeyType type : *made)
+      log_line(LogLevel::notice,
+               "generated host key " + std::string(row_of(type).store_name) + " in " + store->folder());
   }
-  for (const KeyType type : *made) {
-    log_line(LogLevel::notice, "generated host key " + std::string(row_of(type).store_name) + " in " + store->folder());
-  }
-  return HostKeys::load_labelled(*store, wanted.host_key_label, wanted.rsa_keypair);
+  HostKeyChoice choice;
+  choice.label = start_.config.algorithms.host_key_label;
+  choice.rsa_label = start_.config.algorithms.rsa_keypair;
+  choice.allow_sha1 = choose_algorithms(start_.config).sha1_host_keys;
+  auto keys = HostKeys::load(*store, choice);
+  if (keys && keys->empty())
+    log_line(LogLevel::error, "there is no host key with the label " + choice.label +
+                                  ": nobody can connect until one is made (sluicectl crypto key generate ...)");
+  return keys;
 }
 
-std::unique_ptr<LoginBackend> MonitorProcess::make_backend() const {
+std::shared_ptr<LoginBackend> MonitorProcess::make_backend() const {
   std::vector<std::unique_ptr<LoginBackend>> links;
   KeyLimits limits;
   limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
@@ -95,7 +99,7 @@ std::unique_ptr<LoginBackend> MonitorProcess::make_backend() const {
   }
   links.push_back(std::move(local));
   links.push_back(std::make_unique<SystemUsers>(system_users_config(start_.config)));
-  return std::make_unique<LoginChain>(std::move(links));
+  return std::make_shared<LoginChain>(std::move(links));
 }
 
 void MonitorProcess::take_signal() {
@@ -105,6 +109,8 @@ void MonitorProcess::take_signal() {
       case SIGHUP: reload(); break;
       case SIGTERM:
         notify_supervisor("STOPPING=1");
+        // Refused by the kernel from now on.
+        start_.places.close();
         start_.orders.send(Order::drain);
         break;
       case SIGINT:
@@ -137,6 +143,25 @@ void MonitorProcess::take_order() {
   if (start_.orders.ended()) stop_ = true;
 }
 
+MonitorConfig MonitorProcess::monitor_config() {
+  MonitorConfig config;
+  config.login = login_rules(start_.config);
+  config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  // Under the configuration of the day: brokers begin when a session first needs one.
+  config.start_broker = [this](uint32_t connection, const LoginSource& source, const Permit& permit, BrokerDone done) {
+    start_broker(connection, source, permit, std::move(done));
+  };
+  return config;
+}
+
+void MonitorProcess::start_broker(uint32_t connection, const LoginSource& source, const Permit& permit,
+                                  BrokerDone done) {
+  const auto identity = identity_for(permit, start_.config, source, connection);
+  if (!identity) return done(fail(identity.error()));
+  start_.starter->attach(*identity, link_policy_for(*identity, permit, start_.config, source), std::move(done),
+                         source.address);
+}
+
 void MonitorProcess::hear_starter() {
   const uint64_t before = start_.starter->restarts();
   start_.starter->receive();
@@ -149,9 +174,11 @@ void MonitorProcess::hear_starter() {
   stop_ = true;
 }
 
-// What decides where connections are accepted.
-auto listening_part(const ServerConfig& config) {
-  return std::tuple(config.enabled, config.listen, config.vrfs, config.subsystems.contains("netconf"));
+// Host keys that were generated or zeroized meanwhile, users, who may log in and how.
+void MonitorProcess::reload_monitor() {
+  auto keys = load_keys(false);
+  if (!keys) return log_line(LogLevel::error, "reload: " + keys.error() + "; host keys and users stay as they were");
+  monitor_->set_rules(monitor_config(), std::move(*keys), make_backend());
 }
 
 // The supervisor waits for it, whether anything was reloaded or not.
@@ -168,34 +195,25 @@ void MonitorProcess::reload() {
   const ParsedConfig parsed = parse_config_text(*text, start_.machine);
   for (const ConfigMessage& message : parsed.errors) log_line(LogLevel::error, message.text());
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: the configuration stays as it was");
-  std::vector<ListeningSocket> sockets;
-  const bool listens_elsewhere = listening_part(parsed.config) != listening_part(start_.config);
-  if (listens_elsewhere) {
-    auto opened = open_sockets(parsed.config);
-    if (!opened) return log_line(LogLevel::error, "reload: " + opened.error());
-    sockets = std::move(*opened);
-  }
+  const auto listen_anew = start_.places.open(parsed.config);
+  if (!listen_anew) return log_line(LogLevel::error, "reload: " + listen_anew.error());
   auto file = text_file(text->file + "\n" + text->lines);
   if (!file) return log_line(LogLevel::error, "reload: " + file.error());
   std::vector<int> descriptors{file->get()};
+  std::string parts;
   open_log(parsed.config.log, start_.options.foreground);
-  const bool has_log = log_file_descriptor() >= 0;
-  if (has_log) descriptors.push_back(log_file_descriptor());
-  for (const ListeningSocket& socket : sockets) descriptors.push_back(socket.descriptor());
+  if (log_file_descriptor() >= 0) {
+    descriptors.push_back(log_file_descriptor());
+    parts.append(kWithLogFile);
+  }
+  if (*listen_anew) {
+    parts.append(kListenAnew);
+    const auto places = start_.places.descriptors();
+    descriptors.insert(descriptors.end(), places.begin(), places.end());
+  }
   start_.config = parsed.config;
-  backend_->replace(make_backend());
-  monitor_->set_login_rules(login_rules(start_.config));
-  std::string parts(has_log ? kWithLogFile : std::string_view());
-  if (listens_elsewhere) parts.append(kWithSockets);
+  reload_monitor();
   start_.orders.send(Order::reload, parts, descriptors);
-}
-
-void MonitorProcess::start_broker(uint32_t connection, const LoginSource& source, const Permit& permit,
-                                  BrokerDone done) {
-  const auto identity = identity_for(permit, start_.config, source, connection);
-  if (!identity) return done(fail(identity.error()));
-  start_.starter->attach(*identity, link_policy_for(*identity, permit, start_.config, source), std::move(done),
-                         source.address);
 }
 
 bool MonitorProcess::end_network() {
@@ -222,25 +240,18 @@ int MonitorProcess::run() {
   ::sigemptyset(&wanted);
   for (const int number : {SIGHUP, SIGTERM, SIGINT}) ::sigaddset(&wanted, number);
   signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
-  auto keys = load_keys();
+  auto keys = load_keys(true);
   if (!keys) {
     start_.settled(fail(keys.error()));
     end_network();
     return 1;
   }
-  LiveBackend backend(make_backend());
-  backend_ = &backend;
   auto completions = std::make_shared<Completions>();
   bool in_order = false;
   {
     WorkPool quick({.threads = kQuickThreads});
     WorkPool slow({.threads = kSlowThreads});
-    MonitorConfig config;
-    config.login = login_rules(start_.config);
-    config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
-    config.start_broker = [this](uint32_t connection, const LoginSource& source, const Permit& permit,
-                                 BrokerDone done) { start_broker(connection, source, permit, std::move(done)); };
-    Monitor monitor(std::move(config), std::move(*keys), backend, quick, slow, completions);
+    Monitor monitor(monitor_config(), std::move(*keys), make_backend(), quick, slow, completions);
     monitor_ = &monitor;
     MonitorLink link(start_.monitor_end);
     in_order = run_monitor(monitor, *completions, link, stop_,
@@ -256,56 +267,8 @@ int MonitorProcess::run() {
   return in_order && ended_well && up_ && !failed_ ? 0 : 1;
 }
 
-bool same_place(const ListenPlace& a, const ListenPlace& b) { return a.address == b.address && a.port == b.port; }
-
-// Each place in each VRF that is served; without any VRF named, in the default one.
-std::vector<ListenPlace> in_vrfs(const std::vector<ListenPlace>& places, const ServerConfig& config) {
-  if (config.vrfs.empty()) return places;
-  std::vector<ListenPlace> all;
-  for (const auto& [name, vrf] : config.vrfs) {
-    for (ListenPlace place : places) {
-      if (name != "default") place.device = name;
-      all.push_back(std::move(place));
-    }
-  }
-  return all;
-}
-
 }  // namespace
 
 int run_monitor_process(MonitorStart start) { return MonitorProcess(std::move(start)).run(); }
-
-ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& config) {
-  if (!config.enabled) return std::vector<ListeningSocket>();
-  SocketMarks marks;
-  marks.dscp = config.listen.dscp;
-  marks.window_scale = config.listen.tcp_window_scale;
-  auto given = ListeningSocket::given(marks);
-  if (!given || !given->empty()) return given;
-  std::vector<ListenPlace> wanted;
-  for (const BindAddress& address : config.listen.addresses) {
-    wanted.push_back({address.address, static_cast<uint16_t>(address.port == 0 ? config.listen.port : address.port)});
-  }
-  if (wanted.empty()) wanted.push_back({"", static_cast<uint16_t>(config.listen.port), false});
-  // NETCONF over SSH has a port of its own where there is a program for it; below 1024 it is root's.
-  const unsigned netconf = config.listen.netconf_port;
-  if (config.subsystems.contains("netconf") && (::geteuid() == 0 || netconf >= kFirstFreePort)) {
-    for (size_t i = 0, count = wanted.size(); i < count; ++i) {
-      ListenPlace place = wanted[i];
-      place.port = static_cast<uint16_t>(netconf);
-      if (std::none_of(wanted.begin(), wanted.end(),
-                       [&](const ListenPlace& other) { return same_place(other, place); }))
-        wanted.push_back(std::move(place));
-    }
-  }
-  wanted = in_vrfs(wanted, config);
-  std::vector<ListeningSocket> sockets;
-  for (const ListenPlace& address : wanted) {
-    auto socket = ListeningSocket::open(address, marks);
-    if (!socket) return fail(socket.error());
-    sockets.push_back(std::move(*socket));
-  }
-  return sockets;
-}
 
 }  // namespace sluice

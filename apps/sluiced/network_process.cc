@@ -92,7 +92,11 @@ class Network {
   ControlLoop loop_;
   MonitorGate gate_;
   std::unique_ptr<Listener> listener_;
-  std::unordered_map<uint32_t, GlobalReply> global_replies_;
+  struct OwedReply {
+    uint32_t connection;
+    GlobalReply reply;
+  };
+  std::unordered_map<uint32_t, OwedReply> global_replies_;
   uint32_t last_global_ = 0;
   std::vector<std::thread> threads_;
   std::array<Counter, kEndNames.size()> ends_;
@@ -155,8 +159,9 @@ ListenerConfig Network::listener_config() const {
     if (const auto range = AddressRange::parse(network)) config.proxies.push_back(*range);
   }
   if (!config_.vrfs.empty()) {
-    config.admitted = [rules = std::make_shared<const ServerConfig>(config_)](
-                          std::string_view vrf, const Address& address) { return admitted(*rules, vrf, address); };
+    config.admits = [this](std::string_view device, const Address& from) {
+      return admitted(config_, device.empty() ? kDefaultVrf : device, from);
+    };
   }
   return config;
 }
@@ -168,7 +173,9 @@ int Network::run() {
     pin(threads_.back(), i, config_.workers.cores);
   }
   loop_.watch(orders_.descriptor(), [this] { take_orders(); });
-  gate_.when_ready([this] { serve(); });
+  gate_.when_ready([this] {
+    if (!listener_) serve();
+  });
   loop_.run();
   return lost_ ? 1 : 0;
 }
@@ -180,7 +187,7 @@ void Network::serve() {
   std::string where;
   for (const Endpoint& endpoint : listener_->endpoints())
     where.append(where.empty() ? "" : ", ").append(endpoint.text());
-  orders_.send(Order::up, where);
+  orders_.send(Order::up, where.empty() ? "no address: the SSH server is off" : where);
 }
 
 void Network::add(Arrival arrival) {
@@ -190,6 +197,8 @@ void Network::add(Arrival arrival) {
   ServerConnection::Told told;
   told.logged_in = [this, login](const Permit& permit) { enter(login, permit); };
   told.ended = [this, login](ConnectionEnd end, const std::optional<Closing>& closing) {
+    // What its channels would have answered nobody answers now.
+    std::erase_if(global_replies_, [&](const auto& owed) { return owed.second.connection == login->monitor_id; });
     ends_[static_cast<size_t>(end)].add();
     log_line(LogLevel::info, "connection from " + login->source + " ended" +
                                  (closing && !closing->text.empty() ? ": " + closing->text : std::string()));
@@ -242,7 +251,7 @@ bool Network::ask_sink(const std::shared_ptr<Login>& login, const GlobalRequest&
   note.kind = static_cast<uint32_t>(ConnectionNote::global_request);
   note.id = ++last_global_;
   note.bytes = WireWriter().string(request.name).raw(request.data).take();
-  global_replies_[note.id] = std::move(reply);
+  if (request.wants_reply) global_replies_[note.id] = {login->monitor_id, std::move(reply)};
   loop_.tell_sink(login->session, std::move(note));
   return true;
 }
@@ -254,7 +263,7 @@ void Network::take_note(const std::shared_ptr<Login>& login, SinkNote&& note) {
     case ConnectionNote::global_failure: {
       const auto found = global_replies_.find(note.id);
       if (found == global_replies_.end()) return;
-      const GlobalReply reply = std::move(found->second);
+      const GlobalReply reply = std::move(found->second.reply);
       global_replies_.erase(found);
       return reply(static_cast<ConnectionNote>(note.kind) == ConnectionNote::global_success, note.bytes);
     }
@@ -314,7 +323,7 @@ void Network::tell_counts() const {
     text.append(i == 0 ? " " : ", ").append(kEndNames[i]).append(" ").append(std::to_string(ends_[i].get()));
   if (listener_) {
     const ListenerCounters& counters = listener_->counters();
-    uint64_t refused = counters.not_admitted.get();
+    uint64_t refused = 0;
     for (const Counter& kind : counters.refused) refused += kind.get();
     text.append("; refused ").append(std::to_string(refused)).append(", pauses without descriptors ");
     text.append(std::to_string(counters.pauses.get()));
@@ -334,19 +343,18 @@ void Network::reload(const ReceivedOrder& order) {
   const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
   apply(parsed.config);
-  ListenerConfig policy = listener_config();
-  listener_->set_limits(policy.limits);
-  listener_->set_policy(std::move(policy.proxies), std::move(policy.admitted));
   const bool has_log = order.text.starts_with(kWithLogFile) && order.descriptors.size() > 1;
   if (has_log) take_log_file(UniqueFd(::dup(order.descriptors[1].get())));
   set_log_level(log_level_of(parsed.config.log.detail));
-  std::vector<ListeningSocket> sockets;
-  for (size_t i = has_log ? 2 : 1; i < order.descriptors.size(); ++i) {
-    // Owned by the socket from here on.
-    auto socket = ListeningSocket::adopt(::dup(order.descriptors[i].get()), {});
-    if (socket) sockets.push_back(std::move(*socket));
-  }
-  if (order.text.ends_with(kWithSockets)) listener_->listen(std::move(sockets));
+  const bool listens_anew = order.text.ends_with(kListenAnew);
+  std::vector<int> given;
+  for (size_t i = has_log ? 2 : 1; i < order.descriptors.size(); ++i) given.push_back(order.descriptors[i].get());
+  std::vector<ListeningSocket> sockets = ListeningSocket::copies(given);
+  // The monitor's first answer may still be on its way.
+  if (listens_anew && !listener_) sockets_ = std::move(sockets);
+  if (listener_) listener_->configure(listener_config());
+  if (listener_ && listens_anew) listener_->listen(std::move(sockets));
+  gate_.ask_host_keys();
   log_line(LogLevel::notice, "configuration reloaded");
 }
 

@@ -16,10 +16,12 @@
 
 namespace sluice {
 
+// In the text of a reload: its second descriptor is the log's file; its sockets take the place of those before, even
+// where there are none.
+inline constexpr std::string_view kWithLogFile = "log ", kListenAnew = "listen";
+
 enum class Order : char { reload = 'R', drain = 'D', stop = 'S', up = 'U', failed = 'F' };
 
-// Letters in the text of a reload: its second descriptor is the log's file; the others are the sockets from now on.
-inline constexpr std::string_view kWithLogFile = "l", kWithSockets = "s";
 // Of one order; a reload brings the text and the sockets.
 inline constexpr size_t kMostOrderDescriptors = 64;
 

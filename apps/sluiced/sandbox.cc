@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -76,10 +77,8 @@ constexpr std::array kAllowed{SCMP_SYS(read),
                               SCMP_SYS(epoll_pwait2),
                               SCMP_SYS(poll),
                               SCMP_SYS(ppoll),
-                              SCMP_SYS(mmap),
                               SCMP_SYS(munmap),
                               SCMP_SYS(mremap),
-                              SCMP_SYS(mprotect),
                               SCMP_SYS(madvise),
                               SCMP_SYS(brk),
                               SCMP_SYS(mlock),
@@ -105,7 +104,6 @@ constexpr std::array kAllowed{SCMP_SYS(read),
                               SCMP_SYS(geteuid),
                               SCMP_SYS(getgid),
                               SCMP_SYS(getegid),
-                              SCMP_SYS(tgkill),
                               SCMP_SYS(rt_sigaction),
                               SCMP_SYS(rt_sigprocmask),
                               SCMP_SYS(rt_sigreturn),
@@ -119,6 +117,27 @@ constexpr std::array kAllowed{SCMP_SYS(read),
                               SCMP_SYS(uname),
                               SCMP_SYS(exit),
                               SCMP_SYS(exit_group)};
+
+// Calls that would reach beyond this process: with these arguments only.
+struct Condition {
+  int call;
+  scmp_arg_cmp argument;
+};
+
+// Called by the process that is to be restricted: its own number is in it.
+std::array<Condition, 5> conditions() {
+  constexpr uint64_t kExecutable = PROT_EXEC;
+  constexpr uint64_t kThread = CLONE_THREAD | CLONE_VM;
+  const auto self = static_cast<uint32_t>(::getpid());
+  return {{// Threads, no processes.
+           {SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread)},
+           // Others have the same account: an sshd's children, say.
+           {SCMP_SYS(tgkill), SCMP_A0_32(SCMP_CMP_EQ, self)},
+           {SCMP_SYS(prlimit64), SCMP_A0_32(SCMP_CMP_EQ, 0)},
+           // No code but what was loaded.
+           {SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, kExecutable, 0)},
+           {SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, kExecutable, 0)}}};
+}
 
 std::string error_text(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
 
@@ -150,20 +169,6 @@ ResultOrText<void> leave_root() {
   return {};
 }
 
-// Calls that are allowed with some arguments only: threads and no processes, limits of this process.
-ResultOrText<void> allow_parts(void* filter) {
-  constexpr scmp_datum_t kThread = CLONE_VM | CLONE_THREAD;
-  const int added[] = {
-      // What it is asked is in memory, where no filter looks; libc does without it.
-      ::seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0),
-      ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread)),
-      ::seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_EQ, 0)),
-  };
-  for (const int result : added)
-    if (result != 0) return fail(std::string("seccomp: ") + std::strerror(-result));
-  return {};
-}
-
 }  // namespace
 
 ResultOrText<void> drop_rights() {
@@ -186,7 +191,15 @@ ResultOrText<void> restrict_calls() {
       return fail(std::string("seccomp: a rule was refused"));
     }
   }
-  if (const auto narrowed = allow_parts(filter.get()); !narrowed) return narrowed;
+  for (const Condition& only : conditions()) {
+    if (::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, only.call, 1, only.argument) != 0) {
+      return fail(std::string("seccomp: a rule was refused"));
+    }
+  }
+  // Its arguments are in memory, where no filter looks; without it libc takes clone.
+  if (::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0) {
+    return fail(std::string("seccomp: a rule was refused"));
+  }
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
   // A tree instead of a list: each call of the data path is looked up.
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);

@@ -1,19 +1,22 @@
 // HostKeys: the private host keys in the monitor's memory, found by their public blobs. They leave it in no form.
 #pragma once
 
-#include <functional>
 #include "control/keys/host_key_store.h"
 #include "control/monitor/monitor_protocol.h"
 
 namespace sluice {
 
+// Which pairs of the store serve.
+struct HostKeyChoice {
+  std::string label{kDefaultKeyLabel};
+  std::string rsa_label = {};  // empty: as the others
+  bool allow_sha1 = false;     // ssh-rsa and ssh-dss too
+};
+
 class HostKeys {
  public:
-  // Every key of the store. allow_sha1: ssh-rsa and ssh-dss too.
-  static ResultOrText<HostKeys> load(const HostKeyStore& store, bool allow_sha1 = false);
-  // Those of one label; of RSA those of another one, where it is given.
-  static ResultOrText<HostKeys> load_labelled(const HostKeyStore& store, std::string_view label,
-                                              std::string_view rsa_label);
+  // Those of the chosen labels; there may be none.
+  static ResultOrText<HostKeys> load(const HostKeyStore& store, const HostKeyChoice& choice = {});
 
   void add(PrivateKey key);
   // In the store's order; algorithms in ours of preference.
@@ -21,11 +24,11 @@ class HostKeys {
   // Null unless there is the key and the algorithm is one of its own that is allowed.
   std::shared_ptr<const PrivateKey> find(Bytes blob, std::string_view algorithm) const;
 
+  bool empty() const { return keys_.empty(); }
+
   static HostKeys none(bool allow_sha1 = false) { return HostKeys(allow_sha1); }
 
  private:
-  static ResultOrText<HostKeys> load_if(const HostKeyStore& store, bool allow_sha1,
-                                        const std::function<bool(const HostKeyInfo&)>& wanted);
   explicit HostKeys(bool allow_sha1) : allow_sha1_(allow_sha1) {}
   bool allowed(const SignatureAlgorithm& algorithm) const { return algorithm.on_by_default || allow_sha1_; }
 

@@ -41,19 +41,20 @@ struct MonitorConfig {
 
 class Monitor {
  public:
-  // quick verifies and signs; slow hashes passwords and talks to PAM. All outlive the monitor.
-  Monitor(MonitorConfig config, HostKeys keys, LoginBackend& backend, JobRunner& quick, JobRunner& slow,
+  // quick verifies and signs; slow hashes passwords and talks to PAM. Both outlive the monitor.
+  Monitor(MonitorConfig config, HostKeys keys, std::shared_ptr<LoginBackend> backend, JobRunner& quick, JobRunner& slow,
           std::shared_ptr<Completions> completions);
   ~Monitor();
+
+  // For connections that are opened from now on. Those that are there keep what they began with, host keys included: a
+  // key that was taken away goes from memory with the last of them.
+  void set_rules(MonitorConfig config, HostKeys keys, std::shared_ptr<LoginBackend> backend);
 
   // False: the packet is no sequence of frames, or opens connections out of order; the link is to be given up.
   bool take_packet(Bytes packet, Instant now);
   PacketQueue& output() { return output_; }
   // Jobs whose answers have not come.
   size_t open_jobs() const { return open_jobs_; }
-
-  // For connections that open from now on.
-  void set_login_rules(LoginRules rules) { config_.login = std::move(rules); }
 
   size_t connections() const { return connections_.size(); }
   uint64_t condemned() const { return condemned_; }
@@ -65,6 +66,11 @@ class Monitor {
   struct Reply {
     uint32_t connection;
     uint32_t request;
+  };
+  struct Rules {
+    MonitorConfig config;
+    HostKeys keys;
+    std::shared_ptr<LoginBackend> backend;
   };
 
   bool take_frame(const MonitorFrame& frame, Instant now);
@@ -82,11 +88,8 @@ class Monitor {
   void run(Connection& connection, JobRunner& runner, Job job);
   void condemn(Connection& connection, std::string_view why);
   Connection* find(uint32_t id);
-  bool user_algorithm_allowed(std::string_view name) const;
 
-  MonitorConfig config_;
-  HostKeys keys_;
-  LoginBackend& backend_;
+  std::shared_ptr<const Rules> rules_;
   JobRunner& quick_;
   JobRunner& slow_;
   std::shared_ptr<Completions> completions_;

@@ -15,6 +15,8 @@ struct StarterSettings {
   SessionHook session;
   // Absent: logins on terminals are not recorded.
   std::optional<RecordFiles> records = {};
+  // Nobody reads what the starter says; a daemon's caller waits for the end of its output.
+  bool silent = false;
 };
 
 [[noreturn]] void serve_as_broker(UserIdentity identity, UniqueFd control, const StarterSettings& settings,

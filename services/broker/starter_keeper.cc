@@ -32,6 +32,7 @@ void keep_starter(UniqueFd orders, const StarterSettings& settings, const Digest
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   ::prctl(PR_SET_NAME, "sluiced-keeper");
   if (!keep_only(orders)) return;
+  if (settings.silent && !silence_streams()) return;
   for (int i = 0; i < kMostStarters; ++i) {
     const pid_t starter = ::fork();
     if (starter < 0) return;

@@ -46,56 +46,10 @@ class PasswordConversation : public Conversation {
   Secret old_;
 };
 
-// Keeps the back end that it talks to.
-class KeptConversation : public Conversation {
- public:
-  KeptConversation(std::shared_ptr<LoginBackend> backend, std::shared_ptr<Conversation> inner)
-      : backend_(std::move(backend)), inner_(std::move(inner)) {}
-  void begin(LoginSink done) override { inner_->begin(std::move(done)); }
-  void answer(std::vector<Secret> answers, LoginSink done) override {
-    inner_->answer(std::move(answers), std::move(done));
-  }
-
- private:
-  std::shared_ptr<LoginBackend> backend_;
-  std::shared_ptr<Conversation> inner_;
-};
-
 }  // namespace
 
 std::shared_ptr<Conversation> LoginBackend::converse(std::string_view user, const LoginSource& source) {
   return std::make_shared<PasswordConversation>(*this, std::string(user), source);
-}
-
-void LiveBackend::replace(std::shared_ptr<LoginBackend> backend) {
-  const std::lock_guard lock(mutex_);
-  backend_.swap(backend);
-}
-
-std::shared_ptr<LoginBackend> LiveBackend::now() const {
-  const std::lock_guard lock(mutex_);
-  return backend_;
-}
-
-bool LiveBackend::knows(std::string_view user) const { return now()->knows(user); }
-
-LoginAnswer LiveBackend::judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) {
-  return now()->judge_key(user, key, source);
-}
-
-LoginAnswer LiveBackend::check_password(std::string_view user, const Secret& password, const LoginSource& source) {
-  return now()->check_password(user, password, source);
-}
-
-LoginAnswer LiveBackend::change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
-                                         const LoginSource& source) {
-  return now()->change_password(user, old_password, new_password, source);
-}
-
-std::shared_ptr<Conversation> LiveBackend::converse(std::string_view user, const LoginSource& source) {
-  auto backend = now();
-  auto inner = backend->converse(user, source);
-  return inner ? std::make_shared<KeptConversation>(std::move(backend), std::move(inner)) : nullptr;
 }
 
 LoginChain::LoginChain(std::vector<std::unique_ptr<LoginBackend>> links) : links_(std::move(links)) {

@@ -6,7 +6,6 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 
 #include "base/secret.h"
 #include "control/auth/auth_verdict.h"
@@ -15,12 +14,8 @@
 namespace sluice {
 
 struct LoginSource {
-  std::string address = {};
-  std::string host = {};  // empty where the name is not known
-  uint16_t port = 0;
-  // Where it came to.
-  std::string local_address = {};
-  uint16_t local_port = 0;
+  std::string address;
+  std::string host;  // empty where the name is not known
 };
 
 enum class LoginOutcome : uint8_t { refused, accepted, prompts, change_password };
@@ -83,26 +78,6 @@ class LoginChain : public LoginBackend {
   LoginBackend& link_for(std::string_view user);
 
   std::vector<std::unique_ptr<LoginBackend>> links_;
-};
-
-// A back end that can be replaced while it is asked: who is being answered is answered by the one that he asked.
-class LiveBackend : public LoginBackend {
- public:
-  explicit LiveBackend(std::shared_ptr<LoginBackend> backend) : backend_(std::move(backend)) {}
-  void replace(std::shared_ptr<LoginBackend> backend);
-
-  bool knows(std::string_view user) const override;
-  LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) override;
-  LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) override;
-  LoginAnswer change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
-                              const LoginSource& source) override;
-  std::shared_ptr<Conversation> converse(std::string_view user, const LoginSource& source) override;
-
- private:
-  std::shared_ptr<LoginBackend> now() const;
-
-  mutable std::mutex mutex_;
-  std::shared_ptr<LoginBackend> backend_;
 };
 
 }  // namespace sluice

@@ -110,18 +110,18 @@ std::string name_of(int number) {
   return number > 0 && number <= static_cast<int>(std::size(kAttempts)) ? kAttempts[number - 1].what : "";
 }
 
-TEST(Sandbox, lets_nobody_open_a_file_run_a_program_or_make_a_socket) {
+TEST(Cage, lets_nobody_open_a_file_run_a_program_or_make_a_socket) {
   const int succeeded = in_the_cage(false);
   EXPECT_EQ(succeeded, 0) << name_of(succeeded);
 }
 
-TEST(Sandbox, of_root_gives_its_rights_up_first) {
+TEST(Cage, of_root_gives_its_rights_up_first) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root has rights to give up";
   const int succeeded = in_the_cage(true);
   EXPECT_EQ(succeeded, 0) << name_of(succeeded);
 }
 
-TEST(Sandbox, still_starts_threads_and_moves_bytes) {
+TEST(Cage, still_starts_threads_and_moves_bytes) {
   int ends[2];
   ASSERT_EQ(::pipe(ends), 0);
   const pid_t child = ::fork();
