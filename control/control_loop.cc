@@ -211,6 +211,14 @@ void ControlLoop::drop_connections() {
   for (WorkerEnd& worker : workers_) worker.sessions = 0;
 }
 
+void ControlLoop::close_all(Disconnect code, std::string_view text) {
+  std::vector<SessionId> sessions;
+  for (const auto& [session, entry] : connections_) sessions.push_back(session);
+  for (const SessionId session : sessions) {
+    if (TransportMachine* each = machine(session)) each->close(code, text);
+  }
+}
+
 void ControlLoop::open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink) {
   const auto found = connections_.find(session);
   if (found == connections_.end()) return;
