@@ -41,8 +41,8 @@ KeyMaterial material(const DirectionKeys& keys) {
 }  // namespace
 
 struct ControlLoop::Entry final : TransportPort, SlowWork {
-  Entry(ControlPort& p, std::optional<size_t> index, WorkPool& w, SessionId s, std::string from, std::unique_ptr<Connection> c,
-        const TransportConfig& config)
+  Entry(ControlPort& p, std::optional<size_t> index, WorkPool& w, SessionId s, std::string from,
+        std::unique_ptr<Connection> c, const TransportConfig& config)
       : port(&p),
         worker(index),
         pool(w),
@@ -83,7 +83,7 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
   }
 
-  ControlPort* port;  // what it is told: by way of where it is going to, once it goes
+  ControlPort* port;             // what it is told: by way of where it is going to, once it goes
   std::optional<size_t> worker;  // none on the porch
   int64_t moving_since_ms = 0;
   WorkPool& pool;
@@ -174,7 +174,8 @@ void ControlLoop::move_waiting() {
     moving_.push_back(session);
     if (released && now_ms() - entry.moving_since_ms <= kMovePatienceMs) continue;
     stay_on_porch(entry);
-    entry.machine.close(Disconnect::by_application, released ? "Your login's messages were not read" : released.error());
+    entry.machine.close(Disconnect::by_application,
+                        released ? "Your login's messages were not read" : released.error());
   }
 }
 
@@ -341,9 +342,7 @@ void ControlLoop::take_event(PortEvent&& event) {
     case PortEvent::Kind::rekey_due: entry.machine.rekey(); return;
     case PortEvent::Kind::drained: return;
     case PortEvent::Kind::note: entry.connection->on_note(std::move(event.note)); return;
-    case PortEvent::Kind::failed:
-      stay_on_porch(entry);
-      return entry.machine.fail_with(event.error);
+    case PortEvent::Kind::failed: stay_on_porch(entry); return entry.machine.fail_with(event.error);
     case PortEvent::Kind::ended:
       entry.connection->on_ended();
       stay_on_porch(entry);

@@ -2,9 +2,9 @@
 // readiness.
 //
 // A connection is a transport machine with the layer above it; this loop is the machine's surroundings towards the data
-// path. Connections are added from this thread only. Where there is a porch those that a server accepts begin in it, and
-// go to the least loaded worker when their channels open: strangers are no worker's load. From then on a session stays
-// where it is.
+// path. Connections are added from this thread only. Where there is a porch those that a server accepts begin in it,
+// and go to the least loaded worker when their channels open: strangers are no worker's load. From then on a session
+// stays where it is.
 #pragma once
 
 #include <atomic>

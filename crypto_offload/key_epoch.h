@@ -32,7 +32,8 @@ class KeyEpoch {
   static ResultOrText<std::unique_ptr<KeyEpoch>> prepare(const CipherSuite& suite, Direction direction,
                                                          const KeyMaterial& keys, const DriverSet& drivers,
                                                          uint64_t now_ns);
-  // For prepare_again(), which makes the same epoch, where it stands, on another worker's drivers. Nothing is in flight.
+  // For prepare_again(), which makes the same epoch, where it stands, on another worker's drivers. Nothing is in
+  // flight.
   void keep(const KeyMaterial& keys);
   ResultOrText<std::unique_ptr<KeyEpoch>> prepare_again(const DriverSet& drivers) const;
   // Before the first key exchange: no protection.

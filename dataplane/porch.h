@@ -19,8 +19,8 @@ class Porch {
   virtual bool step() = 0;
   // How long control may leave it alone.
   virtual int wait_ms() const = 0;
-  // A session to be adopted elsewhere, its keys prepared on those drivers. Null: it is gone, or has something under way;
-  // ask again after a step.
+  // A session to be adopted elsewhere, its keys prepared on those drivers. Null: it is gone, or has something under
+  // way; ask again after a step.
   virtual ResultOrText<std::unique_ptr<MovingSession>> release(SessionId session, const DriverSet& drivers) = 0;
 };
 
