@@ -21,7 +21,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILDS = ["build", "build-asan", "build-tsan"]
 # Programs with threads of their own, the only ones that ThreadSanitizer has something to say about.
 THREADED = {"base", "client", "storm", "rekey_storm", "offload", "transport", "auth", "monitor", "broker"}
-FULL_ENVIRONMENT = {"SLUICE_TEST_FULL": "1"}
 # Of whoever runs the tests: no agent, no question on a screen, nothing that a program reads in a home folder.
 NOT_FOR_TESTS = {"SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "WAYLAND_DISPLAY",
                  "GIT_DIR", "GIT_WORK_TREE", "GIT_SSH", "GIT_SSH_COMMAND", "RSYNC_RSH"}
@@ -74,13 +73,15 @@ def skip_reason(case):
     return "no reason given"
 
 
-def environment_of(test, scratch, full):
+def environment_of(test, scratch, options):
     own = {name: value for name, value in os.environ.items() if name not in NOT_FOR_TESTS}
     home = scratch / "home"
     home.mkdir(mode=0o700)
+    if options.full:
+        own.update(SLUICE_TEST_FULL="1", SLUICE_TEST_SAMPLE=str(options.sample), SLUICE_TEST_SEED=str(options.seed))
     own.update(test.get("env", {}), HOME=str(home), GTEST_OUTPUT=f"json:{scratch / 'report.json'}", GTEST_BRIEF="1",
                ASAN_OPTIONS="detect_leaks=1:abort_on_error=1", UBSAN_OPTIONS="print_stacktrace=1",
-               TSAN_OPTIONS="halt_on_error=1", **(FULL_ENVIRONMENT if full else {}))
+               TSAN_OPTIONS="halt_on_error=1")
     return own
 
 
@@ -132,7 +133,7 @@ def run_program(test, build, options, total):
         report, text = scratch / "report.json", scratch / "output"
         with open(text, "wb") as output:
             # Meson's commands are relative to the build folder.
-            code = run_to_its_end(test["cmd"], ROOT / build, environment_of(test, scratch, options.full), output, patience)
+            code = run_to_its_end(test["cmd"], ROOT / build, environment_of(test, scratch, options), output, patience)
         output = text.read_text(errors="replace") + (f"\nno end after {patience} s" if code == 124 else "")
         with total.lock:
             before = len(total.failed)
@@ -167,6 +168,8 @@ def known_skips():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="long matrices and many seeds too")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="of the full crosses of algorithms only N rows each")
+    parser.add_argument("--seed", type=int, default=1, help="which rows (default: 1)")
     parser.add_argument("--only", default="", help="only tests whose name contains this")
     parser.add_argument("--build", action="append", choices=BUILDS, help="only this build folder's (may be repeated)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once (default: one a processor)")

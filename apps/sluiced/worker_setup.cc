@@ -5,9 +5,9 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <cstdio>
-#include <sstream>
 #include <vector>
+
+#include "control/config/value_kind.h"
 
 namespace sluice {
 namespace {
@@ -18,14 +18,8 @@ cpu_set_t allowed_cores(const std::string& list) {
   CPU_ZERO(&allowed);
   CPU_ZERO(&chosen);
   if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return chosen;
-  std::istringstream parts(list);
-  for (std::string part; std::getline(parts, part, ',');) {
-    unsigned first = 0, last = 0;
-    const int count = std::sscanf(part.c_str(), "%u-%u", &first, &last);
-    if (count < 2) last = first;
-    for (size_t core = first; count > 0 && core <= last && core < CPU_SETSIZE; ++core)
-      if (CPU_ISSET(core, &allowed)) CPU_SET(core, &chosen);
-  }
+  for (const unsigned core : core_numbers(list))
+    if (core < CPU_SETSIZE && CPU_ISSET(core, &allowed)) CPU_SET(core, &chosen);
   return CPU_COUNT(&chosen) > 0 ? chosen : allowed;
 }
 
