@@ -165,6 +165,8 @@ void ClientSession::write_kept(Output& output) {
   size_t written = 0;
   const WriteState state = output.backlog.write_to(output.descriptor.get(), written);
   channel_->consumed(written);
+  // What was consumed is given to the server at the beginning of a turn.
+  if (written > 0) channel_->ask_turn();
   if (state == WriteState::broken) break_output(output);
   output.ready = output.backlog.empty();
 }
