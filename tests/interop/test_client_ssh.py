@@ -38,6 +38,28 @@ def server(keys, tmp_path_factory):
         yield running
 
 
+@pytest.fixture(autouse=True)
+def patience():
+    """A test that hangs fails, and ends."""
+
+    def late(*_):
+        raise AssertionError("no end in sight")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(4 * PATIENCE)
+    yield
+    signal.alarm(0)
+
+
+class Running(subprocess.Popen):
+    """Does not outlive its test, whatever becomes of that."""
+
+    def __exit__(self, *problem):
+        if problem[0]:
+            self.kill()
+        return super().__exit__(*problem)
+
+
 class Client:
     """The program as a user has it: a home of its own, with known_hosts and a configuration."""
 
@@ -63,7 +85,7 @@ class Client:
         return done
 
     def start(self, *arguments, **options):
-        return subprocess.Popen(self.words(*arguments), env=self.environment, start_new_session=True, **options)
+        return Running(self.words(*arguments), env=self.environment, start_new_session=True, **options)
 
 
 @pytest.fixture

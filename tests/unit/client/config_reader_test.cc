@@ -208,7 +208,8 @@ TEST(ClientOptions, Batch_mode_leaves_what_needs_no_user) {
 TEST(ClientOptions, Variables_are_sent_by_pattern_and_set_by_name) {
   ::setenv("SLUICE_TEST_ONE", "1", 1);
   ::setenv("SLUICE_TEST_TWO", "2", 1);
-  const auto out = options({"SendEnv SLUICE_TEST_ONE SLUICE_TEST_TWO", "SendEnv -SLUICE_TEST_T*", "SetEnv SLUICE_TEST_ONE=one X=y"});
+  const auto out =
+      options({"SendEnv SLUICE_TEST_ONE SLUICE_TEST_TWO", "SendEnv -SLUICE_TEST_T*", "SetEnv SLUICE_TEST_ONE=one X=y"});
   ASSERT_TRUE(out) << out.error();
   const std::vector<std::pair<std::string, std::string>> wanted{{"SLUICE_TEST_ONE", "one"}, {"X", "y"}};
   EXPECT_EQ(out->session.environment, wanted);

@@ -100,6 +100,22 @@ TEST_F(ClientSessionTest, What_nobody_reads_is_kept_and_the_window_stays_shut) {
   EXPECT_EQ(channel_.consumed_bytes, much.size());
 }
 
+TEST_F(ClientSessionTest, Readiness_that_is_told_before_more_data_comes_is_not_lost) {
+  begin(command("yes"));
+  std::string much(1 << 20, 'x');
+  receive(much);
+  std::string got = read(out_.reading);
+  host_.poll(1000);
+  receive("more");
+  much.append("more");
+  for (int i = 0; i < 1000 && got.size() < much.size(); ++i) {
+    session_->on_turn();
+    got += read(out_.reading);
+    host_.poll(10);
+  }
+  EXPECT_EQ(got, much);
+}
+
 TEST_F(ClientSessionTest, The_exit_status_is_told_when_all_is_written) {
   begin(command("false"));
   session_->on_reply(true);
