@@ -204,9 +204,13 @@ def test_variables_are_sent(client):
 
 
 def test_a_subsystem_is_reached(client):
-    # SSH_FXP_INIT of version 3, and VERSION in answer.
-    done = client.run("-s", "test", "sftp", send=b"\0\0\0\5\1\0\0\0\3", code=None)
-    assert done.stdout[4:9] == b"\2\0\0\0\3"
+    # SSH_FXP_INIT of version 3, and VERSION in answer; then the end.
+    with client.start("-s", "test", "sftp", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        running.stdin.write(b"\0\0\0\5\1\0\0\0\3")
+        running.stdin.flush()
+        assert running.stdout.read(9)[4:] == b"\2\0\0\0\3"
+        running.stdin.close()
+        assert running.wait(PATIENCE) == 0
 
 
 def test_rekeying_while_data_flows_loses_nothing(client):
