@@ -134,8 +134,6 @@ void Forwards::begin_local(const ForwardSpec& spec, const Then& then) {
 }
 
 void Forwards::begin_remote(const ForwardSpec& spec, const Then& then) {
-  ClientConnection* connection = channels_.run().connection(channels_.link());
-  if (connection == nullptr) return then(fail("the connection is gone"));
   const bool path = spec.listen.is_path();
   const std::string name = path ? spec.listen.path : remote_bind_name(spec.listen);
   WireWriter body;
@@ -161,9 +159,14 @@ void Forwards::begin_remote(const ForwardSpec& spec, const Then& then) {
     if (chosen) channels_.order([rule](ClientChannels& channels) { channels.add_remote(rule); });
     then(rule.port);
   };
-  const bool sent =
-      connection->request(path ? "streamlocal-forward@openssh.com" : "tcpip-forward", body.view(), std::move(answered));
-  if (!sent) then(fail("too many requests wait for the server's answer"));
+  // Posted like the order above, so behind it.
+  channels_.run().post([this, path, body = body.take(), answered = std::move(answered), then]() mutable {
+    ClientConnection* connection = channels_.run().connection(channels_.link());
+    if (connection == nullptr) return then(fail("the connection is gone"));
+    const bool sent =
+        connection->request(path ? "streamlocal-forward@openssh.com" : "tcpip-forward", body, std::move(answered));
+    if (!sent) then(fail("too many requests wait for the server's answer"));
+  });
 }
 
 void Forwards::end(const ForwardSpec& spec, Then then) {
