@@ -64,6 +64,10 @@ ResultOrText<void> ClientRun::start() {
     drivers_.push_back(std::move(*set));
     workers_.push_back(std::make_unique<Worker>(*drivers_.back()));
   }
+  // Signals are the caller's thread's: every other one is born with them blocked.
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   pool_ = std::make_unique<WorkPool>(WorkPoolLimits{.threads = kPoolThreads});
   std::vector<ControlPort*> ports;
   for (const auto& worker : workers_) ports.push_back(&worker->port());
@@ -82,10 +86,6 @@ ResultOrText<void> ClientRun::start() {
   }
   posted_ = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   loop_->watch(posted_.get(), [this] { take_posts(); });
-  // Signals are the caller's thread's.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
   for (const auto& worker : workers_) threads_.emplace_back([worker = worker.get()] { worker->run(); });
   threads_.emplace_back([this] { loop_->run(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

@@ -134,30 +134,39 @@ void Forwards::begin_local(const ForwardSpec& spec, const Then& then) {
 }
 
 void Forwards::begin_remote(const ForwardSpec& spec, const Then& then) {
-  ClientConnection* connection = channels_.run().connection(channels_.link());
-  if (connection == nullptr) return then(fail("the connection is gone"));
   const bool path = spec.listen.is_path();
   const std::string name = path ? spec.listen.path : remote_bind_name(spec.listen);
   WireWriter body;
   body.string(name);
   if (!path) body.u32(spec.listen.port);
-  const bool sent =
-      connection->request(path ? "streamlocal-forward@openssh.com" : "tcpip-forward", body.view(),
-                          [this, spec, name, path, then](std::optional<Bytes> answer) {
-                            if (!answer) return then(fail("the server refused it"));
-                            uint32_t port = spec.listen.port;
-                            WireReader reader(*answer);
-                            if (!path && port == 0) port = reader.u32();
-                            if (!reader.ok() || port > 65535) return then(fail("the server's answer names no port"));
-                            running_.push_back({spec, {}, port});
-                            RemoteRule rule{path, name, path ? 0 : port, target_of(spec)};
-                            if (!spec.target && wishes_.permit_remote_open != std::vector<std::string>{"any"}) {
-                              rule.permitted = wishes_.permit_remote_open;
-                            }
-                            channels_.order([rule](ClientChannels& channels) { channels.add_remote(rule); });
-                            then(port);
-                          });
-  if (!sent) then(fail("too many requests wait for the server's answer"));
+  RemoteRule rule{path, name, path ? 0u : spec.listen.port, target_of(spec), {}};
+  if (!spec.target && wishes_.permit_remote_open != std::vector<std::string>{"any"}) {
+    rule.permitted = wishes_.permit_remote_open;
+  }
+  const bool chosen = !path && spec.listen.port == 0;
+  // Before the server has it: the first connection may come right behind its answer.
+  if (!chosen) channels_.order([rule](ClientChannels& channels) { channels.add_remote(rule); });
+  auto answered = [this, spec, rule, chosen, then](std::optional<Bytes> answer) mutable {
+    if (!answer) {
+      channels_.order(
+          [rule](ClientChannels& channels) { channels.remove_remote(rule.is_path, rule.listen, rule.port); });
+      return then(fail("the server refused it"));
+    }
+    WireReader reader(*answer);
+    if (chosen) rule.port = reader.u32();
+    if (!reader.ok() || rule.port > 65535) return then(fail("the server's answer names no port"));
+    running_.push_back({spec, {}, rule.port});
+    if (chosen) channels_.order([rule](ClientChannels& channels) { channels.add_remote(rule); });
+    then(rule.port);
+  };
+  // Posted like the order above, so behind it.
+  channels_.run().post([this, path, body = body.take(), answered = std::move(answered), then]() mutable {
+    ClientConnection* connection = channels_.run().connection(channels_.link());
+    if (connection == nullptr) return then(fail("the connection is gone"));
+    const bool sent =
+        connection->request(path ? "streamlocal-forward@openssh.com" : "tcpip-forward", body, std::move(answered));
+    if (!sent) then(fail("too many requests wait for the server's answer"));
+  });
 }
 
 void Forwards::end(const ForwardSpec& spec, Then then) {

@@ -151,14 +151,6 @@ class SshProgram {
     return run_over_mux(std::move(socket), options_, wish({}));
   }
 
-  UniqueFd become_master() {
-    if (options_.master.mode == MasterMode::no || options_.master.path.empty()) return UniqueFd();
-    auto socket = listen_for_mux(options_.master.path);
-    if (socket) return std::move(*socket);
-    complain(socket.error());
-    return UniqueFd();
-  }
-
   int connect() {
     SshWishes wishes;
     wishes.stdio_target = stdio_;
@@ -171,7 +163,6 @@ class SshProgram {
       background = Background::split();
       if (!background.is_child()) return background.child_ended().value_or(0);
     }
-    // Bound when the login is done: nobody is to wait at a socket whose master still asks for a password.
     return finish(std::move(wishes), std::move(background));
   }
 
@@ -194,13 +185,9 @@ class SshProgram {
   }
 
   int finish(SshWishes wishes, Background background) {
-    wishes.master_socket = become_master();
-    const bool own_session_needed = wishes.master_only && !wishes.master_socket;
-    if (own_session_needed) return kOurFault;
-    const std::string path = wishes.master_socket ? options_.master.path : std::string();
+    wishes.master = options_.master.mode != MasterMode::no && !options_.master.path.empty();
     auto* session = new SshSession(options_, std::move(wishes), std::move(background));
     const int code = session->run();
-    if (!path.empty()) ::unlink(path.c_str());
     std::fflush(stdout);
     // Threads, pools and rings end with the process: taking them down one by one is time that the user waits.
     ::_exit(code);

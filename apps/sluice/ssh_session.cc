@@ -138,6 +138,7 @@ int SshSession::run() {
   wanted.opener = channels_.make_opener();
   wanted.note = channels_.note_taker();
   wanted.channels.budget = &run_.windows();
+  wanted.logged_in = [this](const LoggedIn& in) { host_unsafe_ = in.host_unsafe; };
   wanted.ended = [this](const LinkEnd& why) { push({Kind::link_ended, {}, why}); };
   auto link = run_.connect(std::move(wanted));
   if (!link) {
@@ -163,6 +164,11 @@ int SshSession::run() {
 // --- Forwarded ports, on control's thread
 
 void SshSession::begin_forwards() {
+  if (host_unsafe_) {
+    complain("The host key changed: nothing is forwarded, neither ports nor the agent.");
+    options_.session.forwards.clear();
+    options_.session.agent_to_forward.clear();
+  }
   const bool agent = !options_.session.agent_to_forward.empty();
   if (agent) {
     channels_.order(
@@ -173,21 +179,29 @@ void SshSession::begin_forwards() {
   for (const ForwardSpec& spec : wanted) {
     forwards_.begin(spec, [this, spec](const ResultOrText<uint32_t>& outcome) { take_forward(spec, outcome); });
   }
-  if (wishes_.master_socket) {
-    MuxMaster::Around around{channels_, forwards_, options_, [this] { push({Kind::terminate}); },
-                             [this] {
-                               clients_ = master_ ? master_->clients() : 0;
-                               push({Kind::clients_changed});
-                             }};
-    if (options_.master.mode == MasterMode::ask || options_.master.mode == MasterMode::automatic_ask) {
-      around.allowed = [](const std::string& question) {
-        const auto typed = TerminalPrompt().ask(question + "(yes/no) ", Echo::on, AskKind::confirm);
-        return typed && text_of(typed->view()) == "yes";
-      };
-    }
-    master_ = std::make_unique<MuxMaster>(std::move(wishes_.master_socket), options_.master.path, std::move(around));
-  }
+  if (wishes_.master) begin_master();
   if (--forwards_due_ == 0) push({Kind::forwards_ready});
+}
+
+// Not before the login: nobody is to wait at a socket whose master still asks for a password.
+void SshSession::begin_master() {
+  auto socket = listen_for_mux(options_.master.path);
+  if (!socket) {
+    if (wishes_.master_only) return push({Kind::session_failed, {socket.error().begin(), socket.error().end()}});
+    return complain(socket.error());
+  }
+  MuxMaster::Around around{channels_, forwards_, options_, [this] { push({Kind::terminate}); },
+                           [this] {
+                             clients_ = master_ ? master_->clients() : 0;
+                             push({Kind::clients_changed});
+                           }};
+  if (options_.master.mode == MasterMode::ask || options_.master.mode == MasterMode::automatic_ask) {
+    around.allowed = [](const std::string& question) {
+      const auto typed = TerminalPrompt().ask(question + "(yes/no) ", Echo::on, AskKind::confirm);
+      return typed && text_of(typed->view()) == "yes";
+    };
+  }
+  master_ = std::make_unique<MuxMaster>(std::move(*socket), options_.master.path, std::move(around));
 }
 
 void SshSession::take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome) {

@@ -20,7 +20,7 @@ struct SshWishes {
   bool terminal = false;
   // A master for others: no session of its own, and it stays when its clients are gone.
   bool master_only = false;
-  UniqueFd master_socket = {};  // listening; or none
+  bool master = false;  // for others: listens at options.master.path, once logged in
 };
 
 class SshSession {
@@ -55,6 +55,7 @@ class SshSession {
   std::optional<Event> next_event(int wait_ms);
   void take_note(ClientNote kind, uint32_t id, Bytes bytes);
   void begin_forwards();
+  void begin_master();
   void take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome);
   void begin_session();
   SessionSpec session_spec() const;
@@ -80,7 +81,8 @@ class SshSession {
   TerminalGuard terminal_;
   SessionId link_ = 0;
   uint32_t session_ = 0;
-  size_t forwards_due_ = 0;  // control's thread
+  bool host_unsafe_ = false;  // control's thread
+  size_t forwards_due_ = 0;   // control's thread
   bool session_over_ = false;
   bool idle_ = false;
   bool forwards_ready_ = false;

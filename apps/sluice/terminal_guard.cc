@@ -55,8 +55,9 @@ void take_signals_once() {
 
 }  // namespace
 
-TerminalGuard::TerminalGuard(int descriptor)
-    : descriptor_(descriptor), usable_(descriptor >= 0 && ::tcgetattr(descriptor, &original_) == 0) {}
+TerminalGuard::TerminalGuard(int descriptor) : descriptor_(descriptor) {
+  usable_ = descriptor >= 0 && ::tcgetattr(descriptor, &original_) == 0;
+}
 
 bool TerminalGuard::change(const termios& to) {
   if (!usable_) return false;

@@ -148,7 +148,10 @@ void ClientSession::write(Output& output, std::span<const MutableBytes> pieces) 
   for (const MutableBytes piece : pieces) all += piece.size();
   size_t written = 0;
   if (!output.broken && output.backlog.empty()) {
-    if (write_pieces(output.descriptor.get(), pieces, written) == WriteState::broken) break_output(output);
+    const WriteState state = write_pieces(output.descriptor.get(), pieces, written);
+    if (state == WriteState::broken) break_output(output);
+    // Only who has just been told to wait waits: readiness that was told meanwhile comes but once.
+    if (state == WriteState::blocked) output.ready = false;
   }
   if (output.broken) written = all;
   channel_->consumed(written);
@@ -157,7 +160,6 @@ void ClientSession::write(Output& output, std::span<const MutableBytes> pieces) 
     written -= skip;
     if (skip < piece.size()) output.backlog.append(piece.subspan(skip));
   }
-  if (!output.backlog.empty()) output.ready = false;
 }
 
 void ClientSession::write_kept(Output& output) {
@@ -165,6 +167,8 @@ void ClientSession::write_kept(Output& output) {
   size_t written = 0;
   const WriteState state = output.backlog.write_to(output.descriptor.get(), written);
   channel_->consumed(written);
+  // What was consumed is given to the server at the beginning of a turn.
+  if (written > 0) channel_->ask_turn();
   if (state == WriteState::broken) break_output(output);
   output.ready = output.backlog.empty();
 }

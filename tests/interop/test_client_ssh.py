@@ -38,6 +38,28 @@ def server(keys, tmp_path_factory):
         yield running
 
 
+@pytest.fixture(autouse=True)
+def patience():
+    """A test that hangs fails, and ends."""
+
+    def late(*_):
+        raise AssertionError("no end in sight")
+
+    signal.signal(signal.SIGALRM, late)
+    signal.alarm(4 * PATIENCE)
+    yield
+    signal.alarm(0)
+
+
+class Running(subprocess.Popen):
+    """Does not outlive its test, whatever becomes of that."""
+
+    def __exit__(self, *problem):
+        if problem[0]:
+            self.kill()
+        return super().__exit__(*problem)
+
+
 class Client:
     """The program as a user has it: a home of its own, with known_hosts and a configuration."""
 
@@ -63,7 +85,7 @@ class Client:
         return done
 
     def start(self, *arguments, **options):
-        return subprocess.Popen(self.words(*arguments), env=self.environment, start_new_session=True, **options)
+        return Running(self.words(*arguments), env=self.environment, start_new_session=True, **options)
 
 
 @pytest.fixture
@@ -182,9 +204,13 @@ def test_variables_are_sent(client):
 
 
 def test_a_subsystem_is_reached(client):
-    # SSH_FXP_INIT of version 3, and VERSION in answer.
-    done = client.run("-s", "test", "sftp", send=b"\0\0\0\5\1\0\0\0\3", code=None)
-    assert done.stdout[4:9] == b"\2\0\0\0\3"
+    # SSH_FXP_INIT of version 3, and VERSION in answer; then the end.
+    with client.start("-s", "test", "sftp", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        running.stdin.write(b"\0\0\0\5\1\0\0\0\3")
+        running.stdin.flush()
+        assert running.stdout.read(9)[4:] == b"\2\0\0\0\3"
+        running.stdin.close()
+        assert running.wait(PATIENCE) == 0
 
 
 def test_rekeying_while_data_flows_loses_nothing(client):
