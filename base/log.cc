@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "base/plain_text.h"
+
 namespace sluice {
 namespace {
 
@@ -18,9 +20,11 @@ void set_log_level(LogLevel least) { g_least = least; }
 
 void log_line(LogLevel level, std::string_view text) {
   if (level < g_least) return;
-  if (g_sink) return g_sink(level, text);
+  // Whatever a peer said in it: it begins no line of its own and commands nobody's terminal.
+  const std::string shown = log_text(text);
+  if (g_sink) return g_sink(level, shown);
   std::string line = "sluice: ";
-  line.append(text).push_back('\n');
+  line.append(shown).push_back('\n');
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

@@ -1,6 +1,7 @@
 // Accepting, proxies' headers, refusals.
 #include "control/listener.h"
 
+#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,7 @@ std::string_view refusal_line(ConnectAnswer answer) {
     case ConnectAnswer::unauthenticated: return "Too many logins at once: try again later.\r\n";
     case ConnectAnswer::source: return "Too many logins at once from your address: try again later.\r\n";
     case ConnectAnswer::penalty: return "Not allowed now, after what came from your address: try again later.\r\n";
+    case ConnectAnswer::access: return "Not allowed from your address.\r\n";
     case ConnectAnswer::admit:
     case ConnectAnswer::count_: break;
   }
@@ -45,6 +47,14 @@ Endpoint own_end(int descriptor) {
   return Endpoint::of(address).value_or(Endpoint{});
 }
 
+// Inherited from the listening socket.
+std::string device_of(int descriptor) {
+  std::array<char, IFNAMSIZ> name{};
+  socklen_t size = name.size();
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, name.data(), &size) != 0) return {};
+  return {name.data(), ::strnlen(name.data(), size)};
+}
+
 }  // namespace
 
 Listener::Listener(ControlLoop& loop, ListenerConfig config, Arrived arrived)
@@ -60,6 +70,12 @@ Listener::~Listener() {
     loop_.unwatch(descriptor);
     ::close(descriptor);
   }
+}
+
+void Listener::configure(ListenerConfig config) {
+  ledger_->set_limits(config.limits);
+  config.penalties = config_.penalties;
+  config_ = std::move(config);
 }
 
 void Listener::listen(std::vector<ListeningSocket> sockets) {
@@ -181,8 +197,13 @@ void Listener::drop_unheaded(int descriptor, std::string_view why) {
   ::close(descriptor);
 }
 
+ConnectAnswer Listener::ask(int descriptor, const Address& from) {
+  if (config_.admits && !config_.admits(device_of(descriptor), from)) return ConnectAnswer::access;
+  return ledger_->connect(from, Instant(ControlLoop::now_ms()));
+}
+
 void Listener::judge(int descriptor, const Endpoint& from, const Endpoint& to) {
-  const ConnectAnswer answer = ledger_->connect(from.address, Instant(ControlLoop::now_ms()));
+  const ConnectAnswer answer = ask(descriptor, from.address);
   if (answer == ConnectAnswer::admit) {
     counters_.admitted.add();
     return arrived_({descriptor, from, to, LedgerPlace(ledger_, from.address)});

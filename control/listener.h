@@ -33,6 +33,9 @@ struct ListenerConfig {
   PenaltyCosts penalties = {};
   // Whose connections begin with a PROXY header. Nobody else's may: a header is the word of who sends it.
   std::vector<AddressRange> proxies = {};
+  // Access lists: whether the address may connect at all, by the device that the connection is bound to, empty as a
+  // rule. Null: everybody may.
+  std::function<bool(std::string_view device, const Address&)> admits = {};
   int64_t proxy_header_ms = 3000;
   // How long to leave the backlog alone when descriptors or memory ran out.
   int64_t pause_ms = 100;
@@ -60,8 +63,8 @@ class Listener {
   // In place of the sockets before; connections that came through those stay.
   void listen(std::vector<ListeningSocket> sockets);
   std::vector<Endpoint> endpoints() const;
-  // For connections that come from now on; those that are there stay.
-  void set_limits(const LoginLimits& limits) { ledger_->set_limits(limits); }
+  // For connections that come from now on; those that are there stay. Penalties stay as they were.
+  void configure(ListenerConfig config);
 
   const SourceLedger& ledger() const { return *ledger_; }
   const ListenerCounters& counters() const { return counters_; }
@@ -88,6 +91,7 @@ class Listener {
   void read_header(int descriptor);
   void drop_unheaded(int descriptor, std::string_view why);
   void judge(int descriptor, const Endpoint& from, const Endpoint& to);
+  ConnectAnswer ask(int descriptor, const Address& from);
   void complain(Complaint& about, const std::string& text);
 
   ControlLoop& loop_;

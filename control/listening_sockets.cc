@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
@@ -129,6 +130,15 @@ ResultOrText<ListeningSocket> ListeningSocket::adopt(int descriptor, const Socke
   return taken;
 }
 
+std::vector<ListeningSocket> ListeningSocket::copies(const std::vector<int>& descriptors) {
+  std::vector<ListeningSocket> sockets;
+  for (const int descriptor : descriptors) {
+    auto socket = adopt(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0), {});
+    if (socket) sockets.push_back(std::move(*socket));
+  }
+  return sockets;
+}
+
 ResultOrText<std::vector<ListeningSocket>> ListeningSocket::given(const SocketMarks& marks) {
   std::vector<ListeningSocket> sockets;
   const bool ours = number_in("LISTEN_PID") == ::getpid();
@@ -147,6 +157,13 @@ ResultOrText<std::vector<ListeningSocket>> ListeningSocket::given(const SocketMa
 ResultOrText<void> ListeningSocket::mark(const SocketMarks& marks) {
   set_option(descriptor_, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(descriptor_, SOL_SOCKET, SO_KEEPALIVE, marks.keepalive ? 1 : 0);
+  if (marks.window_scale) {
+    // RFC 7323: the shift that a window of so many bytes needs is what the kernel announces.
+    constexpr int kUnscaledWindow = 65535;
+    const auto scale = std::min(*marks.window_scale, kMostWindowScale);
+    if (!set_option(descriptor_, IPPROTO_TCP, TCP_WINDOW_CLAMP, kUnscaledWindow << scale))
+      return fail(why("cannot set the window scale"));
+  }
   if (!marks.dscp) return {};
   if (*marks.dscp > kMostDscp) return fail("DSCP " + std::to_string(*marks.dscp) + " is not in 0..63");
   const int traffic_class = static_cast<int>(*marks.dscp) << 2;

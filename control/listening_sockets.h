@@ -31,16 +31,22 @@ struct ListenPlace {
   // An IPv6 wildcard that leaves IPv4 to others.
   bool v6only = true;
   std::string device = {};  // a VRF's, or any interface; empty: the default table
+
+  bool operator==(const ListenPlace&) const = default;
 };
 
 // What accepted connections inherit.
 struct SocketMarks {
-  std::optional<unsigned> dscp = {};  // 0..63, `ssh server dscp`
+  std::optional<unsigned> dscp = {};          // 0..63, `ssh server dscp`
+  std::optional<unsigned> window_scale = {};  // 0..14, `ssh server tcp-window-scale`; none: the kernel's choice
   bool keepalive = true;
   int backlog = 1024;
+
+  bool operator==(const SocketMarks&) const = default;
 };
 
 inline constexpr unsigned kMostDscp = 63;
+inline constexpr unsigned kMostWindowScale = 14;
 
 // Closed when it goes out of scope, unless released.
 class ListeningSocket {
@@ -48,6 +54,8 @@ class ListeningSocket {
   static ResultOrText<ListeningSocket> open(const ListenPlace& where, const SocketMarks& marks);
   // Takes over a descriptor from elsewhere that must be a listening stream socket of IPv4 or IPv6.
   static ResultOrText<ListeningSocket> adopt(int descriptor, const SocketMarks& marks);
+  // Of others' that stay open, as they are; what is none is left out.
+  static std::vector<ListeningSocket> copies(const std::vector<int>& descriptors);
   // By systemd's convention, in LISTEN_FDS for the process LISTEN_PID. Empty when there are none for us.
   static ResultOrText<std::vector<ListeningSocket>> given(const SocketMarks& marks);
 

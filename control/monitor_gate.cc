@@ -8,22 +8,27 @@ namespace {
 
 // The link is full only when the monitor is busy with as much; it is tried again this often.
 constexpr int64_t kFlushAgainMs = 2;
+constexpr int64_t kFlushSoonMs = 20;
 
 }  // namespace
 
 MonitorGate::MonitorGate(ControlLoop& loop, int descriptor, std::function<void()> on_lost)
     : loop_(loop), link_(descriptor), on_lost_(std::move(on_lost)) {
   loop_.watch(link_.descriptor(), [this] { take_packets(); });
-  client_.list_host_keys();
-  flush();
+  ask_host_keys();
 }
 
 MonitorGate::~MonitorGate() { loop_.unwatch(link_.descriptor()); }
 
+void MonitorGate::ask_host_keys() {
+  client_.list_host_keys();
+  flush();
+}
+
 uint32_t MonitorGate::open(const LoginSource& source, Listener& listener) {
   const uint32_t connection = client_.open(source);
   listeners_[connection] = &listener;
-  flush();
+  flush_soon();
   return connection;
 }
 
@@ -31,7 +36,7 @@ void MonitorGate::close(uint32_t connection) {
   listeners_.erase(connection);
   brokers_.erase(connection);
   client_.close(connection);
-  flush();
+  flush_soon();
 }
 
 void MonitorGate::sign(uint32_t connection, const SignRequest& request) {
@@ -65,7 +70,13 @@ void MonitorGate::settle_broker(uint32_t connection, ResultOrText<UniqueFd> link
   then(std::move(link));
 }
 
+// With what is asked next, or a little later: nobody waits for it.
+void MonitorGate::flush_soon() {
+  if (!std::exchange(flush_due_, true)) loop_.after(kFlushSoonMs, [this] { flush(); });
+}
+
 void MonitorGate::flush() {
+  flush_due_ = false;
   if (lost_) return;
   if (!link_.flush(client_.output())) return lose();
   if (!client_.output().empty()) loop_.after(kFlushAgainMs, [this] { flush(); });
@@ -92,7 +103,7 @@ void MonitorGate::take_packets() {
 
 void MonitorGate::take_event(MonitorEvent&& event) {
   if (auto* listed = std::get_if<HostKeysListed>(&event)) {
-    host_keys_ = std::move(listed->keys);
+    host_keys_ = std::make_shared<const std::vector<OfferedHostKey>>(std::move(listed->keys));
     if (ready_) ready_();
     return;
   }

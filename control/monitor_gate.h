@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <unordered_map>
 
 #include "control/control_loop.h"
@@ -29,9 +30,12 @@ class MonitorGate {
   MonitorGate(ControlLoop& loop, int descriptor, std::function<void()> on_lost);
   ~MonitorGate();
 
-  // Empty until the monitor has answered; connections wait for it.
-  const std::vector<OfferedHostKey>& host_keys() const { return host_keys_; }
+  using HostKeyList = std::shared_ptr<const std::vector<OfferedHostKey>>;
+  // Empty until the monitor has answered; connections wait for it. Each keeps the list that it began with.
+  const HostKeyList& host_keys() const { return host_keys_; }
+  // The monitor's answer to the first asking, and to each ask_host_keys().
   void when_ready(std::function<void()> then) { ready_ = std::move(then); }
+  void ask_host_keys();
 
   uint32_t open(const LoginSource& source, Listener& listener);
   void close(uint32_t connection);
@@ -46,6 +50,7 @@ class MonitorGate {
   void take_packets();
   void take_event(MonitorEvent&& event);
   void flush();
+  void flush_soon();
   void lose();
   void settle_broker(uint32_t connection, ResultOrText<UniqueFd> link);
 
@@ -54,10 +59,11 @@ class MonitorGate {
   MonitorClient client_;
   std::function<void()> on_lost_;
   std::function<void()> ready_;
-  std::vector<OfferedHostKey> host_keys_;
+  HostKeyList host_keys_ = std::make_shared<const std::vector<OfferedHostKey>>();
   std::unordered_map<uint32_t, Listener*> listeners_;
   std::unordered_map<uint32_t, BrokerDone> brokers_;
   bool lost_ = false;
+  bool flush_due_ = false;
 };
 
 }  // namespace sluice

@@ -27,6 +27,7 @@ ServerConnection::ServerConnection(ControlLoop& loop, MonitorGate& gate, const L
                                    const ServerConnectionConfig& config, LedgerPlace place, Told told)
     : loop_(loop),
       gate_(gate),
+      keys_(gate.host_keys()),
       config_(config),
       place_(std::move(place)),
       told_(std::move(told)),
@@ -72,14 +73,14 @@ ConnectionEnd ServerConnection::how_it_ended() const {
 
 NameList ServerConnection::algorithms() const {
   NameList names;
-  for (const OfferedHostKey& key : gate_.host_keys()) {
+  for (const OfferedHostKey& key : *keys_) {
     names.insert(names.end(), key.algorithms.begin(), key.algorithms.end());
   }
   return names;
 }
 
 std::vector<uint8_t> ServerConnection::public_blob(std::string_view algorithm) const {
-  for (const OfferedHostKey& key : gate_.host_keys()) {
+  for (const OfferedHostKey& key : *keys_) {
     if (std::find(key.algorithms.begin(), key.algorithms.end(), algorithm) != key.algorithms.end()) return key.blob;
   }
   return {};
@@ -141,7 +142,7 @@ void ServerConnection::take_global_request(Bytes payload) {
 
 void ServerConnection::prove_host_keys(Bytes data, uint64_t place) {
   const bool too_many = proof_ || ++proof_requests_ > kMaxProofRequests;
-  const auto keys = read_prove_request(data, gate_.host_keys(), machine_->negotiated().host_key_algorithm);
+  const auto keys = read_prove_request(data, *keys_, machine_->negotiated().host_key_algorithm);
   if (too_many || !keys) return replies_.answer(place, false, {});
   proof_ = Proof{place, keys->size()};
   gate_.prove(id_, *keys);
@@ -205,7 +206,7 @@ void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {
   }
   // Behind the success. Cisco's old clients end at a global request.
   if (login_done_ && !was_in && !machine_->peer().software.starts_with("Cisco-1."))
-    send_not_before(last, write_host_keys_request(gate_.host_keys(), machine_->host_key_algorithms()));
+    send_not_before(last, write_host_keys_request(*keys_, machine_->host_key_algorithms()));
 }
 
 }  // namespace sluice

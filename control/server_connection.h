@@ -78,6 +78,7 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
 
   ControlLoop& loop_;
   MonitorGate& gate_;
+  MonitorGate::HostKeyList keys_;
   ServerConnectionConfig config_;
   LedgerPlace place_;
   Told told_;

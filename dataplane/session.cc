@@ -31,7 +31,7 @@ Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool&
       limits_(limits),
       soon_(seven_eighths(limits)),
       activity_(std::move(activity)),
-      watches_(watches) {}
+      watches_(&watches) {}
 
 // The sink may still talk to its session while it goes.
 Session::~Session() { sink_.reset(); }
@@ -80,6 +80,7 @@ void Session::receive() {
   const size_t before = transport_->available();
   const bool was_ended = transport_->ended();
   transport_->receive();
+  moved_bytes_ += transport_->available() - before;
   moved_ |= transport_->available() != before || transport_->ended() != was_ended;
 }
 
@@ -160,6 +161,8 @@ size_t Session::route(std::span<const Message> messages, ControlPort& port) {
     taken = sink_->on_messages(messages.first(run), *this);
   } else if (post(port, PortEvent::Kind::message, first.payload, first.sequence)) {
     if (first.number() == kMsgKexInit) peer_in_kex_ = true;
+    // There may be a password in it, and this memory is not written again before much more has come.
+    if (is_userauth_message(first.number())) wipe(first.payload.data(), first.payload.size());
     taken = 1;
   }
   receive_.release(taken);
@@ -255,6 +258,7 @@ void Session::commit(ControlPort& port) {
   if (send_.error() && !error_) cut(*send_.error());
   const size_t unsent = transport_->send_ring().pending_bytes();
   transport_->flush();
+  moved_bytes_ += unsent - transport_->send_ring().pending_bytes();
   moved_ |= transport_->send_ring().pending_bytes() != unsent;
   if (!error_told_ && error_) {
     PortEvent event;
@@ -285,6 +289,23 @@ void Session::cut(ErrorCode error) {
 bool Session::hand_over(Dispatch& dispatch) {
   receive_.hand_over(dispatch);
   return receive_.has_unstaged();
+}
+
+bool Session::may_move() const {
+  return !error_ && !closing_ && !sink_ && !in_flight() && outbox_.empty() && notes_.empty() &&
+         routed_ == shown_count_ && receive_.in_work() == 0 && send_.in_work() == 0;
+}
+
+ResultOrText<void> Session::move_to(const DriverSet& drivers) {
+  const auto moved = receive_.move_to(drivers);
+  return moved ? send_.move_to(drivers) : moved;
+}
+
+void Session::move_to(RecordPool& pool, WatchList& watches) {
+  receive_.move_to(pool);
+  send_.move_to(pool);
+  watches_ = &watches;
+  moved_ = true;
 }
 
 void Session::give_memory_back() {

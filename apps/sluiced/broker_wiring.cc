@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -140,7 +141,12 @@ LinkPolicy link_policy_for(const Permit& permit, const ServerConfig& config) {
   for (const auto& [name, command] : config.subsystems) {
     if (command != "internal-sftp") policy.subsystems.emplace_back(name, command);
   }
-  policy.environment = permit.environment;
+  for (const auto& [name, value] : permit.environment) {
+    const auto matches = [&name = name](const std::string& pattern) { return matches_glob(name, pattern); };
+    if (std::any_of(config.login.key_environment.begin(), config.login.key_environment.end(), matches)) {
+      policy.environment.emplace_back(name, value);
+    }
+  }
   policy.accepted_names = config.session.environment;
   const ForwardingSettings& forwarding = config.forwarding;
   policy.connect_tcp = forwarding.local && permit.port_forwarding;

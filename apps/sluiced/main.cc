@@ -9,10 +9,12 @@
 #include <cstring>
 
 #include "apps/sluiced/broker_wiring.h"
+#include "apps/sluiced/listen_places.h"
 #include "apps/sluiced/log_output.h"
 #include "apps/sluiced/monitor_process.h"
 #include "apps/sluiced/network_process.h"
 #include "base/log.h"
+#include "control/config/state_folder.h"
 #include "control/monitor/monitor_link.h"
 
 namespace {
@@ -73,8 +75,7 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
     [[maybe_unused]] const ssize_t n = ::write(settled_end, &status, 1);
     leave_terminal();
   };
-  auto sockets = open_sockets(parsed.config);
-  if (!sockets) return complain(sockets.error());
+  if (const auto opened = start.places.open(parsed.config); !opened) return complain(opened.error());
   open_log(parsed.config.log, options.foreground);
   hold_signals();
   start.starter = BrokerStarter::fork_off({}, file_digests());
@@ -93,12 +94,13 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
     ::close(ours);
     if (settled_end >= 0) ::close(settled_end);
     orders->first = ProcessLink(UniqueFd());
+    std::vector<ListeningSocket> sockets = ListeningSocket::copies(start.places.descriptors());
+    start.places.close();
     ::_exit(run_network(
-        {std::move(parsed.config), std::move(*sockets), UniqueFd(theirs), std::move(orders->second), machine}));
+        {std::move(parsed.config), std::move(sockets), UniqueFd(theirs), std::move(orders->second), machine}));
   }
   ::close(theirs);
   orders->second = ProcessLink(UniqueFd());
-  sockets->clear();
   start.options = options;
   start.config = std::move(parsed.config);
   start.machine = machine;

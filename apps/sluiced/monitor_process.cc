@@ -13,6 +13,7 @@
 #include "apps/sluiced/notify.h"
 #include "base/log.h"
 #include "control/auth/backends/local_users.h"
+#include "control/config/algorithm_choice.h"
 #include "control/config/login_setup.h"
 #include "control/monitor/monitor_link.h"
 
@@ -31,21 +32,24 @@ class MonitorProcess {
   int run();
 
  private:
-  ResultOrText<HostKeys> load_keys() const;
-  std::unique_ptr<LoginBackend> make_backend() const;
+  ResultOrText<HostKeys> load_keys(bool make_missing) const;
+  std::shared_ptr<LoginBackend> make_backend() const;
+  MonitorConfig monitor_config();
   void take_signal();
   void take_order();
   void reload();
+  void reload_monitor();
   void end_network();
 
   MonitorStart start_;
   UniqueFd signals_;
+  Monitor* monitor_ = nullptr;
   std::atomic<bool> stop_{false};
   bool up_ = false;
   bool failed_ = false;
 };
 
-ResultOrText<HostKeys> MonitorProcess::load_keys() const {
+ResultOrText<HostKeys> MonitorProcess::load_keys(bool make_missing) const {
   KeyLimits limits;
   limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
   // The store itself makes the last folder, and judges it.
@@ -54,15 +58,25 @@ ResultOrText<HostKeys> MonitorProcess::load_keys() const {
   if (error) return fail(start_.state_directory + ": " + error.message());
   const auto store = HostKeyStore::open(start_.state_directory + "/host_keys", limits);
   if (!store) return fail(store.error());
-  const auto made = store->generate_missing();
-  if (!made) return fail(made.error());
-  for (const KeyType type : *made) {
-    log_line(LogLevel::notice, "generated host key " + std::string(row_of(type).store_name) + " in " + store->folder());
+  if (make_missing) {
+    const auto made = store->generate_missing();
+    if (!made) return fail(made.error());
+    for (const KeyType type : *made)
+      log_line(LogLevel::notice,
+               "generated host key " + std::string(row_of(type).store_name) + " in " + store->folder());
   }
-  return HostKeys::load(*store, false);
+  HostKeyChoice choice;
+  choice.label = start_.config.algorithms.host_key_label;
+  choice.rsa_label = start_.config.algorithms.rsa_keypair;
+  choice.allow_sha1 = choose_algorithms(start_.config).sha1_host_keys;
+  auto keys = HostKeys::load(*store, choice);
+  if (keys && keys->empty())
+    log_line(LogLevel::error, "there is no host key with the label " + choice.label +
+                                  ": nobody can connect until one is made (sluicectl crypto key generate ...)");
+  return keys;
 }
 
-std::unique_ptr<LoginBackend> MonitorProcess::make_backend() const {
+std::shared_ptr<LoginBackend> MonitorProcess::make_backend() const {
   std::vector<std::unique_ptr<LoginBackend>> links;
   KeyLimits limits;
   limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
@@ -78,7 +92,7 @@ std::unique_ptr<LoginBackend> MonitorProcess::make_backend() const {
   }
   links.push_back(std::move(local));
   links.push_back(std::make_unique<SystemUsers>(system_users_config(start_.config)));
-  return std::make_unique<LoginChain>(std::move(links));
+  return std::make_shared<LoginChain>(std::move(links));
 }
 
 void MonitorProcess::take_signal() {
@@ -88,6 +102,8 @@ void MonitorProcess::take_signal() {
       case SIGHUP: reload(); break;
       case SIGTERM:
         notify_supervisor("STOPPING=1");
+        // Refused by the kernel from now on.
+        start_.places.close();
         start_.orders.send(Order::drain);
         break;
       case SIGINT:
@@ -116,6 +132,26 @@ void MonitorProcess::take_order() {
   if (start_.orders.ended()) stop_ = true;
 }
 
+MonitorConfig MonitorProcess::monitor_config() {
+  MonitorConfig config;
+  config.login = login_rules(start_.config);
+  config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  // Under the configuration of the day: brokers begin when a session first needs one.
+  config.start_broker = [this](uint32_t, const Permit& permit, BrokerDone done) {
+    const auto identity = identity_for(permit, start_.config);
+    if (!identity) return done(fail(identity.error()));
+    start_.starter->attach(*identity, link_policy_for(permit, start_.config), std::move(done));
+  };
+  return config;
+}
+
+// Host keys that were generated or zeroized meanwhile, users, who may log in and how.
+void MonitorProcess::reload_monitor() {
+  auto keys = load_keys(false);
+  if (!keys) return log_line(LogLevel::error, "reload: " + keys.error() + "; host keys and users stay as they were");
+  monitor_->set_rules(monitor_config(), std::move(*keys), make_backend());
+}
+
 // What needs new processes or threads keeps its value until a restart, and that is said.
 void MonitorProcess::reload() {
   const auto text = read_config_text(start_.options, start_.machine.root);
@@ -123,18 +159,18 @@ void MonitorProcess::reload() {
   const ParsedConfig parsed = parse_config_text(*text, start_.machine);
   for (const ConfigMessage& message : parsed.errors) log_line(LogLevel::error, message.text());
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: the configuration stays as it was");
-  std::vector<ListeningSocket> sockets;
-  if (parsed.config.listen != start_.config.listen) {
-    auto opened = open_sockets(parsed.config);
-    if (!opened) return log_line(LogLevel::error, "reload: " + opened.error());
-    sockets = std::move(*opened);
-  }
+  const auto listen_anew = start_.places.open(parsed.config);
+  if (!listen_anew) return log_line(LogLevel::error, "reload: " + listen_anew.error());
   auto file = text_file(text->file + "\n" + text->lines);
   if (!file) return log_line(LogLevel::error, "reload: " + file.error());
   std::vector<int> descriptors{file->get()};
-  for (const ListeningSocket& socket : sockets) descriptors.push_back(socket.descriptor());
+  if (*listen_anew) {
+    const auto places = start_.places.descriptors();
+    descriptors.insert(descriptors.end(), places.begin(), places.end());
+  }
   start_.config = parsed.config;
-  start_.orders.send(Order::reload, {}, descriptors);
+  reload_monitor();
+  start_.orders.send(Order::reload, *listen_anew ? kListenAnew : std::string_view(), descriptors);
 }
 
 void MonitorProcess::end_network() {
@@ -152,27 +188,19 @@ int MonitorProcess::run() {
   ::sigemptyset(&wanted);
   for (const int number : {SIGHUP, SIGTERM, SIGINT}) ::sigaddset(&wanted, number);
   signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
-  auto keys = load_keys();
+  auto keys = load_keys(true);
   if (!keys) {
     start_.settled(fail(keys.error()));
     end_network();
     return 1;
   }
-  const std::unique_ptr<LoginBackend> backend = make_backend();
   auto completions = std::make_shared<Completions>();
   bool in_order = false;
   {
     WorkPool quick({.threads = kQuickThreads});
     WorkPool slow({.threads = kSlowThreads});
-    MonitorConfig config;
-    config.login = login_rules(start_.config);
-    config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
-    config.start_broker = [this](uint32_t, const Permit& permit, BrokerDone done) {
-      const auto identity = identity_for(permit, start_.config);
-      if (!identity) return done(fail(identity.error()));
-      start_.starter->attach(*identity, link_policy_for(permit, start_.config), std::move(done));
-    };
-    Monitor monitor(std::move(config), std::move(*keys), *backend, quick, slow, completions);
+    Monitor monitor(monitor_config(), std::move(*keys), make_backend(), quick, slow, completions);
+    monitor_ = &monitor;
     MonitorLink link(start_.monitor_end);
     in_order = run_monitor(monitor, *completions, link, stop_,
                            {{signals_.get(), [this] { take_signal(); }},
@@ -190,24 +218,5 @@ int MonitorProcess::run() {
 }  // namespace
 
 int run_monitor_process(MonitorStart start) { return MonitorProcess(std::move(start)).run(); }
-
-ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& config) {
-  SocketMarks marks;
-  marks.dscp = config.listen.dscp;
-  auto given = ListeningSocket::given(marks);
-  if (!given || !given->empty()) return given;
-  std::vector<ListenPlace> wanted;
-  for (const BindAddress& address : config.listen.addresses) {
-    wanted.push_back({address.address, static_cast<uint16_t>(address.port == 0 ? config.listen.port : address.port)});
-  }
-  if (wanted.empty()) wanted.push_back({"", static_cast<uint16_t>(config.listen.port), false});
-  std::vector<ListeningSocket> sockets;
-  for (const ListenPlace& address : wanted) {
-    auto socket = ListeningSocket::open(address, marks);
-    if (!socket) return fail(socket.error());
-    sockets.push_back(std::move(*socket));
-  }
-  return sockets;
-}
 
 }  // namespace sluice

@@ -4,9 +4,9 @@
 
 #include <sys/types.h>
 
+#include "apps/sluiced/listen_places.h"
 #include "apps/sluiced/options.h"
 #include "apps/sluiced/process_link.h"
-#include "control/listening_sockets.h"
 #include "services/broker/broker_starter.h"
 
 namespace sluice {
@@ -18,6 +18,7 @@ struct MonitorStart {
   std::string state_directory;
   int monitor_end = -1;
   ProcessLink orders{UniqueFd()};
+  ListenPlaces places;
   pid_t network = -1;
   std::unique_ptr<BrokerStarter> starter;
   // Called when connections are being accepted, or with what went wrong.
@@ -26,8 +27,5 @@ struct MonitorStart {
 
 // The exit status of the program.
 int run_monitor_process(MonitorStart start);
-
-// The sockets that a configuration wants, or those that systemd gave.
-ResultOrText<std::vector<ListeningSocket>> open_sockets(const ServerConfig& config);
 
 }  // namespace sluice

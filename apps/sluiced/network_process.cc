@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/wire.h"
 #include "control/config/algorithm_choice.h"
+#include "control/config/value_kind.h"
 #include "control/listener.h"
 #include "control/server_connection.h"
 #include "dataplane/channel_table.h"
@@ -53,25 +54,31 @@ RekeyLimits rekey_limits(const RekeySettings& rekey) {
   return limits;
 }
 
-// The n-th of the cores that we may run on.
-void pin(std::thread& thread, size_t n) {
+// The configured cores, in their order, as far as we may run on them; all that we may run on where none is configured.
+std::vector<unsigned> cores_for_workers(const WorkerSettings& settings) {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  size_t left = n % static_cast<size_t>(std::max(1, CPU_COUNT(&allowed)));
-  for (size_t core = 0; core < CPU_SETSIZE; ++core) {
-    if (!CPU_ISSET(core, &allowed) || left-- != 0) continue;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
-    return;
-  }
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return {};
+  std::vector<unsigned> cores = core_numbers(settings.cores);
+  for (unsigned core = 0; settings.cores.empty() && core < CPU_SETSIZE; ++core) cores.push_back(core);
+  const size_t wanted = cores.size();
+  std::erase_if(cores, [&](unsigned core) { return core >= CPU_SETSIZE || !CPU_ISSET(core, &allowed); });
+  if (!settings.cores.empty() && cores.size() != wanted)
+    log_line(LogLevel::warning, "workers cores " + settings.cores + ": not all of them are there for us");
+  return cores;
+}
+
+void pin(std::thread& thread, unsigned core) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
 }
 
 class Network {
  public:
-  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers);
+  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
+          std::unique_ptr<DriverSet> porch_drivers);
   ~Network();
   int run();
 
@@ -100,6 +107,8 @@ class Network {
   std::vector<ListeningSocket> sockets_;
   std::vector<std::unique_ptr<DriverSet>> drivers_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<DriverSet> porch_drivers_;
+  Worker porch_;
   WindowBudget windows_;
   TransportConfig transport_;
   ServerConnectionConfig connection_;
@@ -109,7 +118,11 @@ class Network {
   ControlLoop loop_;
   MonitorGate gate_;
   std::unique_ptr<Listener> listener_;
-  std::unordered_map<uint32_t, GlobalReply> global_replies_;
+  struct OwedReply {
+    uint32_t connection;
+    GlobalReply reply;
+  };
+  std::unordered_map<uint32_t, OwedReply> global_replies_;
   uint32_t last_global_ = 0;
   std::vector<std::thread> threads_;
   bool draining_ = false;
@@ -128,12 +141,15 @@ std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& w
   return ports;
 }
 
-Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers)
+Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
+                 std::unique_ptr<DriverSet> porch_drivers)
     : machine_(start.machine),
       orders_(std::move(start.orders)),
       sockets_(std::move(start.sockets)),
       drivers_(std::move(drivers)),
       workers_(make_workers(drivers_)),
+      porch_drivers_(std::move(porch_drivers)),
+      porch_(*porch_drivers_),
       windows_(uint64_t{start.config.session.window_budget_megabytes} << 20),
       loop_(ports_of(workers_), pool_),
       gate_(loop_, start.monitor.release(), [this] {
@@ -141,6 +157,7 @@ Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> dri
         log_line(LogLevel::error, "the monitor is gone: ending");
         loop_.stop();
       }) {
+  loop_.set_porch(porch_);
   apply(start.config);
 }
 
@@ -169,17 +186,28 @@ ListenerConfig Network::listener_config() const {
   for (const std::string& network : config_.listen.proxies) {
     if (const auto range = AddressRange::parse(network)) config.proxies.push_back(*range);
   }
+  if (!config_.vrfs.empty()) {
+    config.admits = [this](std::string_view device, const Address& from) {
+      return admitted(config_, device.empty() ? kDefaultVrf : device, from);
+    };
+  }
   return config;
 }
 
 int Network::run() {
+  const std::vector<unsigned> cores = cores_for_workers(config_.workers);
   for (size_t i = 0; i < workers_.size(); ++i) {
-    threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
-    ::pthread_setname_np(threads_.back().native_handle(), ("worker-" + std::to_string(i)).c_str());
-    pin(threads_.back(), i);
+    // The name by the thread itself: another's would be written into a file of /proc.
+    threads_.emplace_back([worker = workers_[i].get(), name = "worker-" + std::to_string(i)] {
+      ::pthread_setname_np(::pthread_self(), name.c_str());
+      worker->run();
+    });
+    if (!cores.empty()) pin(threads_.back(), cores[i % cores.size()]);
   }
   loop_.watch(orders_.descriptor(), [this] { take_orders(); });
-  gate_.when_ready([this] { serve(); });
+  gate_.when_ready([this] {
+    if (!listener_) serve();
+  });
   loop_.run();
   return lost_ ? 1 : 0;
 }
@@ -191,7 +219,7 @@ void Network::serve() {
   std::string where;
   for (const Endpoint& endpoint : listener_->endpoints())
     where.append(where.empty() ? "" : ", ").append(endpoint.text());
-  orders_.send(Order::up, where);
+  orders_.send(Order::up, where.empty() ? "no address: the SSH server is off" : where);
 }
 
 void Network::add(Arrival arrival) {
@@ -200,7 +228,9 @@ void Network::add(Arrival arrival) {
   const std::string address = arrival.from.address.text();
   ServerConnection::Told told;
   told.logged_in = [this, login](const Permit& permit) { enter(login, permit); };
-  told.ended = [login](ConnectionEnd, const std::optional<Closing>& closing) {
+  told.ended = [this, login](ConnectionEnd, const std::optional<Closing>& closing) {
+    // What its channels would have answered nobody answers now.
+    std::erase_if(global_replies_, [&](const auto& owed) { return owed.second.connection == login->monitor_id; });
     log_line(LogLevel::info, "connection from " + login->source + " ended" +
                                  (closing && !closing->text.empty() ? ": " + closing->text : std::string()));
   };
@@ -234,7 +264,7 @@ bool Network::ask_sink(const std::shared_ptr<Login>& login, const GlobalRequest&
   note.kind = static_cast<uint32_t>(ConnectionNote::global_request);
   note.id = ++last_global_;
   note.bytes = WireWriter().string(request.name).raw(request.data).take();
-  global_replies_[note.id] = std::move(reply);
+  if (request.wants_reply) global_replies_[note.id] = {login->monitor_id, std::move(reply)};
   loop_.tell_sink(login->session, std::move(note));
   return true;
 }
@@ -246,7 +276,7 @@ void Network::take_note(const std::shared_ptr<Login>& login, SinkNote&& note) {
     case ConnectionNote::global_failure: {
       const auto found = global_replies_.find(note.id);
       if (found == global_replies_.end()) return;
-      const GlobalReply reply = std::move(found->second);
+      const GlobalReply reply = std::move(found->second.reply);
       global_replies_.erase(found);
       return reply(static_cast<ConnectionNote>(note.kind) == ConnectionNote::global_success, note.bytes);
     }
@@ -295,14 +325,14 @@ void Network::reload(const ReceivedOrder& order) {
   const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
   apply(parsed.config);
-  listener_->set_limits(config_.limits);
-  std::vector<ListeningSocket> sockets;
-  for (size_t i = 1; i < order.descriptors.size(); ++i) {
-    // Owned by the socket from here on.
-    auto socket = ListeningSocket::adopt(::dup(order.descriptors[i].get()), {});
-    if (socket) sockets.push_back(std::move(*socket));
-  }
-  if (!sockets.empty()) listener_->listen(std::move(sockets));
+  std::vector<int> given;
+  for (size_t i = 1; i < order.descriptors.size(); ++i) given.push_back(order.descriptors[i].get());
+  std::vector<ListeningSocket> sockets = ListeningSocket::copies(given);
+  // The monitor's first answer may still be on its way.
+  if (order.text == kListenAnew && !listener_) sockets_ = std::move(sockets);
+  if (listener_) listener_->configure(listener_config());
+  if (listener_ && order.text == kListenAnew) listener_->listen(std::move(sockets));
+  gate_.ask_host_keys();
   log_line(LogLevel::notice, "configuration reloaded");
 }
 
@@ -338,6 +368,12 @@ int run_network(NetworkStart start) {
     }
     drivers.push_back(std::move(*set));
   }
+  // One record at a time, and soon prepared: what a login needs.
+  auto porch_drivers = make_driver_set("openssl");
+  if (!porch_drivers) {
+    start.orders.send(Order::failed, porch_drivers.error());
+    return 1;
+  }
   // Before any thread: the pools start theirs in the Network's members.
   const auto dropped = drop_rights();
   const auto restricted = dropped ? restrict_calls() : dropped;
@@ -345,7 +381,7 @@ int run_network(NetworkStart start) {
     start.orders.send(Order::failed, restricted.error());
     return 1;
   }
-  Network network(std::move(start), std::move(drivers));
+  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers));
   return network.run();
 }
 

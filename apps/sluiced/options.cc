@@ -12,6 +12,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "control/config/state_folder.h"
+
 namespace sluice {
 namespace {
 
@@ -37,18 +39,8 @@ Serves SSH: shells, commands, SFTP, SCP and forwarding. Without a configuration 
 SIGHUP reads the configuration again; SIGTERM lets sessions end, a second one ends them. docs/CONFIG.md has every line.
 )";
 
-std::string home_folder() {
-  const char* home = ::getenv("HOME");
-  return home && home[0] == '/' ? home : "/";
-}
-
-std::string folder_of(const char* variable, const char* below_home) {
-  const char* value = ::getenv(variable);
-  return value && value[0] == '/' ? value : home_folder() + "/" + below_home;
-}
-
 std::string default_file(bool root) {
-  return root ? kRootFile : folder_of("XDG_CONFIG_HOME", ".config") + "/sluice/sluiced.conf";
+  return root ? kRootFile : user_folder("XDG_CONFIG_HOME", ".config") + "/sluice/sluiced.conf";
 }
 
 // ADDR, ADDR:PORT, [ADDR]:PORT -> "ADDR port PORT"
@@ -128,10 +120,6 @@ ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool roo
 ParsedConfig parse_config_text(const ConfigText& text, const Machine& machine) {
   const std::array<ConfigSource, 2> sources{{{text.file_name, text.file}, {"command line", text.lines}}};
   return parse_config(sources, machine);
-}
-
-std::string default_state_directory(bool root) {
-  return root ? "/var/lib/sluice" : folder_of("XDG_STATE_HOME", ".local/state") + "/sluice";
 }
 
 }  // namespace sluice

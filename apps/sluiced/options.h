@@ -33,7 +33,5 @@ struct ConfigText {
 ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool root);
 // The command line's port, addresses and folder are lines too, behind the file's.
 ParsedConfig parse_config_text(const ConfigText& text, const Machine& machine);
-// Where state is kept when the configuration names no folder.
-std::string default_state_directory(bool root);
 
 }  // namespace sluice

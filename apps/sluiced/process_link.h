@@ -15,6 +15,9 @@
 
 namespace sluice {
 
+// The text of a reload whose sockets take the place of those before, even where there are none.
+inline constexpr std::string_view kListenAnew = "listen";
+
 enum class Order : char { reload = 'R', drain = 'D', stop = 'S', up = 'U', failed = 'F' };
 
 // Of one order; a reload brings the text and the sockets.

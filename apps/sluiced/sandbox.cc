@@ -3,7 +3,9 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -75,17 +77,13 @@ constexpr std::array kAllowed{SCMP_SYS(read),
                               SCMP_SYS(epoll_pwait2),
                               SCMP_SYS(poll),
                               SCMP_SYS(ppoll),
-                              SCMP_SYS(mmap),
                               SCMP_SYS(munmap),
                               SCMP_SYS(mremap),
-                              SCMP_SYS(mprotect),
                               SCMP_SYS(madvise),
                               SCMP_SYS(brk),
                               SCMP_SYS(mlock),
                               SCMP_SYS(munlock),
                               SCMP_SYS(futex),
-                              SCMP_SYS(clone3),
-                              SCMP_SYS(clone),
                               SCMP_SYS(set_robust_list),
                               SCMP_SYS(rseq),
                               SCMP_SYS(membarrier),
@@ -106,7 +104,6 @@ constexpr std::array kAllowed{SCMP_SYS(read),
                               SCMP_SYS(geteuid),
                               SCMP_SYS(getgid),
                               SCMP_SYS(getegid),
-                              SCMP_SYS(tgkill),
                               SCMP_SYS(rt_sigaction),
                               SCMP_SYS(rt_sigprocmask),
                               SCMP_SYS(rt_sigreturn),
@@ -114,11 +111,33 @@ constexpr std::array kAllowed{SCMP_SYS(read),
                               SCMP_SYS(sigaltstack),
                               SCMP_SYS(restart_syscall),
                               SCMP_SYS(getrusage),
-                              SCMP_SYS(prlimit64),
                               SCMP_SYS(sysinfo),
                               SCMP_SYS(uname),
                               SCMP_SYS(exit),
                               SCMP_SYS(exit_group)};
+
+// Calls that would reach beyond this process: with these arguments only.
+struct Condition {
+  int call;
+  scmp_arg_cmp argument;
+};
+
+// Called by the process that is to be restricted: its own number is in it.
+std::array<Condition, 6> conditions() {
+  constexpr uint64_t kExecutable = PROT_EXEC;
+  constexpr uint64_t kThread = CLONE_THREAD | CLONE_VM;
+  const auto self = static_cast<uint32_t>(::getpid());
+  return {{// Threads, no processes.
+           {SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, kThread, kThread)},
+           // Others have the same account: an sshd's children, say.
+           {SCMP_SYS(tgkill), SCMP_A0_32(SCMP_CMP_EQ, self)},
+           {SCMP_SYS(prlimit64), SCMP_A0_32(SCMP_CMP_EQ, 0)},
+           // A thread's own name.
+           {SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)},
+           // No code but what was loaded.
+           {SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, kExecutable, 0)},
+           {SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, kExecutable, 0)}}};
+}
 
 std::string error_text(const char* what) { return std::string(what) + ": " + std::strerror(errno); }
 
@@ -171,6 +190,15 @@ ResultOrText<void> restrict_calls() {
     if (call >= 0 && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) != 0) {
       return fail(std::string("seccomp: a rule was refused"));
     }
+  }
+  for (const Condition& only : conditions()) {
+    if (::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, only.call, 1, only.argument) != 0) {
+      return fail(std::string("seccomp: a rule was refused"));
+    }
+  }
+  // Its arguments are in memory, where no filter looks; without it libc takes clone.
+  if (::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0) {
+    return fail(std::string("seccomp: a rule was refused"));
   }
   ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);
   // A tree instead of a list: each call of the data path is looked up.

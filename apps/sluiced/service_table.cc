@@ -39,6 +39,7 @@ ServiceSettings service_settings(const ServerConfig& config) {
   settings.streamlocal_forwarding = config.forwarding.unix_local || config.forwarding.unix_remote;
   settings.agent_forwarding = config.forwarding.agent;
   settings.idle_channel_ns = uint64_t{config.session.channel_idle_seconds} * 1'000'000'000;
+  settings.idle_session_ns = uint64_t{config.session.idle_seconds} * 1'000'000'000;
   return settings;
 }
 

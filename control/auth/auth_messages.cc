@@ -221,25 +221,4 @@ Result<std::string> parse_text_and_language(Bytes payload) {
 Result<std::string> parse_change_request(Bytes payload) { return parse_text_and_language(payload); }
 Result<std::string> parse_banner(Bytes payload) { return parse_text_and_language(payload); }
 
-std::string terminal_text(std::string_view text) {
-  std::string shown;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    // U+0080 to U+009F in UTF-8: some terminals take them for the escape sequences that they once were.
-    if (byte == 0xc2 && i + 1 < text.size() && (static_cast<unsigned char>(text[i + 1]) & 0xe0) == 0x80) {
-      ++i;
-      continue;
-    }
-    if ((byte >= 0x20 && byte != 0x7f) || byte == '\n' || byte == '\t') shown += text[i];
-  }
-  return shown;
-}
-
-std::string log_text(std::string_view text) {
-  std::string shown = terminal_text(text);
-  for (char& c : shown)
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  return shown;
-}
-
 }  // namespace sluice

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/plain_text.h"
 #include "base/result.h"
 #include "base/secret.h"
 
@@ -133,10 +134,5 @@ Result<FailureMessage> parse_failure(Bytes payload);
 Result<PromptSet> parse_info_request(Bytes payload);
 Result<std::string> parse_change_request(Bytes payload);
 Result<std::string> parse_banner(Bytes payload);
-
-// A server's text for a terminal: control characters but line ends and tabs are dropped, RFC 4252 section 5.4.
-std::string terminal_text(std::string_view text);
-// A stranger's text inside a line of the log: one line it stays.
-std::string log_text(std::string_view text);
 
 }  // namespace sluice

@@ -55,6 +55,7 @@ std::string_view describe(ConnectAnswer answer) {
     case ConnectAnswer::unauthenticated: return "too many unauthenticated connections";
     case ConnectAnswer::source: return "too many unauthenticated connections from this source";
     case ConnectAnswer::penalty: return "the source has a penalty";
+    case ConnectAnswer::access: return "no access list admits the source";
     case ConnectAnswer::count_: break;
   }
   return "";

@@ -43,7 +43,7 @@ struct LoginLimits {
 // A router's figures would cripple a file server, so our own are sized to the machine.
 LoginLimits default_limits(Platform platform, unsigned cores, uint64_t memory_bytes);
 
-enum class ConnectAnswer : uint8_t { admit, sessions, rate, unauthenticated, source, penalty, count_ };
+enum class ConnectAnswer : uint8_t { admit, sessions, rate, unauthenticated, source, penalty, access, count_ };
 std::string_view describe(ConnectAnswer answer);
 
 enum class ConnectionEnd : uint8_t { orderly, failed_login, no_login, timeout, misbehaved };

@@ -137,7 +137,7 @@ ResultOrText<std::vector<LocalUser>> local_users(const ServerConfig& config, con
 bool admitted(const ServerConfig& config, std::string_view vrf, const Address& address) {
   const auto found = config.vrfs.find(std::string(vrf));
   // Without any `ssh server vrf` the default table is served.
-  if (found == config.vrfs.end()) return config.vrfs.empty() && vrf == "default";
+  if (found == config.vrfs.end()) return config.vrfs.empty() && vrf == kDefaultVrf;
   const std::string& name = address.v4 ? found->second.ipv4_access_list : found->second.ipv6_access_list;
   if (name.empty()) return true;
   const auto& lists = address.v4 ? config.ipv4_access_lists : config.ipv6_access_lists;

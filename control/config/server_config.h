@@ -68,6 +68,7 @@ std::vector<std::string> doubts_about(const ServerConfig& config);
 
 // Users as the monitor's back end takes them. What a secret is given as becomes a hash here.
 ResultOrText<std::vector<LocalUser>> local_users(const ServerConfig& config, const KeyLimits& limits);
+inline constexpr std::string_view kDefaultVrf = "default";
 // Whether a VRF's access lists admit the address; without a list, whoever comes.
 bool admitted(const ServerConfig& config, std::string_view vrf, const Address& address);
 

@@ -97,6 +97,9 @@ struct LoginSettings {
   std::vector<std::string> authorized_keys{".ssh/authorized_keys", ".ssh/authorized_keys2"};
   bool pam = false;
   std::string pam_service = "sshd";
+  // Variables that environment= of a key's line may set. None: a user who writes his own keys would set LD_PRELOAD, and
+  // run what his shell or his forced command keeps from him.
+  std::vector<std::string> key_environment = {};
   std::string local_account = {};  // as whom local users run; empty: as nobody, and so no local user gets a channel
 
   bool operator==(const LoginSettings&) const = default;

@@ -19,6 +19,8 @@ namespace {
 constexpr KeyType kMadeAtFirstStart[] = {KeyType::ed25519, KeyType::ecdsa_nistp256, KeyType::ecdsa_nistp384,
                                          KeyType::ecdsa_nistp521, KeyType::rsa};
 constexpr std::string_view kPublicSuffix = ".pub";
+// In front of a type: a file that says that the operator removed the default pair. No type begins so.
+constexpr std::string_view kUnwantedPrefix = ".zeroized-";
 
 struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
@@ -74,11 +76,15 @@ ResultOrText<std::string> HostKeyStore::path_of(KeyType type, std::string_view l
   return path.append("/").append(row_of(type).store_name).append(".").append(label);
 }
 
+std::string HostKeyStore::unwanted_mark(KeyType type) const {
+  return folder_ + "/" + std::string(kUnwantedPrefix) + std::string(row_of(type).store_name);
+}
+
 ResultOrText<std::vector<KeyType>> HostKeyStore::generate_missing() const {
   std::vector<KeyType> made;
   for (const KeyType type : kMadeAtFirstStart) {
     // One that is there but cannot be read stays: to replace it unasked would change what clients know.
-    if (has(type)) continue;
+    if (has(type) || ::access(unwanted_mark(type).c_str(), F_OK) == 0) continue;
     if (auto key = generate(type); !key) return fail(key.error());
     made.push_back(type);
   }
@@ -112,6 +118,7 @@ ResultOrText<PublicKey> HostKeyStore::keep(const PrivateKey& key, std::string_vi
   const std::string line = to_text(key.public_key(), label) + "\n";
   if (auto saved = write_file_atomically(*path + std::string(kPublicSuffix), bytes_of(line), 0644); !saved)
     return fail(saved.error());
+  if (label == kDefaultKeyLabel) ::unlink(unwanted_mark(key.type()).c_str());
   return key.public_key();
 }
 
@@ -119,6 +126,10 @@ ResultOrText<bool> HostKeyStore::zeroize(KeyType type, std::string_view label) c
   const auto path = path_of(type, label);
   if (!path) return fail(path.error());
   if (!has(type, label)) return false;
+  // First the mark: a start in between must not make the pair again.
+  if (label == kDefaultKeyLabel) {
+    if (auto marked = write_file_atomically(unwanted_mark(type), {}, 0600); !marked) return fail(marked.error());
+  }
   (void)overwrite_with_zeros(*path);
   if (::unlink(path->c_str()) != 0) return fail(system_error_text(*path, "cannot remove"));
   ::unlink((*path + std::string(kPublicSuffix)).c_str());

@@ -32,7 +32,8 @@ class HostKeyStore {
   // Creates the folder where it is missing; refuses one that is not ours or that others can enter.
   static ResultOrText<HostKeyStore> open(std::string folder, const KeyLimits& limits = {});
 
-  // Makes what is missing under the default label: ed25519, the three ecdsa, rsa. Returns the types made.
+  // Makes what is missing under the default label: ed25519, the three ecdsa, rsa. Returns the types made. What was
+  // zeroized stays away until somebody generates it.
   ResultOrText<std::vector<KeyType>> generate_missing() const;
   // Replaces the pair where there is one; whether to is asked before. bits counts for RSA only, 0 is its default.
   ResultOrText<PublicKey> generate(KeyType type, std::string_view label = kDefaultKeyLabel, unsigned bits = 0) const;
@@ -51,6 +52,7 @@ class HostKeyStore {
  private:
   HostKeyStore(std::string folder, const KeyLimits& limits) : folder_(std::move(folder)), limits_(limits) {}
   ResultOrText<std::string> path_of(KeyType type, std::string_view label) const;
+  std::string unwanted_mark(KeyType type) const;
   ResultOrText<PublicKey> keep(const PrivateKey& key, std::string_view label) const;
 
   std::string folder_;

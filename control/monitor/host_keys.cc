@@ -13,13 +13,15 @@ constexpr size_t kListedOverhead = 128;
 
 }  // namespace
 
-ResultOrText<HostKeys> HostKeys::load(const HostKeyStore& store, bool allow_sha1) {
-  HostKeys keys(allow_sha1);
+ResultOrText<HostKeys> HostKeys::load(const HostKeyStore& store, const HostKeyChoice& choice) {
+  HostKeys keys(choice.allow_sha1);
   std::vector<std::string> problems;
   const auto listed = store.list(&problems);
   if (!listed) return fail(listed.error());
   for (const std::string& problem : problems) log_line(LogLevel::warning, "host key: " + problem);
   for (const HostKeyInfo& info : *listed) {
+    const bool rsa = info.key.type() == KeyType::rsa && !choice.rsa_label.empty();
+    if (info.label != (rsa ? choice.rsa_label : choice.label)) continue;
     auto key = store.load(info.key.type(), info.label);
     if (!key) return fail(key.error());
     keys.add(std::move(*key));

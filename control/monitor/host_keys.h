@@ -6,16 +6,25 @@
 
 namespace sluice {
 
+// Which pairs of the store serve.
+struct HostKeyChoice {
+  std::string label{kDefaultKeyLabel};
+  std::string rsa_label = {};  // empty: as the others
+  bool allow_sha1 = false;     // ssh-rsa and ssh-dss too
+};
+
 class HostKeys {
  public:
-  // Every key of the store. allow_sha1: ssh-rsa and ssh-dss too.
-  static ResultOrText<HostKeys> load(const HostKeyStore& store, bool allow_sha1 = false);
+  // Those of the chosen labels; there may be none.
+  static ResultOrText<HostKeys> load(const HostKeyStore& store, const HostKeyChoice& choice = {});
 
   void add(PrivateKey key);
   // In the store's order; algorithms in ours of preference.
   std::vector<OfferedHostKey> offered() const;
   // Null unless there is the key and the algorithm is one of its own that is allowed.
   std::shared_ptr<const PrivateKey> find(Bytes blob, std::string_view algorithm) const;
+
+  bool empty() const { return keys_.empty(); }
 
   static HostKeys none(bool allow_sha1 = false) { return HostKeys(allow_sha1); }
 

@@ -19,6 +19,13 @@ std::string quoted(std::string_view name) {
   return text.insert(0, 1, '\'').append("'");
 }
 
+// An empty list: what is on by default.
+bool user_algorithm_allowed(const std::vector<std::string>& list, std::string_view name) {
+  const SignatureAlgorithm* row = find_signature_algorithm(name);
+  if (!row) return false;
+  return list.empty() ? row->on_by_default : std::find(list.begin(), list.end(), name) != list.end();
+}
+
 LoginAnswer verify_proof(const AuthQuestion& question, const PublicKey& key, Bytes session_id, LoginAnswer judged) {
   if (judged.outcome != LoginOutcome::accepted) return judged;
   const auto data = publickey_signed_data(session_id, question.user, question.algorithm, question.key);
@@ -30,8 +37,9 @@ LoginAnswer verify_proof(const AuthQuestion& question, const PublicKey& key, Byt
 }  // namespace
 
 struct Monitor::Connection {
-  explicit Connection(LoginRules rules) : login(std::move(rules)) {}
+  explicit Connection(std::shared_ptr<const Rules> by) : rules(std::move(by)), login(rules->config.login) {}
 
+  std::shared_ptr<const Rules> rules;
   uint32_t id = 0;
   LoginSource source;
   Instant opened{0};
@@ -49,17 +57,17 @@ struct Monitor::Connection {
   unsigned broker_links = 0;
 };
 
-Monitor::Monitor(MonitorConfig config, HostKeys keys, LoginBackend& backend, JobRunner& quick, JobRunner& slow,
-                 std::shared_ptr<Completions> completions)
-    : config_(std::move(config)),
-      keys_(std::move(keys)),
-      backend_(backend),
-      quick_(quick),
-      slow_(slow),
-      completions_(std::move(completions)),
-      self_(std::make_shared<Monitor*>(this)) {}
+Monitor::Monitor(MonitorConfig config, HostKeys keys, std::shared_ptr<LoginBackend> backend, JobRunner& quick,
+                 JobRunner& slow, std::shared_ptr<Completions> completions)
+    : quick_(quick), slow_(slow), completions_(std::move(completions)), self_(std::make_shared<Monitor*>(this)) {
+  set_rules(std::move(config), std::move(keys), std::move(backend));
+}
 
 Monitor::~Monitor() { *self_ = nullptr; }
+
+void Monitor::set_rules(MonitorConfig config, HostKeys keys, std::shared_ptr<LoginBackend> backend) {
+  rules_ = std::make_shared<const Rules>(Rules{std::move(config), std::move(keys), std::move(backend)});
+}
 
 Monitor::Connection* Monitor::find(uint32_t id) {
   const auto found = connections_.find(id);
@@ -70,13 +78,6 @@ const Permit* Monitor::permit_of(uint32_t connection) const {
   const auto found = connections_.find(connection);
   if (found == connections_.end() || found->second->condemned || !found->second->login.authenticated()) return nullptr;
   return &found->second->login.permit();
-}
-
-bool Monitor::user_algorithm_allowed(std::string_view name) const {
-  const SignatureAlgorithm* row = find_signature_algorithm(name);
-  if (!row) return false;
-  const auto& list = config_.user_algorithms;
-  return list.empty() ? row->on_by_default : std::find(list.begin(), list.end(), name) != list.end();
 }
 
 void Monitor::condemn(Connection& connection, std::string_view why) {
@@ -104,7 +105,7 @@ bool Monitor::take_frame(const MonitorFrame& frame, Instant now) {
   const MonitorHeader& header = frame.header;
   if (header.type == MonitorType::list_host_keys) {
     if (header.connection != 0 || !frame.body.empty()) return false;
-    output_.append({MonitorType::host_keys, 0, header.request}, write_host_keys(keys_.offered()));
+    output_.append({MonitorType::host_keys, 0, header.request}, write_host_keys(rules_->keys.offered()));
     return true;
   }
   if (header.type == MonitorType::open) return open(frame, now);
@@ -139,11 +140,11 @@ bool Monitor::open(const MonitorFrame& frame, Instant now) {
     return false;
   }
   last_opened_ = frame.header.connection;
-  if (connections_.size() >= config_.max_connections) {
+  if (connections_.size() >= rules_->config.max_connections) {
     output_.append({MonitorType::condemned, last_opened_, 0}, write_reason("too many connections"));
     return true;
   }
-  auto connection = std::make_unique<Connection>(config_.login);
+  auto connection = std::make_unique<Connection>(rules_);
   connection->id = last_opened_;
   connection->source = std::move(*source);
   connection->opened = now;
@@ -180,7 +181,7 @@ void Monitor::sign(Connection& connection, const MonitorFrame& frame) {
   if (!method) return condemn(connection, "unknown key exchange method");
   if (wanted->hash.size() != hash_size(method->hash))
     return condemn(connection, "what is to be signed has not the length of an exchange hash");
-  auto key = keys_.find(wanted->host_key, wanted->algorithm);
+  auto key = connection.rules->keys.find(wanted->host_key, wanted->algorithm);
   if (!key) return condemn(connection, "no such host key or algorithm");
   if (++connection.signs > kMaxSignsBeforeLogin && !connection.login.authenticated())
     return condemn(connection, "too many key exchanges before a login");
@@ -217,7 +218,7 @@ void Monitor::prove(Connection& connection, const MonitorFrame& frame) {
   if (!connection.login.authenticated()) return condemn(connection, "host key proofs wanted before a login");
   std::vector<std::shared_ptr<const PrivateKey>> keys;
   for (const ProofKey& proof : *wanted) {
-    auto key = keys_.find(proof.host_key, proof.algorithm);
+    auto key = connection.rules->keys.find(proof.host_key, proof.algorithm);
     if (!key) return condemn(connection, "no such host key or algorithm");
     keys.push_back(std::move(key));
   }
@@ -251,7 +252,8 @@ void Monitor::question(Connection& connection, const MonitorFrame& frame, Instan
   if (connection.asking) return condemn(connection, "two questions at once");
   if (connection.login.authenticated()) return condemn(connection, "a login after the login");
   if (connection.login.exhausted()) return condemn(connection, "a login after the last try");
-  if (now - connection.opened > config_.login_timeout) return condemn(connection, "a login after the login timeout");
+  if (now - connection.opened > connection.rules->config.login_timeout)
+    return condemn(connection, "a login after the login timeout");
   auto asked = std::make_shared<AuthQuestion>(std::move(*parsed));
   if (asked->kind == QuestionKind::answers) {
     if (!connection.conversation || connection.prompts_out == 0)
@@ -283,17 +285,17 @@ void Monitor::judge(Connection& connection, std::shared_ptr<AuthQuestion> questi
 }
 
 void Monitor::judge_key(Connection& connection, std::shared_ptr<AuthQuestion> question, LoginSink done) {
-  const bool allowed = user_algorithm_allowed(question->algorithm);
+  const bool allowed = user_algorithm_allowed(connection.rules->config.user_algorithms, question->algorithm);
   run(connection, quick_,
       [allowed, question, done = std::move(done), session_id = connection.session_id, source = connection.source,
-       limits = config_.user_keys, &backend = backend_] {
+       rules = connection.rules] {
         if (!allowed) return done(refused("signature algorithm off"));
-        const auto key = PublicKey::parse(question->key, limits);
+        const auto key = PublicKey::parse(question->key, rules->config.user_keys);
         if (!key) return done(refused(std::string(describe(key.error()))));
         // The name decides what is verified: one that is not of this key is refused before anything is read.
         if (find_signature_algorithm(question->algorithm)->key_type != key->type())
           return done(refused("the algorithm is not of this key"));
-        LoginAnswer answer = backend.judge_key(question->user, *key, source);
+        LoginAnswer answer = rules->backend->judge_key(question->user, *key, source);
         if (answer.permit) answer.permit->key = sha256_fingerprint(*key);
         if (question->kind == QuestionKind::key_proof)
           answer = verify_proof(*question, *key, session_id, std::move(answer));
@@ -305,14 +307,14 @@ void Monitor::judge_secret(Connection& connection, std::shared_ptr<AuthQuestion>
   switch (question->kind) {
     case QuestionKind::password:
       return run(connection, slow_,
-                 [question, done = std::move(done), source = connection.source, &backend = backend_] {
-                   done(backend.check_password(question->user, question->password, source));
+                 [question, done = std::move(done), source = connection.source, rules = connection.rules] {
+                   done(rules->backend->check_password(question->user, question->password, source));
                  });
     case QuestionKind::password_change:
-      return run(connection, slow_,
-                 [question, done = std::move(done), source = connection.source, &backend = backend_] {
-                   done(backend.change_password(question->user, question->password, question->new_password, source));
-                 });
+      return run(
+          connection, slow_, [question, done = std::move(done), source = connection.source, rules = connection.rules] {
+            done(rules->backend->change_password(question->user, question->password, question->new_password, source));
+          });
     case QuestionKind::interactive: {
       // The connection learns of its dialogue only with the answer, on this thread.
       auto place = std::make_shared<std::shared_ptr<Conversation>>();
@@ -325,8 +327,8 @@ void Monitor::judge_secret(Connection& connection, std::shared_ptr<AuthQuestion>
         done(std::move(a));
       };
       return run(connection, slow_,
-                 [question, place, keep = std::move(keep), source = connection.source, &backend = backend_] {
-                   *place = backend.converse(question->user, source);
+                 [question, place, keep = std::move(keep), source = connection.source, rules = connection.rules] {
+                   *place = rules->backend->converse(question->user, source);
                    const auto conversation = *place;
                    if (!conversation) return keep(refused("no dialogue"));
                    conversation->begin(keep);
@@ -339,9 +341,10 @@ void Monitor::judge_secret(Connection& connection, std::shared_ptr<AuthQuestion>
         ++open_jobs_;
         return done(refused("wrong number of answers"));
       }
-      return run(connection, slow_, [question, done = std::move(done), conversation = connection.conversation] {
-        conversation->answer(std::move(question->answers), done);
-      });
+      return run(connection, slow_,
+                 [question, done = std::move(done), conversation = connection.conversation, rules = connection.rules] {
+                   conversation->answer(std::move(question->answers), done);
+                 });
     }
   }
 }
@@ -390,8 +393,9 @@ void Monitor::broker(Connection& connection, const MonitorFrame& frame) {
     (*self)->output_.append({MonitorType::broker, reply.connection, reply.request}, body,
                             link ? std::move(*link) : UniqueFd());
   };
-  if (!config_.start_broker) return done(fail("brokers are not available"));
-  config_.start_broker(connection.id, connection.login.permit(), std::move(done));
+  const auto& start = connection.rules->config.start_broker;
+  if (!start) return done(fail("brokers are not available"));
+  start(connection.id, connection.login.permit(), std::move(done));
 }
 
 }  // namespace sluice

@@ -41,10 +41,14 @@ struct MonitorConfig {
 
 class Monitor {
  public:
-  // quick verifies and signs; slow hashes passwords and talks to PAM. All outlive the monitor.
-  Monitor(MonitorConfig config, HostKeys keys, LoginBackend& backend, JobRunner& quick, JobRunner& slow,
+  // quick verifies and signs; slow hashes passwords and talks to PAM. Both outlive the monitor.
+  Monitor(MonitorConfig config, HostKeys keys, std::shared_ptr<LoginBackend> backend, JobRunner& quick, JobRunner& slow,
           std::shared_ptr<Completions> completions);
   ~Monitor();
+
+  // For connections that are opened from now on. Those that are there keep what they began with, host keys included: a
+  // key that was taken away goes from memory with the last of them.
+  void set_rules(MonitorConfig config, HostKeys keys, std::shared_ptr<LoginBackend> backend);
 
   // False: the packet is no sequence of frames, or opens connections out of order; the link is to be given up.
   bool take_packet(Bytes packet, Instant now);
@@ -63,6 +67,11 @@ class Monitor {
     uint32_t connection;
     uint32_t request;
   };
+  struct Rules {
+    MonitorConfig config;
+    HostKeys keys;
+    std::shared_ptr<LoginBackend> backend;
+  };
 
   bool take_frame(const MonitorFrame& frame, Instant now);
   bool open(const MonitorFrame& frame, Instant now);
@@ -79,11 +88,8 @@ class Monitor {
   void run(Connection& connection, JobRunner& runner, Job job);
   void condemn(Connection& connection, std::string_view why);
   Connection* find(uint32_t id);
-  bool user_algorithm_allowed(std::string_view name) const;
 
-  MonitorConfig config_;
-  HostKeys keys_;
-  LoginBackend& backend_;
+  std::shared_ptr<const Rules> rules_;
   JobRunner& quick_;
   JobRunner& slow_;
   std::shared_ptr<Completions> completions_;

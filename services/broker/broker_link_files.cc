@@ -62,7 +62,7 @@ void BrokerLink::take(uint32_t request, const OpenFile& open) {
   // Before a file is made or cut that could then not be had.
   if (handles_.size() >= policy_.max_handles)
     return answer(request, failed(BrokerFault::too_many, "Too many open files"));
-  auto opened = open_file(absolute(open.path), open.flags, open.mode);
+  auto opened = open_file(absolute(open.path), open.flags, open.mode & ~policy_.mask);
   if (!opened) return answer(request, opened.error());
   std::vector<UniqueFd> given;
   given.emplace_back(::fcntl(opened->descriptor.get(), F_DUPFD_CLOEXEC, 0));
@@ -127,7 +127,7 @@ void BrokerLink::take(uint32_t request, const RemoveFile& remove) {
 }
 
 void BrokerLink::take(uint32_t request, const MakeDirectory& make) {
-  answer(request, make_directory(absolute(make.path), make.mode));
+  answer(request, make_directory(absolute(make.path), make.mode & ~policy_.mask));
 }
 
 void BrokerLink::take(uint32_t request, const RemoveDirectory& remove) {

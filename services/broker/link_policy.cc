@@ -2,6 +2,7 @@
 #include "services/broker/link_policy.h"
 
 #include <algorithm>
+#include <charconv>
 #include <sstream>
 
 namespace sluice {
@@ -16,6 +17,12 @@ std::string lower(std::string_view text) {
 }
 
 bool same_port(uint32_t rule, uint32_t port) { return rule == 0 || rule == port; }
+
+// False: not a file mode creation mask.
+bool read_mask(const std::string& text, uint32_t& mask) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mask, 8);
+  return error == std::errc() && end == text.data() + text.size() && mask <= 0777;
+}
 
 bool covers(const ForwardRule& wide, const ForwardRule& narrow) {
   return matches_glob(lower(narrow.host), lower(wide.host)) && same_port(wide.port, narrow.port);
@@ -66,9 +73,21 @@ void LinkPolicy::take_internal_sftp() {
   forced_command.reset();
   programs = false;
   subsystems.clear();
+  // sftp-server's, as getopt takes them. Whoever writes another one limits the session in a way that is not served here
+  // (-P names requests to refuse): without the limit there is no session.
   while (words >> word) {
-    if (word == "-R") read_only = true;
-    if (word == "-d") words >> start_folder;
+    if (word.size() < 2 || word[0] != '-') files = false;
+    for (size_t at = 1; at < word.size(); ++at) {
+      const char option = word[at];
+      if (option == 'R') read_only = true;
+      if (option == 'R' || option == 'e') continue;
+      std::string value = word.substr(at + 1);
+      if (value.empty()) words >> value;
+      if (option == 'd') start_folder = value;
+      const bool known = option == 'd' || option == 'f' || option == 'l' || (option == 'u' && read_mask(value, mask));
+      files = files && known && !value.empty();
+      break;
+    }
   }
 }
 

@@ -30,6 +30,8 @@ struct LinkPolicy {
   std::string start_folder;
   // Of files, directories and listeners at one time: each is a descriptor of the broker's.
   uint32_t max_handles = 256;
+  // Taken away from the modes of new files and folders, besides what the user's own mask takes.
+  uint32_t mask = 0;
   // Running programs at one time.
   uint32_t max_children = 64;
 
@@ -59,11 +61,11 @@ struct LinkPolicy {
   // Null: no such subsystem.
   const std::string* subsystem(std::string_view name) const;
 
-  // A forced command `internal-sftp [-R] [-d FOLDER]` is no program but the right to files and nothing else.
+  // A forced command `internal-sftp [-R] [-d FOLDER] [-u MASK]` is no program but the right to files and nothing else.
   void take_internal_sftp();
 
   static auto fields(auto& s) {
-    return std::tie(s.files, s.read_only, s.start_folder, s.max_handles, s.max_children, s.programs, s.terminal,
+    return std::tie(s.files, s.read_only, s.start_folder, s.max_handles, s.mask, s.max_children, s.programs, s.terminal,
                     s.forced_command, s.subsystems, s.environment, s.accepted_names, s.connect_tcp, s.listen_tcp,
                     s.connect_unix, s.listen_unix, s.agent, s.permit_open, s.permit_listen, s.gateway, s.unix_mask,
                     s.replace_sockets);

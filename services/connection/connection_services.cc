@@ -3,6 +3,7 @@
 
 #include "base/wire.h"
 #include "services/connection/connection_notes.h"
+#include "services/connection/idle_clock.h"
 
 namespace sluice {
 
@@ -16,6 +17,7 @@ ConnectionServices::~ConnectionServices() { parts_.clear(); }
 void ConnectionServices::attach(ChannelHost& host) {
   host_ = &host;
   broker_ = std::make_unique<BrokerSession>(host);
+  if (settings_->idle_session_ns != 0) part<IdleClock>();
 }
 
 OpenDecision ConnectionServices::open(std::string_view type, Bytes extra) {

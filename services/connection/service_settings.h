@@ -34,6 +34,8 @@ struct ServiceSettings {
   size_t listeners = 64;
   // 0: none. A channel on which nothing moved for so long is closed.
   uint64_t idle_channel_ns = 0;
+  // 0: none. A connection without a channel message, either way, for so long is ended.
+  uint64_t idle_session_ns = 0;
 };
 
 // Who is at the other end, for choosing and for the log. What he may do is decided by his broker.

@@ -58,6 +58,9 @@ SftpResult<void> FileCopy::open_ends() {
     auto opened = plan_.local_source().open(item_.from, O_RDONLY);
     if (!opened) return passed_on(opened.error());
     from_file_ = std::move(*opened);
+    struct stat facts;
+    if (::fstat(from_file_->get(), &facts) != 0) return local_fault(fit_for_terminal(item_.from), errno);
+    from_modified_ = facts.st_mtim;
   }
   return {};
 }
@@ -193,10 +196,12 @@ SftpResult<void> FileCopy::settle() {
 
 SftpResult<void> FileCopy::check_source() {
   SftpAttributes now;
+  bool finer = false;  // another time within the second
   if (from_file_) {
     struct stat facts;
     if (::fstat(from_file_->get(), &facts) != 0) return local_fault(fit_for_terminal(item_.from), errno);
     now = attributes_from(facts);
+    finer = facts.st_mtim.tv_nsec != from_modified_.tv_nsec;
   } else {
     auto answer = lanes_.front().from->ask(sftp_call::fstat(lanes_.front().from_handle));
     auto found = answer ? sftp_answer::attributes(*answer) : tl::unexpected<SftpFault>(std::move(answer.error()));
@@ -204,7 +209,8 @@ SftpResult<void> FileCopy::check_source() {
     now = *found;
   }
   const uint32_t modified = now.times.value_or(SftpTimes{}).modified;
-  if (item_.facts.is_regular() && (now.size.value_or(size_) != size_ || (now.times && modified != facts_.modified)))
+  if (item_.facts.is_regular() &&
+      (now.size.value_or(size_) != size_ || (now.times && modified != facts_.modified) || finer))
     return sftp_fault(SftpFault::Kind::changed, "The file changed while it was copied: copy it again");
   return {};
 }

@@ -62,6 +62,7 @@ class FileCopy {
   std::string temporary_;
   std::string journal_;
   std::shared_ptr<UniqueFd> from_file_, to_file_;
+  timespec from_modified_{};  // when it was opened: finer than what SFTP tells
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   std::list<Lane> lanes_;
   std::vector<std::shared_ptr<Part>> parts_;

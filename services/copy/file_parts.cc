@@ -116,6 +116,12 @@ void FileCopy::end_transfer(const std::shared_ptr<Part>& part, bool into_memory,
 void FileCopy::fail(SftpFault fault) {
   if (!fault_) fault_ = std::move(fault);
   for (const auto& part : parts_) part->transfer->cancel();
+  // A worker that waits for its network looks at it now.
+  for (const Lane& lane : lanes_) {
+    for (const auto& client : {lane.from, lane.to}) {
+      if (client) client->post([](SftpEngine*) {});
+    }
+  }
 }
 
 // What was acknowledged before the flush is there after it.

@@ -17,6 +17,7 @@ constexpr size_t kThreads = 4;
 }  // namespace
 
 void FileJob::run() {
+  if (kind == Kind::close) return file.reset();
   if (kind == Kind::write) {
     const iovec piece{buffer.data(), buffer.size()};
     WriteRun write{file->get(), seekable, offset, {&piece, 1}, marks, carried};

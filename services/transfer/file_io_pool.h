@@ -18,9 +18,9 @@
 
 namespace sluice {
 
-// One read or one run of writes. The buffer holds the data: from `begin` on of a read.
+// One read, one run of writes, or the end of a file. The buffer holds the data: from `begin` on of a read.
 struct FileJob {
-  enum class Kind : uint8_t { read, write };
+  enum class Kind : uint8_t { read, write, close };
 
   Kind kind = Kind::read;
   std::shared_ptr<UniqueFd> file;

@@ -54,8 +54,8 @@ int serve_monitor(int end, char** argv, const Settings& settings) {
   user.name = argv[1];
   user.hashed_secret = hash_secret(Secret(bytes_of(argv[2])));
   user.keys = AuthorizedKeys::parse(text).keys();
-  LocalUsers users;
-  SLUICE_CHECK(users.put(std::move(user)).has_value());
+  auto users = std::make_shared<LocalUsers>();
+  SLUICE_CHECK(users->put(std::move(user)).has_value());
   auto store = HostKeyStore::open(argv[4]);
   SLUICE_CHECK(store.has_value() && store->generate_missing().has_value());
   auto keys = HostKeys::load(*store);
@@ -110,7 +110,7 @@ class Server {
     sockets.push_back(std::move(*ListeningSocket::open({.address = "127.0.0.1", .port = 0}, {.dscp = 16})));
     listener_.listen(std::move(sockets));
     std::printf("%u", listener_.endpoints()[0].port);
-    for (const OfferedHostKey& key : gate_.host_keys()) {
+    for (const OfferedHostKey& key : *gate_.host_keys()) {
       std::printf(" %s", sha256_fingerprint(*PublicKey::parse(key.blob)).c_str());
     }
     std::printf("\n");

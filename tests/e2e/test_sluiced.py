@@ -2,6 +2,8 @@
 import os
 import pathlib
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
@@ -23,13 +25,17 @@ def server(tmp_path):
 
 def ssh(server, *words, **options):
     return subprocess.run(["ssh", *server.options(), "-p", str(server.port), f"{USER}@127.0.0.1", *words],
-                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **options)
+                          capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL, **options)
 
 
 def network_process(server):
     for pid in family_of(server.process.pid):
-        if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "sluiced-net":
-            return pid
+        try:
+            if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "sluiced-net":
+                return pid
+        except OSError:
+            # Gone since: it was somebody else's.
+            pass
     raise AssertionError("no network process")
 
 
@@ -71,7 +77,7 @@ def test_a_reload_leaves_sessions_alone(server):
         holder.stdin.flush()
         assert holder.stdout.readline() == "one\n"
         server.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while "configuration reloaded" not in server.log.read_text():
             assert time.monotonic() < deadline, server.log.read_text()
             time.sleep(0.05)
@@ -92,14 +98,118 @@ def test_term_lets_a_session_end_and_takes_no_new_one(server):
         holder.stdin.flush()
         assert holder.stdout.readline() == "one\n"
         server.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while "draining" not in server.log.read_text():
             assert time.monotonic() < deadline, server.log.read_text()
             time.sleep(0.05)
         assert ssh(server, "true").returncode == 255
-        out, _ = holder.communicate("two\n", timeout=30)
+        out, _ = holder.communicate("two\n", timeout=120)
         assert out == "two\n" and holder.returncode == 0
-        assert server.process.wait(30) == 0
+        assert server.process.wait(120) == 0
     finally:
         holder.kill()
         holder.wait()
+
+
+def test_a_stranger_s_last_words_are_no_line_of_their_own_in_the_log(server):
+    words = b"bye\r\naccepted publickey for root from 192.0.2.1: SHA256:forged \x1b[2J\xc2\xc2\x9b\x9b1m"
+    payload = b"\x01" + struct.pack(">I", 11) + struct.pack(">I", len(words)) + words + struct.pack(">I", 0)
+    padding = 4 + -(5 + len(payload) + 4) % 8
+    packet = struct.pack(">IB", 1 + len(payload) + padding, padding) + payload + bytes(padding)
+    with socket.create_connection(("127.0.0.1", server.port), 60) as stranger:
+        stranger.settimeout(60)
+        stranger.sendall(b"SSH-2.0-stranger\r\n" + packet)
+        while stranger.recv(65536):
+            pass
+    deadline = time.monotonic() + 20
+    while "forged" not in server.log.read_text(errors="replace"):
+        assert time.monotonic() < deadline, server.log.read_text(errors="replace")
+        time.sleep(0.05)
+    log = server.log.read_bytes()
+    assert not any(line.startswith(b"accepted publickey for root") for line in log.splitlines())
+    assert b"\x1b" not in log and b"\xc2\x9b" not in log
+
+
+def with_key_options(server, options):
+    server.authorized.write_text(options + " " + (server.folder / "user.pub").read_text())
+
+
+def test_a_key_s_line_sets_the_variables_that_the_configuration_names_and_no_others(tmp_path):
+    options = 'environment="FROM_KEY=yes",environment="LD_PRELOAD=/nowhere.so"'
+    command = "echo [$FROM_KEY] [$LD_PRELOAD]"
+    with Sluiced(BUILD, tmp_path / "none") as server:
+        with_key_options(server, options)
+        assert ssh(server, command).stdout == "[] []\n"
+    with Sluiced(BUILD, tmp_path / "some", "login key-environment FROM_*") as server:
+        with_key_options(server, options)
+        assert ssh(server, command).stdout == "[yes] []\n"
+
+
+def sftp(server, batch):
+    return subprocess.run(["sftp", *server.options(), "-P", str(server.port), "-b", "-", f"{USER}@127.0.0.1"], input=batch,
+                          capture_output=True, text=True, timeout=60)
+
+
+def test_a_forced_file_service_keeps_its_limits(server, tmp_path):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "there").write_text("x")
+    with_key_options(server, f'command="internal-sftp -d {folder} -u 077"')
+    assert sftp(server, "mkdir private").returncode == 0
+    assert (folder / "private").stat().st_mode & 0o777 == 0o700
+    with_key_options(server, f'command="internal-sftp -R -d {folder}"')
+    assert sftp(server, "rm there").returncode != 0
+    assert sftp(server, "ls there").returncode == 0
+    # A limit that is not known here leaves nothing.
+    with_key_options(server, f'command="internal-sftp -d {folder} -P remove"')
+    assert sftp(server, "rm there").returncode != 0
+    assert sftp(server, "ls there").returncode != 0
+    assert (folder / "there").exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root reads another process' memory")
+def test_a_password_stays_in_no_memory_of_the_network_process(server, tmp_path):
+    password = "correct-horse-battery-staple-4711"
+    script = tmp_path / "ask"
+    script.write_text("#!/bin/sh\necho " + password + "\n")
+    script.chmod(0o755)
+    words = ["BatchMode=no" if word == "BatchMode=yes" else word for word in server.options()]
+    environment = dict(os.environ, SSH_ASKPASS=str(script), SSH_ASKPASS_REQUIRE="force", DISPLAY=":0")
+    done = subprocess.run(["ssh", *words, "-o", "PreferredAuthentications=password", "-o", "NumberOfPasswordPrompts=1",
+                           "-p", str(server.port), f"{USER}@127.0.0.1", "true"], env=environment, timeout=60,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True)
+    assert done.returncode == 255 and "denied" in done.stderr, done.stderr
+    pid = network_process(server)
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            begin, end = (int(part, 16) for part in place.split("-"))
+            if not rights.startswith("rw") or "[v" in line:
+                continue
+            memory.seek(begin)
+            try:
+                if password.encode() in memory.read(end - begin):
+                    found.append(line)
+            except OSError:
+                pass
+    assert found == []
+
+
+def test_a_reload_turns_away_who_was_taken_out_of_the_configuration(tmp_path):
+    settings = tmp_path / "settings"
+
+    class FromFile(Sluiced):
+        def start(self):
+            settings.write_text(f"login authorized-keys {self.authorized}\nlogin root yes\nno login strict-modes\n")
+            return self.launch([self.program, "-D", "-f", settings, "-p", self.port, "--listen", "127.0.0.1", "--state-dir",
+                                self.folder / "state"])
+
+    with FromFile(BUILD, tmp_path / "server") as server:
+        assert ssh(server, "true").returncode == 0
+        settings.write_text(settings.read_text() + f"login deny-users {USER}\n")
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 30
+        while ssh(server, "true").returncode == 0:
+            assert time.monotonic() < deadline, server.log.read_text()
+        assert "denied by name" in server.log.read_text()

@@ -40,7 +40,7 @@ const HostKeys& host_keys() {
 }
 
 void drive_monitor(Bytes packets) {
-  static NobodyBackend backend;
+  static const auto backend = std::make_shared<NobodyBackend>();
   static InlineRunner runner;
   auto completions = std::make_shared<Completions>();
   Monitor monitor({}, host_keys(), backend, runner, runner, completions);

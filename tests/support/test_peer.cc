@@ -176,7 +176,12 @@ TestEnd::TestEnd(const std::string& driver, size_t workers, const WorkPoolLimits
     : drivers_(make_drivers(driver, workers)),
       pool_(pool),
       workers_(make_workers(drivers_)),
-      loop_(ports_of(workers_), pool_) {}
+      loop_(ports_of(workers_), pool_) {
+  if (driver != "" && driver != "ipsec_mb" && driver != "openssl") return;
+  porch_drivers_ = drivers_named("openssl");
+  porch_ = std::make_unique<Worker>(*porch_drivers_);
+  loop_.set_porch(*porch_);
+}
 
 TestEnd::~TestEnd() { stop(); }
 

@@ -33,7 +33,7 @@ class LocalHostKeys final : public HostKeySigner {
 
 std::vector<PrivateKey> all_host_keys();
 
-// Workers and a control thread.
+// Workers and a control thread, with a porch unless a driver is named that nobody else understands.
 class TestEnd {
  public:
   explicit TestEnd(const std::string& driver = "", size_t workers = 1, const WorkPoolLimits& pool = {});
@@ -49,6 +49,8 @@ class TestEnd {
   std::vector<std::unique_ptr<DriverSet>> drivers_;  // each worker's own
   WorkPool pool_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<DriverSet> porch_drivers_;
+  std::unique_ptr<Worker> porch_;
   ControlLoop loop_;
   std::vector<std::thread> threads_;
 };

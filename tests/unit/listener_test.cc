@@ -119,6 +119,39 @@ TEST_F(ListenerTest, accepted_sockets_have_the_marks_and_no_delay) {
   EXPECT_FALSE(ListeningSocket::open({.address = "127.0.0.1", .port = 0}, {.dscp = 64}));
 }
 
+TEST_F(ListenerTest, the_window_scale_is_announced_to_whoever_connects) {
+  for (const unsigned scale : {3u, 7u}) {
+    listen({wide()}, "127.0.0.1", {.window_scale = scale});
+    const int peer = connect();
+    step();
+    tcp_info info{};
+    socklen_t size = sizeof info;
+    ASSERT_EQ(::getsockopt(peer, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    EXPECT_EQ(info.tcpi_snd_wscale, scale);
+  }
+}
+
+TEST_F(ListenerTest, whom_no_access_list_admits_is_turned_away_and_not_counted_as_a_stranger) {
+  bool admit = false;
+  std::string asked;
+  ListenerConfig config{wide()};
+  config.admits = [&](std::string_view device, const Address& from) {
+    asked = std::string(device) + "/" + from.text();
+    return admit;
+  };
+  listen(config, "127.0.0.1");
+  const int first = connect();
+  step();
+  EXPECT_EQ(read_to_end(first), "Not allowed from your address.\r\n");
+  EXPECT_EQ(asked, "/127.0.0.1");
+  EXPECT_EQ(refused(ConnectAnswer::access), 1u);
+  EXPECT_EQ(listener_->ledger().sessions(), 0u);
+  admit = true;
+  connect();
+  step();
+  EXPECT_EQ(arrivals_.size(), 1u);
+}
+
 TEST_F(ListenerTest, every_address_of_both_families_is_one_socket_and_v6_alone_another) {
   listen({wide()}, "");
   const uint16_t port = where().port;
@@ -161,13 +194,13 @@ TEST_F(ListenerTest, whoever_is_turned_away_reads_why) {
   EXPECT_EQ(refused(ConnectAnswer::sessions), 1u);
   limits.sessions = 1000;
   limits.unauthenticated_per_source = 1;
-  listener_->set_limits(limits);
+  listener_->configure({limits});
   const int third = connect();
   step();
   EXPECT_EQ(read_to_end(third), "Too many logins at once from your address: try again later.\r\n");
   limits.unauthenticated_per_source = 1000;
   limits.unauthenticated = 1;
-  listener_->set_limits(limits);
+  listener_->configure({limits});
   const int fourth = connect();
   step();
   EXPECT_EQ(read_to_end(fourth), "Too many logins at once: try again later.\r\n");

@@ -92,5 +92,39 @@ TEST_F(WorkerTest, A_peer_that_makes_us_answer_and_never_reads_is_cut_off) {
   EXPECT_LT(answers, 100000u) << "what waits is counted with what it costs";
 }
 
+constexpr uint64_t kMs = 1'000'000;
+
+TEST(StreamPace, Small_messages_however_quick_are_never_napped_over) {
+  StreamPace pace;
+  for (uint64_t now = kMs; now < 100 * kMs; now += 20'000) pace.note(100, now);
+  EXPECT_FALSE(pace.naps());
+}
+
+TEST(StreamPace, A_stream_is_napped_over_until_it_ends) {
+  StreamPace pace;
+  uint64_t now = kMs;
+  for (int i = 0; i < 100 && !pace.naps(); ++i) pace.note(64 * 1024, now += 50'000);
+  EXPECT_TRUE(pace.naps());
+  for (int i = 0; i < 100; ++i) pace.note(64 * 1024, now += StreamPace::kNapNs);
+  EXPECT_TRUE(pace.naps()) << "a quarter of a gigabyte a second";
+  int naps = 0;
+  for (; pace.naps() && naps < 100; ++naps) pace.note(0, now += StreamPace::kNapNs);
+  EXPECT_LT(naps, 12);
+}
+
+TEST(StreamPace, What_comes_after_a_pause_is_no_stream_yet) {
+  StreamPace pace;
+  for (uint64_t now = kMs; now < 1000 * kMs; now += 10 * kMs) pace.note(1 << 20, now);
+  EXPECT_FALSE(pace.naps());
+}
+
+TEST(StreamPace, A_key_exchange_ends_the_naps_at_once) {
+  StreamPace pace;
+  for (uint64_t now = kMs; now < 10 * kMs; now += 50'000) pace.note(64 * 1024, now);
+  ASSERT_TRUE(pace.naps());
+  EXPECT_TRUE(pace.hurry());
+  EXPECT_FALSE(pace.naps());
+}
+
 }  // namespace
 }  // namespace sluice

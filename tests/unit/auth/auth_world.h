@@ -92,14 +92,17 @@ class InlineRunner : public JobRunner {
 
 inline std::vector<uint8_t> some_hash(size_t size, uint8_t fill = 7) { return std::vector<uint8_t>(size, fill); }
 
+// Outlives the monitor, as its owner sees to.
+inline std::shared_ptr<LoginBackend> borrowed(LoginBackend& backend) { return {std::shared_ptr<void>(), &backend}; }
+
 // A monitor and its client in one process, packets carried by hand.
 struct MonitorWorld {
   explicit MonitorWorld(MonitorConfig config = {}, LoginBackend* backend = nullptr) {
     HostKeys keys = HostKeys::none();
     keys.add(std::move(*PrivateKey::generate(KeyType::ed25519)));
     host_key = keys.offered()[0].blob;
-    LoginBackend& known = backend ? *backend : users;
-    monitor.emplace(std::move(config), std::move(keys), known, runner, runner, completions);
+    monitor.emplace(std::move(config), std::move(keys), borrowed(backend ? *backend : users), runner, runner,
+                    completions);
   }
 
   std::vector<MonitorEvent> pump() {

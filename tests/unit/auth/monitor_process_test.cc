@@ -32,7 +32,7 @@ bool serve(int end, const std::atomic<bool>& stop, std::vector<std::vector<AuthM
   WorkPool slow({.threads = 2});
   MonitorConfig config;
   if (!ways.empty()) config.login.ways = std::move(ways);
-  Monitor monitor(std::move(config), std::move(keys), users, quick, slow, completions);
+  Monitor monitor(std::move(config), std::move(keys), test::borrowed(users), quick, slow, completions);
   MonitorLink link(end);
   return run_monitor(monitor, *completions, link, stop);
 }

@@ -83,10 +83,28 @@ TEST(LinkPolicy, knows_the_built_in_file_service_as_a_forced_command) {
   policy.take_internal_sftp();
   EXPECT_TRUE(policy.may_use_files() && policy.read_only && !policy.programs && !policy.forced_command);
   EXPECT_EQ(policy.start_folder, "/incoming");
+  EXPECT_EQ(policy.mask, 077u);
+  policy = {};
+  policy.forced_command = "internal-sftp -eRd/incoming -f AUTH -lINFO -u027";
+  policy.take_internal_sftp();
+  EXPECT_TRUE(policy.may_use_files() && policy.read_only);
+  EXPECT_EQ(policy.start_folder, "/incoming");
+  EXPECT_EQ(policy.mask, 027u);
   policy = {};
   policy.forced_command = "internal-sftp-like";
   policy.take_internal_sftp();
   EXPECT_TRUE(policy.forced_command && !policy.may_use_files());
+}
+
+TEST(LinkPolicy, gives_no_files_where_an_option_of_the_file_service_asks_for_a_limit_that_it_does_not_know) {
+  for (const char* command :
+       {"internal-sftp -P remove,rename", "internal-sftp -p read", "internal-sftp -RPremove", "internal-sftp -u 0999",
+        "internal-sftp -u", "internal-sftp -d", "internal-sftp read-only"}) {
+    LinkPolicy policy;
+    policy.forced_command = command;
+    policy.take_internal_sftp();
+    EXPECT_FALSE(policy.may_use_files() || policy.programs || policy.forced_command) << command;
+  }
 }
 
 }  // namespace
