@@ -52,6 +52,7 @@ bool LegacyTalk::refuse(const std::string& why) {
 
 bool LegacyTalk::receive(const std::string& pattern, const std::string& target) {
   target_ = target;
+  into_ = is_folder(target);
   const ShellWord wanted = last_component(pattern);
   say_ok();
   while (!broken_ && !wishes_.interrupted()) {
@@ -96,6 +97,10 @@ bool LegacyTalk::take_entry(const ScpEntry& entry, const ShellWord& wanted) {
   if (levels_.empty() && !wishes_.trust_names && !any && !matches_pattern(entry.name, wanted, 0, wanted.text.size())) {
     return refuse("error: filename does not match request: " + printable(entry.name) + " (-T takes it all the same)");
   }
+  // A second one would replace the first.
+  if (levels_.empty() && !into_ && std::exchange(target_taken_, true)) {
+    return refuse(target_ + ": not a directory, and there is more than one source");
+  }
   const std::string path = path_for(entry.name);
   if (!entry.folder) return receive_file(entry, path);
   if (!wishes_.recursive) return refuse("error: received directory without -r");
@@ -105,7 +110,7 @@ bool LegacyTalk::take_entry(const ScpEntry& entry, const ShellWord& wanted) {
 
 std::string LegacyTalk::path_for(const std::string& name) const {
   if (!levels_.empty()) return path_in(levels_.back().path, name);
-  return is_folder(target_) ? path_in(target_, name) : target_;
+  return into_ ? path_in(target_, name) : target_;
 }
 
 bool LegacyTalk::enter_folder(const ScpEntry& entry, const std::string& path) {

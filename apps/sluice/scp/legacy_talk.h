@@ -60,6 +60,8 @@ class LegacyTalk {
   bool broken_ = false;
   bool good_ = true;
   std::string target_;
+  bool into_ = false;          // names go into the target; else one thing becomes it
+  bool target_taken_ = false;  // has become it
   std::vector<Level> levels_;
   std::optional<FileTimes> times_;
 };

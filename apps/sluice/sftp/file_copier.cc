@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 namespace sluice {
 namespace {
@@ -72,6 +73,10 @@ bool FileCopier::get_file(const std::string& from, const std::string& to, const 
                           const CopyRules& rules) {
   if (attributes.mode && !attributes.is_regular())
     return complain(rules, "download \"" + shown(from) + "\": not a regular file");
+  // What no file here could be as long as.
+  const uint64_t size = attributes.size.value_or(0);
+  if (size > static_cast<uint64_t>(std::numeric_limits<off_t>::max()))
+    return complain(rules, "download \"" + shown(from) + "\": the server tells an impossible size");
   if (rules.tell) std::printf("Fetching %s to %s\n", shown(from).c_str(), shown(to).c_str());
   const auto handle = remote_.open(from, kSftpRead);
   if (!handle) return complain(rules, "remote open", from, handle.error());
@@ -85,7 +90,6 @@ bool FileCopier::get_file(const std::string& from, const std::string& to, const 
     return complain(rules, "local open \"" + shown(to) + "\": " + why);
   }
   TransferOrder order{.direction = TransferOrder::Direction::get, .file = file, .handle = *handle};
-  const uint64_t size = attributes.size.value_or(0);
   const uint64_t before = rules.resume ? static_cast<uint64_t>(facts.st_size) : 0;
   bool good = true;
   if (rules.resume && before > size) {
