@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -68,6 +69,7 @@ ResultOrText<void> open_session(UserIdentity& identity, const SessionHook& hook,
 
 void serve_as_broker(UserIdentity identity, UniqueFd control, const StarterSettings& settings,
                      const DigestMaker& digests) {
+  ::prctl(PR_SET_NAME, "sluiced-user");
   auto became = keep_only(control);
   if (became) became = silence_streams();
   if (became) became = open_session(identity, settings.session, control);

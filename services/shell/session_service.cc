@@ -162,8 +162,10 @@ RequestAnswer SessionService::start(const Wanted& wanted) {
     if (!settings.sftp_enabled) return RequestAnswer::failure;
     if (makers.sftp) return run_inside(makers.sftp(connection_));
   }
-  if (wanted.kind == ProgramKind::shell_command && !forced && settings.scp_enabled && makers.scp) {
-    if (auto service = makers.scp(connection_, wanted.words)) return run_inside(std::move(service));
+  if (wanted.kind == ProgramKind::shell_command && !forced && makers.scp) {
+    // Off means that the system's program does not stand in for it.
+    if (auto service = makers.scp(connection_, wanted.words))
+      return settings.scp_enabled ? run_inside(std::move(service)) : RequestAnswer::failure;
   }
   const bool runs_commands = settings.shell_enabled || wanted.kind == ProgramKind::subsystem || forced;
   return runs_commands ? spawn(wanted) : RequestAnswer::failure;

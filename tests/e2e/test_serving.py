@@ -180,7 +180,7 @@ def test_a_trusted_proxy_says_who_comes_and_nobody_else_does(tmp_path):
             channel.exec_command("echo $SSH_CLIENT")
             assert channel.makefile().read().split()[:2] == [b"203.0.113.9", b"4711"]
             transport.close()
-    with Sluiced(BUILD, tmp_path) as server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as end:
+    with Sluiced(BUILD, tmp_path / "other") as server, socket.create_connection(("127.0.0.1", server.port), timeout=60) as end:
         end.sendall(proxy_header("203.0.113.9", 4711) + b"SSH-2.0-x\r\n")
         data = b""
         while piece := end.recv(4096):

@@ -2,8 +2,10 @@
 
 Two users, ann and bob, with keys, a password and homes; nothing of it is there outside, and nothing is left of it.
 """
+import itertools
 import os
 import pathlib
+import socket
 import subprocess
 import time
 
@@ -46,11 +48,14 @@ def available():
 class RootWorld(Server):
     """`extra`: shell commands that run inside before the server does."""
 
-    def __init__(self, build, folder, *lines, extra=":"):
+    def __init__(self, build, folder, *lines, extra=":", rotate=False):
         super().__init__(folder)
         self.program = pathlib.Path(build) / "apps/sluiced/sluiced"
         self.lines = list(lines)
         self.extra = extra
+        # Failed logins earn their address a penalty: with `rotate` each connection comes from another one.
+        self.rotate = rotate
+        self.addresses = itertools.cycle(f"127.0.{i}.{j}" for i in range(1, 5) for j in range(1, 250))
         for name in USERS:
             if not (self.folder / name).exists():
                 make_key(self.folder / name)
@@ -90,7 +95,12 @@ class RootWorld(Server):
         return subprocess.run(self.ssh_command(user, *words, options=options), capture_output=True, text=True, timeout=120, **more)
 
     def ssh_command(self, user, *words, options=()):
+        options = ("-b", next(self.addresses), *options) if self.rotate else options
         return ["ssh", *self.login_options(user), "-p", str(self.port), *options, f"{user}@127.0.0.1", *words]
+
+    def connect(self):
+        """A socket to the server."""
+        return socket.create_connection(("127.0.0.1", self.port), 60, (next(self.addresses) if self.rotate else "127.0.0.1", 0))
 
     def terminal(self, user, typed, options=()):
         """What a shell on a terminal says when all of this is typed at once."""
