@@ -20,10 +20,14 @@ constexpr size_t kMaxDisconnectText = 1024;
 // Events of one worker between two looks at everything else: a flood of messages must not starve commands and
 // continuations.
 constexpr size_t kEventsPerStep = 256;
+// Key exchange steps of strangers on this thread between two looks at the workers, where the pool is idle.
+constexpr int kSpareSteps = 2;
 // Of the porch between two looks at the workers.
 constexpr int kPorchTurns = 8;
 // Who keeps the porch busy after his login for so long, reading nothing, say, is sent away.
 constexpr int64_t kMovePatienceMs = 30000;
+// Between two looks at whose exchange stands still.
+constexpr int64_t kExchangeLookMs = 5000;
 // Between two tries to move somebody.
 constexpr int kMoveLookMs = 1;
 
@@ -41,9 +45,10 @@ KeyMaterial material(const DirectionKeys& keys) {
 }  // namespace
 
 struct ControlLoop::Entry final : TransportPort, SlowWork {
-  Entry(ControlPort& p, std::optional<size_t> index, WorkPool& w, SessionId s, std::string from,
+  Entry(ControlLoop& l, ControlPort& p, std::optional<size_t> index, WorkPool& w, SessionId s, std::string from,
         std::unique_ptr<Connection> c, const TransportConfig& config)
-      : port(&p),
+      : loop(l),
+        port(&p),
         worker(index),
         pool(w),
         session(s),
@@ -76,6 +81,7 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
   bool run(std::function<void()> work, std::function<void()> then) override {
     return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
   }
+  bool has_time() override { return loop.spare_steps_ > 0 && pool.idle() && loop.spare_steps_-- > 0; }
   bool run_pausable(std::function<void()> work, std::function<void()> then) override {
     return pool.run({source, session, machine.authenticated(), true}, std::move(work), std::move(then));
   }
@@ -83,9 +89,13 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
   }
 
+  ControlLoop& loop;
   ControlPort* port;             // what it is told: by way of where it is going to, once it goes
   std::optional<size_t> worker;  // none on the porch
   int64_t moving_since_ms = 0;
+  std::shared_ptr<const Activity> activity;
+  uint64_t heard = 0;  // of the peer when its step of an exchange was last missed
+  int64_t missed_since_ms = 0;
   WorkPool& pool;
   SessionId session;
   std::string source;
@@ -123,9 +133,11 @@ SessionId ControlLoop::add(std::unique_ptr<Transport> transport, const Transport
   SLUICE_CHECK(!worker || *worker < workers_.size());
   ControlPort& chosen = worker ? *workers_[*worker].port : porch_->port();
   if (worker) ++workers_[*worker].sessions;
-  connection->watch_activity(chosen.adopt(session, std::move(transport), limits));
-  auto entry = std::make_unique<Entry>(chosen, worker, pool_, session, source, std::move(connection), config);
+  const auto activity = chosen.adopt(session, std::move(transport), limits);
+  connection->watch_activity(activity);
+  auto entry = std::make_unique<Entry>(*this, chosen, worker, pool_, session, source, std::move(connection), config);
   Entry& added = *entry;
+  added.activity = activity;
   connections_[session] = std::move(entry);
   added.connection->attach(added.machine);
   added.machine.start();
@@ -197,6 +209,14 @@ void ControlLoop::drop_connections() {
   connections_.clear();
   timers_.clear();
   for (WorkerEnd& worker : workers_) worker.sessions = 0;
+}
+
+void ControlLoop::close_all(Disconnect code, std::string_view text) {
+  std::vector<SessionId> sessions;
+  for (const auto& [session, entry] : connections_) sessions.push_back(session);
+  for (const SessionId session : sessions) {
+    if (TransportMachine* each = machine(session)) each->close(code, text);
+  }
 }
 
 void ControlLoop::open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink) {
@@ -295,6 +315,7 @@ void ControlLoop::step(int wait_ms) {
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
   for (const WorkerEnd& worker : workers_) worker.port->control_woke();
+  spare_steps_ = kSpareSteps;
   for (int i = 0; i < n; ++i) {
     const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
     if (found == watched_.end()) continue;
@@ -307,7 +328,26 @@ void ControlLoop::step(int wait_ms) {
   run_timers();
   if (porch_ != nullptr) turn_porch();
   if (!rekeys_waiting_.empty()) start_waiting_rekeys();
+  if (now_ms() - exchanges_looked_ms_ > std::min(kExchangeLookMs, exchange_patience_ms_ / 4)) look_at_exchanges();
   for (WorkerEnd& worker : workers_) worker.port->retry_commands();
+}
+
+// Data behind which a peer's step comes is as good as the step: a slow line may take minutes for it.
+void ControlLoop::look_at_exchanges() {
+  const int64_t now = exchanges_looked_ms_ = now_ms();
+  for (const auto& [session, entry] : connections_) {
+    if (!entry->machine.waits_for_peer() || entry->machine.closed()) {
+      entry->missed_since_ms = 0;
+      continue;
+    }
+    const uint64_t heard = entry->activity->messages.load(std::memory_order_relaxed);
+    if (entry->missed_since_ms == 0 || heard != entry->heard) {
+      entry->heard = heard;
+      entry->missed_since_ms = now;
+    } else if (now - entry->missed_since_ms > exchange_patience_ms_) {
+      entry->machine.close(Disconnect::by_application, "The key exchange stands still: nothing was heard for too long");
+    }
+  }
 }
 
 void ControlLoop::wake_workers() {

@@ -59,6 +59,9 @@ class ControlLoop {
   void rekey(SessionId session);
   // Of all sessions, a few at a time, so that they do not fill the pool and one another's sources.
   void rekey_all();
+  // How long a peer may be silent whose step of a key exchange is next. Of the order in which TCP gives up: a rekey
+  // sends something to whoever sleeps, and whoever was only stopped for a while (^Z) comes back.
+  void set_exchange_patience_ms(int64_t ms) { exchange_patience_ms_ = ms; }
   size_t rekeys_waiting() const { return rekeys_waiting_.size(); }
   // Calls back, on this thread, when the descriptor is readable.
   void watch(int descriptor, std::function<void()> readable);
@@ -81,6 +84,8 @@ class ControlLoop {
   // Forgets them without a farewell, once nothing runs any more: what they refer to may go after that.
   void drop_connections();
   TransportMachine* machine(SessionId session);
+  // All connections are told and closed by us; they end in the steps after this.
+  void close_all(Disconnect code, std::string_view text);
 
  private:
   struct Entry;
@@ -90,6 +95,7 @@ class ControlLoop {
     bool more_events = false;
   };
   void take_events(WorkerEnd& worker);
+  void look_at_exchanges();
   void turn_porch();
   void move_in(Entry& entry);
   void move_waiting();
@@ -103,6 +109,9 @@ class ControlLoop {
   Porch* porch_ = nullptr;
   WorkerEnd porch_end_{nullptr};
   std::vector<SessionId> moving_;
+  int spare_steps_ = 0;
+  int64_t exchange_patience_ms_ = 600000;
+  int64_t exchanges_looked_ms_ = 0;
   WorkPool& pool_;
   SessionId next_session_ = 1;
   std::unordered_map<SessionId, std::unique_ptr<Entry>> connections_;

@@ -124,8 +124,6 @@ class ChannelHost {
   virtual void unwatch(int descriptor) = 0;
   virtual void fail(ErrorCode error) = 0;
   virtual size_t channels() const = 0;
-  // Channel messages so far, both ways: grows as long as anything moves.
-  virtual uint64_t moved() const { return 0; }
   // Another turn soon, though nothing of the connection moves.
   virtual void ask_turn() {}
 };

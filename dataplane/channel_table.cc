@@ -50,7 +50,6 @@ size_t ChannelTable::on_messages(std::span<const Message> messages, ChannelSende
       take(messages[taken++]);
     }
   }
-  moved_ += taken;
   return taken;
 }
 

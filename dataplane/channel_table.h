@@ -87,7 +87,6 @@ class ChannelTable final : public ConnectionSink, private ChannelHost {
   void unwatch(int descriptor) override { sender_->unwatch(descriptor); }
   void fail(ErrorCode error) override;
   size_t channels() const override { return open_; }
-  uint64_t moved() const override { return moved_; }
   void ask_turn() override { sender_->ask_turn(); }
 
   ChannelLimits limits_;
@@ -98,7 +97,6 @@ class ChannelTable final : public ConnectionSink, private ChannelHost {
   size_t first_ = 0;            // whose turn it is to send first
   size_t share_ = kAllRecords;  // of each channel in this turn
   std::deque<std::vector<uint8_t>> waiting_;
-  uint64_t moved_ = 0;
   bool failed_ = false;
 };
 

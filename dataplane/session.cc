@@ -223,6 +223,8 @@ bool Session::drain_outbox() {
       send_.finish(*draft, next.payload.size());
     }
     outbox_bytes_ -= next.payload.size() + kOutboxEntry;
+    // It may be a password.
+    wipe(next.payload.data(), next.payload.size());
     outbox_.pop_front();
   }
   return turned;

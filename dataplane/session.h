@@ -96,8 +96,9 @@ class Session final : public MovingSession, private ChannelSender {
   RekeyLimits soon_;
   std::shared_ptr<Activity> activity_;
   WatchList* watches_;
+  // That control's ring had no room for; outlives the sink, whose services may say a last word.
+  std::deque<SinkNote> notes_;
   std::unique_ptr<ConnectionSink> sink_;
-  std::deque<SinkNote> notes_;  // that control's ring had no room for
   std::deque<Outgoing> outbox_;
   size_t outbox_bytes_ = 0;
   std::array<Message, 32> shown_;  // collected, [routed_, shown_count_) not yet taken by anyone

@@ -92,7 +92,7 @@ bool Worker::step() {
 
 int Worker::wait_ms() const {
   if (!active_.empty() || port_.has_commands()) return 0;
-  return stalled_.empty() ? kIdleWaitMs : kStalledWaitMs;
+  return static_cast<int>((stalled_.empty() ? kIdleWaitNs : kStalledWaitNs) / kMillisecondNs);
 }
 
 ResultOrText<std::unique_ptr<MovingSession>> Worker::release(SessionId id, const DriverSet& drivers) {
@@ -123,7 +123,10 @@ bool Worker::take_commands() {
       continue;
     }
     const auto found = sessions_.find(command->session);
-    if (found == sessions_.end()) continue;
+    if (found == sessions_.end()) {
+      wipe(command->bytes.data(), command->bytes.size());
+      continue;
+    }
     activate(found->second);
     found->second.session->take_command(std::move(*command));
   }
@@ -257,11 +260,11 @@ void Worker::revive_stalled() {
   std::rotate(active_.begin(), active_.begin() + others, active_.end());
 }
 
-// A key exchange is no stream: each of its steps is waited for.
+// A login or a key exchange is no stream: each of its steps is waited for. So nobody on a porch naps.
 void Worker::set_pace(Member& member, uint64_t now) {
   const uint64_t bytes = member.session->take_moved_bytes();
-  const bool turning = member.session->turning();
-  if (turning ? member.pace.hurry() : member.pace.note(bytes, now))
+  const bool waited_for = member.session->turning() || !member.session->has_channels();
+  if (waited_for ? member.pace.hurry() : member.pace.note(bytes, now))
     member.session->transport().wake_for(member.pace.naps() ? StreamPace::kWakeBytes : 1);
   if (!member.pace.naps()) return;
   if (napping_.empty()) nap_over_ns_ = now + StreamPace::kNapNs;

@@ -1,41 +1,53 @@
-// Looks at channels, and at the session as a whole.
+// A timer descriptor in the worker's own loop.
 #include "services/connection/idle_clock.h"
 
-#include "services/connection/connection_notes.h"
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/clock.h"
 
 namespace sluice {
 namespace {
 
+constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr uint64_t kLooks = 4;
 
 }  // namespace
 
-IdleClock::IdleClock(ConnectionServices& connection) : connection_(connection) {
-  const ServiceSettings& settings = connection.settings();
-  ChannelHost& host = connection.host();
-  if (settings.idle_channel_ns != 0)
-    channels_.emplace(host, settings.idle_channel_ns / kLooks, [this](uint64_t now) { look_at_channels(now); });
-  if (settings.idle_session_ns != 0)
-    session_.emplace(host, settings.idle_session_ns / kLooks, [this](uint64_t now) { look_at_session(now); });
-  if ((channels_ && !channels_->runs()) || (session_ && !session_->runs()))
-    connection.log(LogLevel::warning, "No timer to be had: what is idle is not closed");
+IdleClock::IdleClock(ConnectionServices& connection) : connection_(connection), moved_ns_(monotonic_clock().now_ns()) {
+  const uint64_t channel = connection.settings().idle_channel_ns, session = connection.settings().idle_session_ns;
+  const uint64_t period = (channel == 0 || session == 0 ? channel + session : std::min(channel, session)) / kLooks;
+  if (period == 0) return;
+  timer_ = UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer_) {
+    connection.log(LogLevel::warning, "No timer to be had: what is idle is not ended");
+    return;
+  }
+  const timespec step{static_cast<time_t>(period / kSecondNs), static_cast<long>(period % kSecondNs)};
+  const itimerspec every{step, step};
+  ::timerfd_settime(timer_.get(), 0, &every, nullptr);
+  connection.host().watch(timer_.get(), *this);
 }
 
-void IdleClock::look_at_channels(uint64_t now_ns) {
-  for (auto next = watched_.begin(); next != watched_.end();) (*next++)->on_idle_look(now_ns);
+IdleClock::~IdleClock() {
+  if (timer_) connection_.host().unwatch(timer_.get());
 }
 
-void IdleClock::look_at_session(uint64_t now_ns) {
-  const uint64_t moved = connection_.host().moved();
-  if (std::exchange(moved_, moved) != moved || moved_ns_ == 0) moved_ns_ = now_ns;
-  if (over_ || now_ns - moved_ns_ < connection_.settings().idle_session_ns) return;
-  over_ = true;
+void IdleClock::on_ready(uint32_t) {
+  uint64_t expired = 0;
+  if (::read(timer_.get(), &expired, sizeof expired) <= 0) return;
+  const uint64_t now = monotonic_clock().now_ns();
+  for (auto next = watched_.begin(); next != watched_.end();) {
+    if ((*next++)->on_idle_look(now)) moved_ns_ = now;
+  }
+  const uint64_t limit = connection_.settings().idle_session_ns;
+  if (limit == 0 || now - moved_ns_ < limit) return;
+  // Once; its end takes a moment.
+  moved_ns_ = now;
   connection_.log(LogLevel::info, "The session of " + connection_.login().user + " was ended: nothing moved in it");
-  static constexpr std::string_view kWhy = "idle for too long";
-  SinkNote note;
-  note.kind = static_cast<uint32_t>(ConnectionNote::hang_up);
-  note.bytes.assign(kWhy.begin(), kWhy.end());
-  connection_.host().tell_control(std::move(note));
+  connection_.hang_up("The session was idle for too long");
 }
 
 }  // namespace sluice

@@ -8,10 +8,10 @@
 #pragma once
 
 #include "services/sftp/open_files.h"
-#include "services/sftp/outbox.h"
 #include "services/sftp/packet_reader.h"
 #include "services/sftp/sftp_fields.h"
 #include "services/sftp/write_gather.h"
+#include "services/transfer/outbox.h"
 
 namespace sluice {
 

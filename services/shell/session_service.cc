@@ -43,14 +43,14 @@ SessionService::SessionService(ConnectionServices& connection)
 }
 
 SessionService::~SessionService() {
-  if (channel_ && connection_.settings().idle_channel_ns != 0) connection_.part<IdleClock>().leave(*this);
+  if (channel_ && connection_.settings().watches_idleness()) connection_.part<IdleClock>().leave(*this);
   inner_.reset();
   connection_.count_session(-1);
 }
 
 void SessionService::attach(Channel& channel) {
   channel_ = &channel;
-  if (connection_.settings().idle_channel_ns != 0) connection_.part<IdleClock>().join(*this);
+  if (connection_.settings().watches_idleness()) connection_.part<IdleClock>().join(*this);
 }
 
 RequestAnswer SessionService::on_request(const ChannelRequest& request) {
@@ -232,14 +232,17 @@ void SessionService::on_turn() {
   }
 }
 
-void SessionService::on_idle_look(uint64_t now_ns) {
-  if (std::exchange(moved_, false) || moved_ns_ == 0) moved_ns_ = now_ns;
-  if (over_ || now_ns - moved_ns_ < connection_.settings().idle_channel_ns) return;
+bool SessionService::on_idle_look(uint64_t now_ns) {
+  const bool moved = std::exchange(moved_, false) || moved_ns_ == 0;
+  if (moved) moved_ns_ = now_ns;
+  const uint64_t limit = connection_.settings().idle_channel_ns;
+  if (over_ || limit == 0 || now_ns - moved_ns_ < limit) return moved;
   over_ = true;
   connection_.log(LogLevel::info, "A channel of " + connection_.login().user + " was closed: nothing moved on it");
   // With everything that it has: the peer may take its time to close too.
   inner_.reset();
   channel_->close();
+  return false;
 }
 
 }  // namespace sluice

@@ -36,7 +36,6 @@ class FakeHost final : public ChannelHost {
   void unwatch(int descriptor) override;
   void fail(ErrorCode error) override { failed = error; }
   size_t channels() const override { return opened.size(); }
-  uint64_t moved() const override { return moved_messages; }
   void ask_turn() override { asked_turn = true; }
 
   // Tells watchers what is ready, waiting at most so long for something. True when anything was.
@@ -46,7 +45,6 @@ class FakeHost final : public ChannelHost {
   std::deque<SinkNote> notes;
   std::optional<ErrorCode> failed;
   bool asked_turn = false;
-  uint64_t moved_messages = 0;
 
  private:
   int epoll_;

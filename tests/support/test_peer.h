@@ -71,6 +71,7 @@ class TestServer {
   const LocalHostKeys& host_keys() const { return host_keys_; }
   const std::atomic<uint64_t>& rekeys() const { return rekeys_; }
   const std::atomic<uint64_t>& accepted() const { return accepted_; }
+  const std::atomic<uint64_t>& ended() const { return ended_; }
 
  private:
   void accept_all();
@@ -82,6 +83,7 @@ class TestServer {
   uint16_t port_ = 0;
   std::atomic<uint64_t> rekeys_{0};
   std::atomic<uint64_t> accepted_{0};
+  std::atomic<uint64_t> ended_{0};
 };
 
 struct ClientOptions {

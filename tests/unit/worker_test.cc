@@ -68,6 +68,51 @@ TEST_F(WorkerTest, A_close_inside_a_record_is_a_truncated_stream) {
   EXPECT_EQ(heard_[PortEvent::Kind::ended], 1u);
 }
 
+TEST_F(WorkerTest, A_session_moves_when_nothing_of_it_is_under_way_and_goes_on_elsewhere) {
+  say(bytes_of("SSH-2.0-peer\r\n"));
+  run(3);
+  const auto other_drivers = std::move(*make_driver_set("openssl"));
+  Worker other(*other_drivers);
+  worker_->port().send(1, {kMsgIgnore, 0, 0, 0, 0});
+  EXPECT_EQ(*worker_->release(1, *other_drivers), nullptr) << "a message is on its way out";
+  run(3);
+  other.port().await(1);
+  other.port().send(1, {kMsgIgnore, 0, 0, 0, 0});
+  const size_t unsent = transport_->send_ring().pending_bytes();
+  auto moving = worker_->release(1, *other_drivers);
+  ASSERT_TRUE(moving.has_value() && *moving != nullptr);
+  EXPECT_EQ(worker_->sessions(), 0u);
+  EXPECT_EQ(*worker_->release(1, *other_drivers), nullptr) << "gone already";
+  other.turn();
+  EXPECT_EQ(transport_->send_ring().pending_bytes(), unsent) << "what is meant for it waits for it";
+  say_record(kMsgIgnore);
+  other.port().adopt_moving(1, std::move(*moving));
+  other.turn();
+  std::map<PortEvent::Kind, size_t> heard;
+  for (int i = 0; i < 5; ++i, other.turn())
+    while (auto event = other.port().next_event()) ++heard[event->kind];
+  EXPECT_EQ(other.sessions(), 1u);
+  EXPECT_EQ(heard[PortEvent::Kind::message], 1u) << "what came between";
+  EXPECT_GT(transport_->send_ring().pending_bytes(), unsent) << "what waited followed it";
+}
+
+TEST_F(WorkerTest, A_password_does_not_stay_in_the_memory_that_it_was_received_in) {
+  say(bytes_of("SSH-2.0-peer\r\n"));
+  run(3);
+  const std::string_view secret = "a password that nobody else may see";
+  std::vector<uint8_t> payload{kMsgUserauthRequest};
+  payload.insert(payload.end(), secret.begin(), secret.end());
+  say(frame_payload(plain_suite(), payload));
+  std::array<MutableBytes, 4> pieces;
+  ASSERT_EQ(transport_->peek(0, pieces), 1u);
+  const Bytes where = pieces[0];
+  ASSERT_NE(text_of(where).find(secret), std::string_view::npos);
+  run(3);
+  EXPECT_EQ(heard_[PortEvent::Kind::message], 1u);
+  EXPECT_EQ(text_of(last_.bytes).substr(1), secret) << "control has it";
+  EXPECT_EQ(text_of(where).find(secret), std::string_view::npos);
+}
+
 TEST_F(WorkerTest, A_close_before_anything_was_said_is_just_an_end) {
   say(bytes_of("SSH-2."));
   transport_->end();

@@ -310,23 +310,5 @@ TEST(Session, closes_channels_on_which_nothing_moves) {
   EXPECT_NE(session.world.log.find("nothing moved"), std::string::npos);
 }
 
-TEST(Session, ends_a_connection_in_which_nothing_moves_and_no_other) {
-  test::ServiceWorld world;
-  world.settings.idle_session_ns = 400'000'000;
-  world.connection();
-  const auto hung_up = [&] {
-    return std::any_of(world.host.notes.begin(), world.host.notes.end(), [](const SinkNote& note) {
-      return note.kind == static_cast<uint32_t>(ConnectionNote::hang_up);
-    });
-  };
-  for (int i = 0; i < 10; ++i) {
-    world.host.poll(100);
-    ++world.host.moved_messages;
-    EXPECT_FALSE(hung_up());
-  }
-  for (int i = 0; i < 300 && !hung_up(); ++i) world.host.poll(100);
-  EXPECT_TRUE(hung_up());
-}
-
 }  // namespace
 }  // namespace sluice
