@@ -346,13 +346,11 @@ int SshSession::end(int code) {
     complain(joined({"Connection to ", options_.host, " closed."}));
   }
   // Sockets that others see go now; what else there is goes with the process.
-  auto done = std::make_shared<std::atomic<bool>>(false);
-  run_.post([this, done] {
+  run_.post([this] {
     if (master_) master_->stop_listening();
     if (ClientConnection* open = run_.connection(link_)) open->close();
-    *done = true;
   });
-  for (int waited = 0; !link_over_ && waited < kFarewellMs;) {
+  while (!link_over_) {
     const auto event = next_event(kFarewellMs);
     if (!event || event->kind == Kind::link_ended) break;
   }
