@@ -336,7 +336,8 @@ bool SshSession::persist_over() {
 // -f and ControlPersist: the user gets his shell back.
 void SshSession::settle_background() {
   if (!background_.is_child() || background_.gone()) return;
-  background_.let_go(wishes_.master_only);
+  // The session has its own of each stream by now: whoever waits for the end of ours waits for no background process.
+  background_.let_go(wishes_.master_only || verbosity_ != Verbosity::debug);
 }
 
 int SshSession::end(int code) {
@@ -348,6 +349,7 @@ int SshSession::end(int code) {
   // Sockets that others see go now; what else there is goes with the process.
   run_.post([this] {
     if (master_) master_->stop_listening();
+    forwards_.remove_paths();
     if (ClientConnection* open = run_.connection(link_)) open->close();
   });
   while (!link_over_) {
