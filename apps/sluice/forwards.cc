@@ -93,7 +93,7 @@ std::string remote_bind_name(const ForwardEnd& end) {
 
 }  // namespace
 
-Forwards::~Forwards() {
+void Forwards::remove_paths() const {
   for (const Running& one : running_) {
     if (one.spec.kind == ForwardKind::local && one.spec.listen.is_path()) ::unlink(one.spec.listen.path.c_str());
   }

@@ -14,11 +14,13 @@ class Forwards {
   using Then = std::function<void(ResultOrText<uint32_t>)>;
 
   Forwards(LinkChannels& channels, const SessionWishes& wishes) : channels_(channels), wishes_(wishes) {}
-  ~Forwards();
+  ~Forwards() { remove_paths(); }
 
   void begin(const ForwardSpec& spec, Then then);
   void end(const ForwardSpec& spec, Then then);
   bool has(const ForwardSpec& spec) const;
+  // Sockets of ours with a name: nobody is to find them when we are gone.
+  void remove_paths() const;
 
  private:
   struct Running {

@@ -336,7 +336,8 @@ bool SshSession::persist_over() {
 // -f and ControlPersist: the user gets his shell back.
 void SshSession::settle_background() {
   if (!background_.is_child() || background_.gone()) return;
-  background_.let_go(wishes_.master_only);
+  // The session has its own of each stream by now: whoever waits for the end of ours waits for no background process.
+  background_.let_go(wishes_.master_only || verbosity_ != Verbosity::debug);
 }
 
 int SshSession::end(int code) {
@@ -346,13 +347,12 @@ int SshSession::end(int code) {
     complain(joined({"Connection to ", options_.host, " closed."}));
   }
   // Sockets that others see go now; what else there is goes with the process.
-  auto done = std::make_shared<std::atomic<bool>>(false);
-  run_.post([this, done] {
+  run_.post([this] {
     if (master_) master_->stop_listening();
+    forwards_.remove_paths();
     if (ClientConnection* open = run_.connection(link_)) open->close();
-    *done = true;
   });
-  for (int waited = 0; !link_over_ && waited < kFarewellMs;) {
+  while (!link_over_) {
     const auto event = next_event(kFarewellMs);
     if (!event || event->kind == Kind::link_ended) break;
   }

@@ -1,7 +1,7 @@
 // Requests out, streams both ways, the exit status.
 #include "services/client_session/client_session.h"
 
-#include <sys/epoll.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -294,6 +294,7 @@ void ClientSession::send_break() {
 }
 
 void ClientSession::hang_up() {
+  hung_up_ = true;
   input_.ended = true;
   if (channel_ != nullptr) channel_->close();
 }
@@ -312,8 +313,22 @@ void ClientSession::on_close() {
   finished_ = true;
 }
 
+// The connection is gone and with it whoever would be kept waiting: what came is still the reader's.
+void ClientSession::write_last(Output& output) {
+  while (!output.backlog.empty() && !output.broken) {
+    pollfd ready{output.descriptor.get(), POLLOUT, 0};
+    if (::poll(&ready, 1, -1) < 0 && errno != EINTR) return;
+    size_t written = 0;
+    if (output.backlog.write_to(output.descriptor.get(), written) == WriteState::broken) return;
+  }
+}
+
 void ClientSession::release() {
   if (channel_ == nullptr) return;
+  if (!hung_up_ && !failed_) {
+    write_last(output_);
+    write_last(errors_);
+  }
   for (UniqueFd* descriptor : {&input_.descriptor, &output_.descriptor, &errors_.descriptor}) {
     if (!*descriptor) continue;
     channel_->unwatch(descriptor->get());

@@ -86,6 +86,7 @@ class ClientSession final : public Service {
   void ask_program();
   void write(Output& output, std::span<const MutableBytes> pieces);
   void write_kept(Output& output);
+  static void write_last(Output& output);
   void break_output(Output& output);
   void pump_input();
   bool read_straight();
@@ -108,6 +109,7 @@ class ClientSession final : public Service {
   bool paused_ = false;
   bool failed_ = false;
   bool finished_ = false;
+  bool hung_up_ = false;
   std::optional<uint32_t> exit_status_;
   std::string exit_signal_;
 };

@@ -11,6 +11,7 @@ import socket
 import socketserver
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -116,6 +117,19 @@ def dial(port, host="127.0.0.1"):
             return None
 
     return wait_for(attempt, f"somebody listens on {port}")
+
+
+def dial_path(path):
+    def attempt():
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(path))
+            return connection
+        except (ConnectionRefusedError, FileNotFoundError):
+            connection.close()
+            return None
+
+    return wait_for(attempt, f"somebody listens at {path}")
 
 
 class Echo:
@@ -405,9 +419,7 @@ def test_sockets_lead_both_ways(client, tmp_path):
     with Echo(end), client.start("-N", "-L", f"{here}:{end}", "-R", f"{there}:{end}", "test") as running:
         for path in (here, there):
             wait_for(path.exists, path)
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.connect(str(path))
-                assert exchange(connection, PATTERN) == PATTERN
+            assert exchange(dial_path(path), PATTERN) == PATTERN
         running.terminate()
         running.wait(PATIENCE)
         assert not here.exists()
@@ -482,10 +494,20 @@ def test_jumps_lead_through_other_hosts(client):
 
 
 def test_a_proxy_command_is_the_connection(client):
-    command = "ProxyCommand=python3 -c 'import socket,sys,threading,shutil;s=socket.create_connection((\"%h\",%p));" \
-              "threading.Thread(target=lambda:shutil.copyfileobj(s.makefile(\"rb\",0),sys.stdout.buffer.raw),daemon=True).start();" \
-              "[s.sendall(d) for d in iter(lambda:sys.stdin.buffer.raw.read(65536),b\"\")]'"
-    assert client.run("-o", command, "test", "echo proxied").stdout == b"proxied\n"
+    script = client.folder / "proxy.py"
+    script.write_text("""
+import os, select, socket, sys
+far = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+ends = {0: far.fileno(), far.fileno(): 1}
+while True:
+    for ready in select.select(list(ends), [], [])[0]:
+        data = os.read(ready, 65536)
+        if not data:
+            sys.exit()
+        while data:
+            data = data[os.write(ends[ready], data):]
+""")
+    assert client.run("-o", f"ProxyCommand={sys.executable} {script} %h %p", "test", "cat", send=PATTERN).stdout == PATTERN
 
 
 # --- Shared connections
@@ -523,12 +545,13 @@ def test_a_master_of_stock_ssh_serves_us(client, keys, tmp_path):
         master.wait(PATIENCE)
 
 
-def test_a_master_stays_behind_and_goes_after_its_time(client, tmp_path):
-    options = ("-o", "ControlMaster=auto", "-o", f"ControlPath={tmp_path}/c-%C", "-o", "ControlPersist=1s")
-    assert client.run(*options, "test", "echo one").stdout == b"one\n"
-    assert list(tmp_path.glob("c-*"))
-    assert client.run(*options, "test", "cat", send=PATTERN).stdout == PATTERN
-    wait_for(lambda: not list(tmp_path.glob("c-*")), "the master goes")
+def test_a_master_stays_behind_and_goes_after_its_time(client):
+    # A socket's name has 108 bytes at most.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        options = ("-o", "ControlMaster=auto", "-o", f"ControlPath={folder}/%C", "-o", "ControlPersist=2s")
+        assert client.run(*options, "test", "echo one").stdout == b"one\n"
+        assert client.run(*options, "test", "cat", send=PATTERN).stdout == PATTERN
+        wait_for(lambda: not os.listdir(folder), "the master goes")
 
 
 def test_f_returns_when_the_forwarding_stands(client, tmp_path):

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/wire.h"
+#include "services/client_session/single_channel.h"
 #include "tests/support/fake_channel.h"
 
 namespace sluice {
@@ -145,6 +146,17 @@ TEST_F(ClientSessionTest, A_refused_command_is_a_failure_with_its_name) {
   session_->on_reply(false);
   EXPECT_TRUE(told(ClientNote::session_failed));
   EXPECT_TRUE(channel_.closed);
+}
+
+TEST_F(ClientSessionTest, A_client_of_one_channel_opens_it_and_takes_none) {
+  channels_.attach(host_);
+  SingleChannel one("session", std::make_unique<ClientSession>(channels_, 8, SessionSpec(), SessionStreams()));
+  one.attach(host_);
+  ASSERT_EQ(host_.opened.size(), 1u);
+  EXPECT_EQ(host_.opened[0].type, "session");
+  EXPECT_EQ(one.open("forwarded-tcpip", {}).service, nullptr);
+  // It refers to the channels, which go first.
+  host_.opened.clear();
 }
 
 TEST_F(ClientSessionTest, A_server_may_open_only_what_it_was_asked_for) {
