@@ -12,8 +12,8 @@ namespace sluice {
 namespace {
 
 // A peer that uses up its window in less than this gets a larger one: what a window allows per round trip is then
-// less than what it could send.
-constexpr uint64_t kQuickNs = 250'000'000;
+// less than what it could send. Longer than any path's round trip: on a longer one no window would ever grow.
+constexpr uint64_t kQuickNs = 1'000'000'000;
 constexpr uint32_t kStderrType = 1;
 // Of the words in a refusal, which may quote what the peer said.
 constexpr size_t kMostReason = 1024;

@@ -1,6 +1,7 @@
 // Records of logins, read back as libc's own readers see them; what precedes a shell; the book of a user's terminals.
 #include "services/broker/login_records.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
