@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""Where the time of a bulk transfer goes, of both sides: perf over the whole machine while the stock sftp puts and gets.
+
+usage: bench/profile_transfer.py BUILD [--mib N] [--suite NAME]
+Prints core seconds a GiB by program and what it runs in: the kernel, a library, itself. Needs perf; as root.
+"""
+import argparse
+import collections
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from bench.transfer_vs_openssh import SUITES, make_source, transfer  # noqa: E402
+from tests.support.ssh_servers import Sluiced  # noqa: E402
+
+HERTZ = 1999
+PROGRAMS = ["sluiced-net", "sluiced", "ssh", "sftp", "swapper"]
+
+
+def samples(data):
+    """Samples by program and the object that it ran in."""
+    report = subprocess.run(["perf", "script", "-i", data, "-F", "comm,ip,dso", "-G"], capture_output=True, text=True, check=True)
+    counts = collections.Counter()
+    for line in report.stdout.splitlines():
+        words = line.split()
+        if len(words) < 3:
+            continue
+        where = words[-1].strip("()").rsplit("/", 1)[-1]
+        counts[words[0], "kernel" if "kernel" in where or where.startswith("[") and "vdso" not in where else where] += 1
+    return counts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build")
+    parser.add_argument("--mib", type=int, default=2048)
+    parser.add_argument("--suite", default="aes128-gcm", choices=sorted(SUITES))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        folder = pathlib.Path(name)
+        make_source(folder / "source", arguments.mib)
+        with Sluiced(arguments.build, folder / "ours") as server:
+            transfer(server, "put", folder / "source", arguments.suite)
+            for direction in ("put", "get"):
+                data = folder / "perf.data"
+                recorder = subprocess.Popen(["perf", "record", "-q", "-a", "-F", str(HERTZ), "-o", data],
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                time.sleep(0.5)
+                seconds, _ = transfer(server, direction, folder / "source", arguments.suite)
+                recorder.send_signal(signal.SIGINT)
+                recorder.wait()
+                gib = arguments.mib / 1024
+                print(f"\n{direction} {arguments.suite}, {gib * 1.073741824 / seconds:.2f} GB/s, core seconds a GiB:")
+                for (program, where), count in samples(data).most_common(24):
+                    if program in PROGRAMS:
+                        print(f"  {program:12} {where:28} {count / HERTZ / gib:6.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
