@@ -32,6 +32,7 @@ bool look_at(int descriptor, struct stat& facts);
 struct SftpFile {
   FileKind kind = FileKind::memory;
   bool readable = false, writable = false;
+  bool far = false;      // at somebody's server: nothing of it is done on the worker
   bool closing = false;  // CLOSE came: no longer to be found
   std::shared_ptr<UniqueFd> descriptor;
   uint32_t broker_handle = 0;
