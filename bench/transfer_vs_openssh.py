@@ -6,6 +6,7 @@ A file on tmpfs is put to /dev/null and got to /dev/null. Medians of the rounds,
 openssh-server; as root, as sshd does.
 """
 import argparse
+import os
 import pathlib
 import statistics
 import subprocess
@@ -19,6 +20,13 @@ from tests.support.ssh_servers import Sluiced, Sshd, USER  # noqa: E402
 SUITES = {"aes128-gcm": ["-o", "Ciphers=aes128-gcm@openssh.com"],
           "aes256-ctr+hmac-sha2-512-etm": ["-o", "Ciphers=aes256-ctr", "-o", "MACs=hmac-sha2-512-etm@openssh.com"],
           "chacha20-poly1305": ["-o", "Ciphers=chacha20-poly1305@openssh.com"]}
+
+
+def make_source(path, mebibytes):
+    with open(path, "wb") as out:
+        block = os.urandom(1 << 20)
+        for _ in range(mebibytes):
+            out.write(block)
 
 
 def transfer(server, direction, source, suite):
@@ -44,10 +52,7 @@ def main():
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         folder = pathlib.Path(name)
         source = folder / "source"
-        with open(source, "wb") as out, open("/dev/urandom", "rb") as random:
-            block = random.read(1 << 20)
-            for _ in range(arguments.mib):
-                out.write(block)
+        make_source(source, arguments.mib)
         gib = arguments.mib / 1024
         with Sluiced(arguments.build, folder / "ours") as ours, Sshd(folder / "theirs") as theirs:
             print(f"{'':42} {'sluiced':>8} {'sshd':>8}  {'ratio':>6}  (min..max)")

@@ -46,6 +46,8 @@ void ClientConnection::run_slow(std::function<void()> work, std::function<void()
 
 void ClientConnection::attach(TransportMachine& machine) {
   machine_ = &machine;
+  began_ms_ = ControlLoop::now_ms();
+  if (config_.connect_timeout_ms > 0) watch_keys();
   if (config_.login_timeout_ms > 0) {
     login_deadline_ = ControlLoop::now_ms() + config_.login_timeout_ms;
     watch_login();
@@ -58,6 +60,19 @@ void ClientConnection::attach(TransportMachine& machine) {
              keys_ = std::make_shared<ClientKeys>(std::move(**loaded));
              if (keyed_) ask_service();
            });
+}
+
+// A question about the host key is the user's time.
+void ClientConnection::watch_keys() {
+  if (keyed_ || closing_ || failure_) return;
+  const int64_t left = began_ms_ + config_.connect_timeout_ms - ControlLoop::now_ms();
+  if (questions_ == 0 && left <= 0) {
+    return give_up({FailureKind::connect_timeout, "Connection timed out during " +
+                                                      std::string(machine_->identified() ? "key" : "banner") +
+                                                      " exchange with " + config_.host},
+                   Disconnect::by_application);
+  }
+  loop_.after(std::max(left, kQuestionStepMs), guarded([this] { watch_keys(); }));
 }
 
 void ClientConnection::watch_login() {
@@ -142,6 +157,7 @@ void ClientConnection::remember(const PublicKey& key) {
 
 void ClientConnection::on_keyed(Bytes) {
   keyed_ = true;
+  if (events_.keyed) events_.keyed();
   if (keys_) ask_service();
 }
 
@@ -170,6 +186,7 @@ bool ClientConnection::on_service(std::string_view name) {
   config.password_prompts = config_.password_prompts;
   config.server_sig_algs = server_sig_algs_;
   config.allow_ssh_rsa = config_.allow_ssh_rsa;
+  config.signature_algorithms = config_.signature_algorithms;
   config.identities = keys_->identities();
   auth_.emplace(std::move(config));
   act(auth_->start());

@@ -21,6 +21,8 @@ struct ClientConnectionConfig {
   std::string user;
   std::string host;  // as the user named it
   std::vector<AuthMethod> order{AuthMethod::publickey, AuthMethod::keyboard_interactive, AuthMethod::password};
+  // That our keys may sign with; empty: whatever is on by default.
+  std::vector<std::string> signature_algorithms = {};
   unsigned password_prompts = 3;
   unsigned passphrase_prompts = 3;
   bool allow_ssh_rsa = false;
@@ -28,6 +30,8 @@ struct ClientConnectionConfig {
   std::string agent_path;  // SSH_AUTH_SOCK, or empty
   // From the connection to the login, without the time that the user takes to answer. 0: as long as it takes.
   int64_t login_timeout_ms = 120000;
+  // From the connection to the first keys, likewise.
+  int64_t connect_timeout_ms = 0;
   // keepalive@openssh.com this often, and the end when so many in a row stay without answer. 0: never.
   int64_t alive_interval_ms = 0;
   unsigned alive_count_max = 3;
@@ -44,6 +48,10 @@ struct ClientEvents {
   std::function<void(const LoggedIn&)> logged_in;
   // The last call. Nothing: we ended it ourselves.
   std::function<void(const std::optional<ClientFailure>&)> ended;
+  // First keys are in use, the host key was believed.
+  std::function<void()> keyed = {};
+  // What the channels' side in the worker says.
+  std::function<void(SinkNote&&)> note = {};
 };
 
 class ClientConnection final : public Connection, HostKeyJudge {
@@ -57,6 +65,8 @@ class ClientConnection final : public Connection, HostKeyJudge {
   // Once logged in. False: too many wait for their answers.
   bool request(std::string_view name, Bytes body, AwaitedReplies::Then then);
   void close();
+  // Blob of the key that the host showed.
+  Bytes host_key() const { return host_key_; }
 
  private:
   void watch_activity(std::shared_ptr<const Activity> activity) override { activity_ = std::move(activity); }
@@ -70,6 +80,9 @@ class ClientConnection final : public Connection, HostKeyJudge {
   void on_rekeyed() override {}
   void on_disconnect(uint32_t, std::string_view) override {}
   void on_no_common_algorithm(const Disagreement& offers) override;
+  void on_note(SinkNote&& note) override {
+    if (events_.note) events_.note(std::move(note));
+  }
   void on_ended() override;
 
   void take_decision(const PublicKey& key, HostKeyDecision decision, const Judged& then);
@@ -85,6 +98,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   void ask_prompts(const PromptSet& set);
   void log_in(AuthMethod method);
   void show_problems();
+  void watch_keys();
   void watch_login();
 
   void take_global_request(Bytes payload);
@@ -139,6 +153,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   unsigned unanswered_ = 0;
   std::shared_ptr<const Activity> activity_;
   uint64_t heard_ = 0;  // of it, at the last look
+  int64_t began_ms_ = 0;
   int64_t login_deadline_ = 0;
   unsigned questions_ = 0;  // that the user has not answered
   std::optional<ClientFailure> failure_;

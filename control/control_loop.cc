@@ -20,6 +20,16 @@ constexpr size_t kMaxDisconnectText = 1024;
 // Events of one worker between two looks at everything else: a flood of messages must not starve commands and
 // continuations.
 constexpr size_t kEventsPerStep = 256;
+// Key exchange steps of strangers on this thread between two looks at the workers, where the pool is idle.
+constexpr int kSpareSteps = 2;
+// Of the porch between two looks at the workers.
+constexpr int kPorchTurns = 8;
+// Who keeps the porch busy after his login for so long, reading nothing, say, is sent away.
+constexpr int64_t kMovePatienceMs = 30000;
+// Between two looks at whose exchange stands still.
+constexpr int64_t kExchangeLookMs = 5000;
+// Between two tries to move somebody.
+constexpr int kMoveLookMs = 1;
 
 // Exchanges on the operator's word that run at once: what the others may have to wait behind, and far less than one
 // source may queue in the pool.
@@ -35,9 +45,10 @@ KeyMaterial material(const DirectionKeys& keys) {
 }  // namespace
 
 struct ControlLoop::Entry final : TransportPort, SlowWork {
-  Entry(ControlPort& p, size_t index, WorkPool& w, SessionId s, std::string from, std::unique_ptr<Connection> c,
-        const TransportConfig& config)
-      : port(p),
+  Entry(ControlLoop& l, ControlPort& p, std::optional<size_t> index, WorkPool& w, SessionId s, std::string from,
+        std::unique_ptr<Connection> c, const TransportConfig& config)
+      : loop(l),
+        port(&p),
         worker(index),
         pool(w),
         session(s),
@@ -49,15 +60,15 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     std::vector<uint8_t> bytes(line.begin(), line.end());
     bytes.push_back('\r');
     bytes.push_back('\n');
-    port.send_raw(session, std::move(bytes));
+    port->send_raw(session, std::move(bytes));
   }
-  void send(std::vector<uint8_t> payload) override { port.send(session, std::move(payload)); }
-  void expect_newkeys(bool strict) override { port.expect_newkeys(session, strict); }
+  void send(std::vector<uint8_t> payload) override { port->send(session, std::move(payload)); }
+  void expect_newkeys(bool strict) override { port->expect_newkeys(session, strict); }
   void install_receive(DirectionKeys keys) override {
-    check(port.install_receive(session, *keys.suite, material(keys)));
+    check(port->install_receive(session, *keys.suite, material(keys)));
   }
   void send_newkeys(DirectionKeys keys, bool strict) override {
-    check(port.send_newkeys(session, *keys.suite, material(keys), strict));
+    check(port->send_newkeys(session, *keys.suite, material(keys), strict));
   }
   void close(Disconnect code, std::string_view text) override {
     // Before records a person reads the line that was sent; there is no message for it yet.
@@ -65,11 +76,12 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
       text = text.substr(0, kMaxDisconnectText);
       send(WireWriter().u8(kMsgDisconnect).u32(static_cast<uint32_t>(code)).string(text).string("").take());
     }
-    port.close(session);
+    port->close(session);
   }
   bool run(std::function<void()> work, std::function<void()> then) override {
     return pool.run({source, session, machine.authenticated()}, std::move(work), std::move(then));
   }
+  bool has_time() override { return loop.spare_steps_ > 0 && pool.idle() && loop.spare_steps_-- > 0; }
   bool run_pausable(std::function<void()> work, std::function<void()> then) override {
     return pool.run({source, session, machine.authenticated(), true}, std::move(work), std::move(then));
   }
@@ -77,8 +89,13 @@ struct ControlLoop::Entry final : TransportPort, SlowWork {
     if (!result) machine.close(Disconnect::key_exchange_failed, result.error());
   }
 
-  ControlPort& port;
-  size_t worker;
+  ControlLoop& loop;
+  ControlPort* port;             // what it is told: by way of where it is going to, once it goes
+  std::optional<size_t> worker;  // none on the porch
+  int64_t moving_since_ms = 0;
+  std::shared_ptr<const Activity> activity;
+  uint64_t heard = 0;  // of the peer when its step of an exchange was last missed
+  int64_t missed_since_ms = 0;
   WorkPool& pool;
   SessionId session;
   std::string source;
@@ -111,17 +128,74 @@ SessionId ControlLoop::add(std::unique_ptr<Transport> transport, const Transport
                            const RekeyLimits& limits, const std::string& source, std::unique_ptr<Connection> connection,
                            std::optional<size_t> port) {
   const SessionId session = next_session_++;
-  const size_t worker = port.value_or(least_loaded_port());
-  SLUICE_CHECK(worker < workers_.size());
-  ControlPort& chosen = *workers_[worker].port;
-  ++workers_[worker].sessions;
-  connection->watch_activity(chosen.adopt(session, std::move(transport), limits));
-  auto entry = std::make_unique<Entry>(chosen, worker, pool_, session, source, std::move(connection), config);
+  std::optional<size_t> worker = port;
+  if (!port && (porch_ == nullptr || config.role == Role::client)) worker = least_loaded_port();
+  SLUICE_CHECK(!worker || *worker < workers_.size());
+  ControlPort& chosen = worker ? *workers_[*worker].port : porch_->port();
+  if (worker) ++workers_[*worker].sessions;
+  const auto activity = chosen.adopt(session, std::move(transport), limits);
+  connection->watch_activity(activity);
+  auto entry = std::make_unique<Entry>(*this, chosen, worker, pool_, session, source, std::move(connection), config);
   Entry& added = *entry;
+  added.activity = activity;
   connections_[session] = std::move(entry);
   added.connection->attach(added.machine);
   added.machine.start();
   return session;
+}
+
+void ControlLoop::set_porch(Porch& porch) {
+  SLUICE_CHECK(porch_ == nullptr && connections_.empty());
+  porch_ = &porch;
+  porch_end_.port = &porch.port();
+  porch_end_.port->keep_keys();
+  watch(porch.descriptor(), [this] { porch_->look_now(); });
+}
+
+// Turns until nothing moves, with control's answers between them. Bounded: the workers' sessions come first.
+void ControlLoop::turn_porch() {
+  for (int turn = 0; turn < kPorchTurns; ++turn) {
+    const bool moved = porch_->step();
+    take_events(porch_end_);
+    if (!moving_.empty()) move_waiting();
+    if (!moved && !porch_end_.port->has_commands()) return;
+  }
+}
+
+// Decided now, done when all that the session said on the porch was heard: what it says next comes by another way.
+void ControlLoop::move_in(Entry& entry) {
+  const size_t chosen = least_loaded_port();
+  ++workers_[chosen].sessions;
+  entry.worker = chosen;
+  entry.port = workers_[chosen].port;
+  entry.port->await(entry.session);
+  entry.moving_since_ms = now_ms();
+  moving_.push_back(entry.session);
+}
+
+void ControlLoop::move_waiting() {
+  if (porch_end_.more_events) return;
+  for (const SessionId session : std::exchange(moving_, {})) {
+    Entry& entry = *connections_[session];
+    auto released = porch_->release(session, entry.port->drivers());
+    if (released && *released) {
+      entry.port->adopt_moving(session, std::move(*released));
+      entry.port->wake_worker_for_commands();
+      continue;
+    }
+    moving_.push_back(session);
+    if (released && now_ms() - entry.moving_since_ms <= kMovePatienceMs) continue;
+    stay_on_porch(entry);
+    entry.machine.close(Disconnect::by_application,
+                        released ? "Your login's messages were not read" : released.error());
+  }
+}
+
+// It ends, or fails, before it has moved.
+void ControlLoop::stay_on_porch(Entry& entry) {
+  if (std::erase(moving_, entry.session) == 0) return;
+  entry.port->await_no_more(entry.session);
+  entry.port = &porch_->port();
 }
 
 size_t ControlLoop::least_loaded_port() const {
@@ -130,19 +204,31 @@ size_t ControlLoop::least_loaded_port() const {
 }
 
 void ControlLoop::drop_connections() {
+  for (const SessionId session : moving_) connections_[session]->port->await_no_more(session);
+  moving_.clear();
   connections_.clear();
   timers_.clear();
   for (WorkerEnd& worker : workers_) worker.sessions = 0;
 }
 
+void ControlLoop::close_all(Disconnect code, std::string_view text) {
+  std::vector<SessionId> sessions;
+  for (const auto& [session, entry] : connections_) sessions.push_back(session);
+  for (const SessionId session : sessions) {
+    if (TransportMachine* each = machine(session)) each->close(code, text);
+  }
+}
+
 void ControlLoop::open_channels(SessionId session, std::unique_ptr<ConnectionSink> sink) {
   const auto found = connections_.find(session);
-  if (found != connections_.end()) found->second->port.open_channels(session, std::move(sink));
+  if (found == connections_.end()) return;
+  if (!found->second->worker) move_in(*found->second);
+  found->second->port->open_channels(session, std::move(sink));
 }
 
 void ControlLoop::tell_sink(SessionId session, SinkNote&& note) {
   const auto found = connections_.find(session);
-  if (found != connections_.end()) found->second->port.tell_sink(session, std::move(note));
+  if (found != connections_.end()) found->second->port->tell_sink(session, std::move(note));
 }
 
 void ControlLoop::watch(int descriptor, std::function<void()> readable) {
@@ -221,12 +307,15 @@ void ControlLoop::step(int wait_ms) {
     worker.port->wake_worker_for_commands();
   }
   if (!rekeys_waiting_.empty()) wait_ms = std::min(wait_ms, kRekeyLookMs);
+  if (porch_ != nullptr) wait_ms = std::min(wait_ms, porch_end_.more_events ? 0 : porch_->wait_ms());
+  if (!moving_.empty()) wait_ms = std::min(wait_ms, kMoveLookMs);
   for (const WorkerEnd& worker : workers_) {
     if (wait_ms > 0 && !worker.port->control_may_sleep()) wait_ms = 0;
   }
   std::array<epoll_event, 64> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
   for (const WorkerEnd& worker : workers_) worker.port->control_woke();
+  spare_steps_ = kSpareSteps;
   for (int i = 0; i < n; ++i) {
     const auto found = watched_.find(events[static_cast<size_t>(i)].data.fd);
     if (found == watched_.end()) continue;
@@ -237,8 +326,28 @@ void ControlLoop::step(int wait_ms) {
   }
   for (WorkerEnd& worker : workers_) take_events(worker);
   run_timers();
+  if (porch_ != nullptr) turn_porch();
   if (!rekeys_waiting_.empty()) start_waiting_rekeys();
+  if (now_ms() - exchanges_looked_ms_ > std::min(kExchangeLookMs, exchange_patience_ms_ / 4)) look_at_exchanges();
   for (WorkerEnd& worker : workers_) worker.port->retry_commands();
+}
+
+// Data behind which a peer's step comes is as good as the step: a slow line may take minutes for it.
+void ControlLoop::look_at_exchanges() {
+  const int64_t now = exchanges_looked_ms_ = now_ms();
+  for (const auto& [session, entry] : connections_) {
+    if (!entry->machine.waits_for_peer() || entry->machine.closed()) {
+      entry->missed_since_ms = 0;
+      continue;
+    }
+    const uint64_t heard = entry->activity->messages.load(std::memory_order_relaxed);
+    if (entry->missed_since_ms == 0 || heard != entry->heard) {
+      entry->heard = heard;
+      entry->missed_since_ms = now;
+    } else if (now - entry->missed_since_ms > exchange_patience_ms_) {
+      entry->machine.close(Disconnect::by_application, "The key exchange stands still: nothing was heard for too long");
+    }
+  }
 }
 
 void ControlLoop::wake_workers() {
@@ -273,10 +382,11 @@ void ControlLoop::take_event(PortEvent&& event) {
     case PortEvent::Kind::rekey_due: entry.machine.rekey(); return;
     case PortEvent::Kind::drained: return;
     case PortEvent::Kind::note: entry.connection->on_note(std::move(event.note)); return;
-    case PortEvent::Kind::failed: entry.machine.fail_with(event.error); return;
+    case PortEvent::Kind::failed: stay_on_porch(entry); return entry.machine.fail_with(event.error);
     case PortEvent::Kind::ended:
       entry.connection->on_ended();
-      --workers_[entry.worker].sessions;
+      stay_on_porch(entry);
+      if (entry.worker) --workers_[*entry.worker].sessions;
       // By number: what it was told may have added connections.
       connections_.erase(event.session);
       return;

@@ -2,7 +2,9 @@
 // readiness.
 //
 // A connection is a transport machine with the layer above it; this loop is the machine's surroundings towards the data
-// path. Connections are added from this thread only, each to one worker for life.
+// path. Connections are added from this thread only. Where there is a porch those that a server accepts begin in it,
+// and go to the least loaded worker when their channels open: strangers are no worker's load. From then on a session
+// stays where it is.
 #pragma once
 
 #include <atomic>
@@ -16,7 +18,7 @@
 
 #include "control/transport/transport_machine.h"
 #include "control/work_pool.h"
-#include "dataplane/control_port.h"
+#include "dataplane/porch.h"
 
 namespace sluice {
 
@@ -44,8 +46,10 @@ class ControlLoop {
   ControlLoop(const ControlLoop&) = delete;
   ControlLoop& operator=(const ControlLoop&) = delete;
 
+  // Before any connection is added. Turned by this thread from now on.
+  void set_porch(Porch& porch);
   // `source` names the peer's address: slow work is fair between sources. Without a port the least loaded worker takes
-  // the session.
+  // the session, at once or from the porch.
   SessionId add(std::unique_ptr<Transport> transport, const TransportConfig& config, const RekeyLimits& limits,
                 const std::string& source, std::unique_ptr<Connection> connection, std::optional<size_t> port = {});
   size_t ports() const { return workers_.size(); }
@@ -55,6 +59,9 @@ class ControlLoop {
   void rekey(SessionId session);
   // Of all sessions, a few at a time, so that they do not fill the pool and one another's sources.
   void rekey_all();
+  // How long a peer may be silent whose step of a key exchange is next. Of the order in which TCP gives up: a rekey
+  // sends something to whoever sleeps, and whoever was only stopped for a while (^Z) comes back.
+  void set_exchange_patience_ms(int64_t ms) { exchange_patience_ms_ = ms; }
   size_t rekeys_waiting() const { return rekeys_waiting_.size(); }
   // Calls back, on this thread, when the descriptor is readable.
   void watch(int descriptor, std::function<void()> readable);
@@ -77,6 +84,8 @@ class ControlLoop {
   // Forgets them without a farewell, once nothing runs any more: what they refer to may go after that.
   void drop_connections();
   TransportMachine* machine(SessionId session);
+  // All connections are told and closed by us; they end in the steps after this.
+  void close_all(Disconnect code, std::string_view text);
 
  private:
   struct Entry;
@@ -86,12 +95,23 @@ class ControlLoop {
     bool more_events = false;
   };
   void take_events(WorkerEnd& worker);
+  void look_at_exchanges();
+  void turn_porch();
+  void move_in(Entry& entry);
+  void move_waiting();
+  void stay_on_porch(Entry& entry);
   void wake_workers();
   void take_event(PortEvent&& event);
   void run_timers();
   void start_waiting_rekeys();
 
   std::vector<WorkerEnd> workers_;
+  Porch* porch_ = nullptr;
+  WorkerEnd porch_end_{nullptr};
+  std::vector<SessionId> moving_;
+  int spare_steps_ = 0;
+  int64_t exchange_patience_ms_ = 600000;
+  int64_t exchanges_looked_ms_ = 0;
   WorkPool& pool_;
   SessionId next_session_ = 1;
   std::unordered_map<SessionId, std::unique_ptr<Entry>> connections_;

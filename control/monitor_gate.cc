@@ -8,6 +8,7 @@ namespace {
 
 // The link is full only when the monitor is busy with as much; it is tried again this often.
 constexpr int64_t kFlushAgainMs = 2;
+constexpr int64_t kFlushSoonMs = 20;
 
 }  // namespace
 
@@ -27,7 +28,7 @@ void MonitorGate::ask_host_keys() {
 uint32_t MonitorGate::open(const LoginSource& source, Listener& listener) {
   const uint32_t connection = client_.open(source);
   listeners_[connection] = &listener;
-  flush();
+  flush_soon();
   return connection;
 }
 
@@ -35,7 +36,7 @@ void MonitorGate::close(uint32_t connection) {
   listeners_.erase(connection);
   brokers_.erase(connection);
   client_.close(connection);
-  flush();
+  flush_soon();
 }
 
 void MonitorGate::sign(uint32_t connection, const SignRequest& request) {
@@ -69,7 +70,13 @@ void MonitorGate::settle_broker(uint32_t connection, ResultOrText<UniqueFd> link
   then(std::move(link));
 }
 
+// With what is asked next, or a little later: nobody waits for it.
+void MonitorGate::flush_soon() {
+  if (!std::exchange(flush_due_, true)) loop_.after(kFlushSoonMs, [this] { flush(); });
+}
+
 void MonitorGate::flush() {
+  flush_due_ = false;
   if (lost_) return;
   if (!link_.flush(client_.output())) return lose();
   if (!client_.output().empty()) loop_.after(kFlushAgainMs, [this] { flush(); });

@@ -50,6 +50,7 @@ class MonitorGate {
   void take_packets();
   void take_event(MonitorEvent&& event);
   void flush();
+  void flush_soon();
   void lose();
   void settle_broker(uint32_t connection, ResultOrText<UniqueFd> link);
 
@@ -62,6 +63,7 @@ class MonitorGate {
   std::unordered_map<uint32_t, Listener*> listeners_;
   std::unordered_map<uint32_t, BrokerDone> brokers_;
   bool lost_ = false;
+  bool flush_due_ = false;
 };
 
 }  // namespace sluice

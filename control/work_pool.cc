@@ -69,6 +69,7 @@ bool WorkPool::submit(const WorkOrigin& origin, Job job, Job lost) {
     if (queue.empty()) turns_.push_back(name);
     queue.push_back({origin.line, origin.logged_in, origin.may_pause, std::move(job), std::move(lost)});
     ++queued_;
+    open_.fetch_add(1, std::memory_order_relaxed);
     if (!origin.logged_in) ++strangers_;
   }
   ready_.notify_one();
@@ -117,6 +118,7 @@ bool WorkPool::take_next(Item& next) {
 
 // Whoever woke for what waited for this line has gone back to sleep.
 void WorkPool::finish(uint64_t line) {
+  open_.fetch_sub(1, std::memory_order_relaxed);
   if (line == 0) return;
   const std::lock_guard lock(mutex_);
   running_lines_.erase(line);

@@ -5,6 +5,7 @@
 // line never run at once, and they begin in their order.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -63,6 +64,8 @@ class WorkPool final : public JobRunner {
   WorkPool& operator=(const WorkPool&) = delete;
 
   bool submit(const WorkOrigin& origin, Job job) override { return submit(origin, std::move(job), {}); }
+  // Nothing is queued or worked on: who asks would wait for two thread switches and for nobody else.
+  bool idle() const { return open_.load(std::memory_order_relaxed) == 0; }
   // `then` runs in run_finished(), on the thread that calls it; also where a device never answered and the work is not
   // done.
   bool run(const WorkOrigin& origin, Job work, Job then);
@@ -83,7 +86,7 @@ class WorkPool final : public JobRunner {
   void work_with_pauses();
   void poll_lane(AsyncLane& lane);
   bool take_next(Item& next);
-  void finish(uint64_t line);
+  void finish(uint64_t line);  // of an item
   void wake_lanes() const;
 
   const WorkPoolLimits limits_;
@@ -96,7 +99,8 @@ class WorkPool final : public JobRunner {
   size_t queued_ = 0;
   size_t strangers_ = 0;
   bool stopping_ = false;
-  int lane_wake_ = -1;  // for threads that wait for devices
+  std::atomic<size_t> open_{0};  // items that are queued or worked on
+  int lane_wake_ = -1;           // for threads that wait for devices
   std::vector<std::thread> threads_;
 };
 

@@ -50,6 +50,21 @@ ResultOrText<std::unique_ptr<KeyEpoch>> KeyEpoch::prepare(const CipherSuite& sui
   return epoch;
 }
 
+void KeyEpoch::keep(const KeyMaterial& keys) {
+  kept_cipher_key_ = Secret(keys.cipher_key);
+  kept_mac_key_ = Secret(keys.mac_key);
+}
+
+ResultOrText<std::unique_ptr<KeyEpoch>> KeyEpoch::prepare_again(const DriverSet& drivers) const {
+  SLUICE_CHECK(in_flight_ == 0 && !kept_cipher_key_.empty());
+  const KeyMaterial keys{kept_cipher_key_.view(), Bytes(iv_).first(suite_->cipher->iv_bytes), kept_mac_key_.view()};
+  auto again = prepare(*suite_, direction_, keys, drivers, installed_at_ns_);
+  if (!again) return again;
+  (*again)->records_ = records_;
+  (*again)->bytes_ = bytes_;
+  return again;
+}
+
 // False: left out. An error where that is not acceptable.
 ResultOrText<bool> KeyEpoch::add_candidate(const DriverSet& drivers, size_t i, const KeyMaterial& keys) {
   CryptoDriver& driver = drivers[i];

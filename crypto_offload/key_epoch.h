@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/secret.h"
 #include "crypto_offload/crossover.h"
 #include "crypto_offload/driver_set.h"
 
@@ -31,6 +32,10 @@ class KeyEpoch {
   static ResultOrText<std::unique_ptr<KeyEpoch>> prepare(const CipherSuite& suite, Direction direction,
                                                          const KeyMaterial& keys, const DriverSet& drivers,
                                                          uint64_t now_ns);
+  // For prepare_again(), which makes the same epoch, where it stands, on another worker's drivers. Nothing is in
+  // flight.
+  void keep(const KeyMaterial& keys);
+  ResultOrText<std::unique_ptr<KeyEpoch>> prepare_again(const DriverSet& drivers) const;
   // Before the first key exchange: no protection.
   static std::unique_ptr<KeyEpoch> plain(Direction direction);
   ~KeyEpoch();
@@ -80,6 +85,8 @@ class KeyEpoch {
   uint64_t installed_at_ns_;
   std::vector<Candidate> candidates_;
   size_t devices_ = 0;
+  Secret kept_cipher_key_;
+  Secret kept_mac_key_;
 };
 
 // Whether a counter of so many low bits would wrap inside the record.

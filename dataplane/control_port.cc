@@ -37,6 +37,10 @@ ControlPort::~ControlPort() {
 }
 
 void ControlPort::push(PortCommand&& command) {
+  if (!awaited_.empty()) {
+    const auto awaited = awaited_.find(command.session);
+    if (awaited != awaited_.end()) return awaited->second.push_back(std::move(command));
+  }
   if (!overflow_.empty()) retry_commands();
   if (!overflow_.empty() || !down_.push(std::move(command))) overflow_.push_back(std::move(command));
   pushed_ = true;
@@ -62,6 +66,15 @@ std::shared_ptr<const Activity> ControlPort::adopt(SessionId session, std::uniqu
   return activity;
 }
 
+void ControlPort::adopt_moving(SessionId session, std::unique_ptr<MovingSession> moving) {
+  auto waited = awaited_.extract(session);
+  PortCommand command = command_for(PortCommand::Kind::adopt, session);
+  command.moving = std::move(moving);
+  push(std::move(command));
+  if (waited.empty()) return;
+  for (PortCommand& next : waited.mapped()) push(std::move(next));
+}
+
 void ControlPort::send_raw(SessionId session, std::vector<uint8_t> bytes) {
   PortCommand command = command_for(PortCommand::Kind::send_raw, session);
   command.bytes = std::move(bytes);
@@ -84,6 +97,7 @@ ResultOrText<void> ControlPort::push_keys(PortCommand::Kind kind, SessionId sess
                                           const CipherSuite& suite, const KeyMaterial& keys, bool flag) {
   auto epoch = KeyEpoch::prepare(suite, direction, keys, drivers_, monotonic_clock().now_ns());
   if (!epoch) return fail(epoch.error());
+  if (keeps_keys_) (*epoch)->keep(keys);
   PortCommand command = command_for(kind, session);
   command.flag = flag;
   command.epoch = std::move(*epoch);

@@ -11,6 +11,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/error.h"
@@ -48,9 +49,14 @@ struct Activity {
   std::atomic<uint64_t> messages{0};  // of the peer, verified
 };
 
+// A session between two workers.
+struct MovingSession {
+  virtual ~MovingSession() = default;
+};
+
 struct PortCommand {
   enum class Kind : uint8_t {
-    adopt,           // a new connection
+    adopt,           // a new connection, or a session that moves
     send_raw,        // bytes before records
     send,            // a message
     expect_newkeys,  // flag: strict
@@ -67,6 +73,7 @@ struct PortCommand {
   std::vector<uint8_t> bytes;
   std::unique_ptr<KeyEpoch> epoch;
   std::unique_ptr<Transport> transport;
+  std::unique_ptr<MovingSession> moving;
   std::shared_ptr<Activity> activity;
   std::unique_ptr<ConnectionSink> sink;
   SinkNote note;
@@ -84,6 +91,14 @@ class ControlPort {
   // --- control's side
   std::shared_ptr<const Activity> adopt(SessionId session, std::unique_ptr<Transport> transport,
                                         const RekeyLimits& limits);
+  // A session that will move here: commands for it wait from now on, and follow it.
+  void await(SessionId session) { awaited_[session]; }
+  void adopt_moving(SessionId session, std::unique_ptr<MovingSession> moving);
+  // It will not come.
+  void await_no_more(SessionId session) { awaited_.erase(session); }
+  // Epochs made here keep their keys, to be prepared again elsewhere.
+  void keep_keys() { keeps_keys_ = true; }
+  const DriverSet& drivers() const { return drivers_; }
   void send_raw(SessionId session, std::vector<uint8_t> bytes);
   void send(SessionId session, std::vector<uint8_t> payload);
   void expect_newkeys(SessionId session, bool strict);
@@ -96,6 +111,7 @@ class ControlPort {
   // Commands that found the ring full are kept in order and offered again here.
   void retry_commands();
   bool has_overflow() const { return !overflow_.empty(); }
+  bool has_commands() const { return has_overflow() || !down_.empty(); }
   // For the commands since the last time.
   void wake_worker_for_commands();
   // Before waiting. False: there are events. Waking from the wait, for whatever reason, is said too.
@@ -132,6 +148,8 @@ class ControlPort {
   Ring<PortEvent, kPortDepth> up_;
   Ring<PortCommand, kPortDepth> down_;
   std::deque<PortCommand> overflow_;
+  std::unordered_map<SessionId, std::vector<PortCommand>> awaited_;
+  bool keeps_keys_ = false;
   std::atomic<bool> worker_asleep_{false};
   std::atomic<bool> control_asleep_{false};
   bool pushed_ = false;  // control's

@@ -46,6 +46,17 @@ class EpochTurn {
     return true;
   }
 
+  // The same keys, where they stand, on other drivers. Nothing is in flight.
+  ResultOrText<void> move_to(const DriverSet& drivers) {
+    for (auto* epoch : {&current_, &next_}) {
+      if (!*epoch || (*epoch)->suite().is_plain()) continue;
+      auto again = (*epoch)->prepare_again(drivers);
+      if (!again) return fail(again.error());
+      *epoch = std::move(*again);
+    }
+    return {};
+  }
+
   // Records of all epochs that were given an IV and are not finished.
   size_t in_flight() const {
     size_t sum = current_->in_flight();

@@ -64,7 +64,7 @@ class ReceivePath::Cursor {
 
 ReceivePath::ReceivePath(Transport& transport, RecordPool& pool, uint32_t first_sequence)
     : transport_(transport),
-      pool_(pool),
+      pool_(&pool),
       epochs_(Direction::open),
       deframer_(epochs_.current().suite()),
       sequence_(first_sequence) {}
@@ -72,8 +72,8 @@ ReceivePath::ReceivePath(Transport& transport, RecordPool& pool, uint32_t first_
 ReceivePath::~ReceivePath() {
   for (size_t i = ring_.head(); i != ring_.tail(); ++i) {
     Slot& slot = ring_.at(i);
-    if (slot.source_block) pool_.give(slot.source_block);
-    if (slot.target_block) pool_.give(slot.target_block);
+    if (slot.source_block) pool_->give(slot.source_block);
+    if (slot.target_block) pool_->give(slot.target_block);
   }
 }
 
@@ -143,16 +143,16 @@ bool ReceivePath::place(Slot& slot, Cursor& cursor, uint32_t wire_bytes) {
   slot.wire_bytes = wire_bytes;
   uint8_t* source = cursor.contiguous(wire_bytes);
   if (source == nullptr) {
-    source = slot.source_block = pool_.take(wire_bytes);
+    source = slot.source_block = pool_->take(wire_bytes);
     if (source == nullptr) return false;
     cursor.copy(source, wire_bytes);
     ++gathered_;
   }
   slot.op.src = slot.op.dst = source;
   if (epochs_.current().placement() == Placement::separate) {
-    slot.target_block = pool_.take(wire_bytes);
+    slot.target_block = pool_->take(wire_bytes);
     if (slot.target_block == nullptr) {
-      if (slot.source_block) pool_.give(slot.source_block);
+      if (slot.source_block) pool_->give(slot.source_block);
       return false;
     }
     slot.op.dst = slot.target_block;
@@ -212,8 +212,8 @@ void ReceivePath::release(size_t n) {
   for (; n > 0; --n) {
     Slot& slot = ring_.at(ring_.head());
     bytes += slot.wire_bytes;
-    if (slot.source_block) pool_.give(slot.source_block);
-    if (slot.target_block) pool_.give(slot.target_block);
+    if (slot.source_block) pool_->give(slot.source_block);
+    if (slot.target_block) pool_->give(slot.target_block);
     ring_.pop();
   }
   framed_bytes_ -= bytes;

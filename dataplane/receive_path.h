@@ -66,6 +66,9 @@ class ReceivePath {
   std::unique_ptr<KeyEpoch> take_drained() { return epochs_.take_drained(); }
   const KeyEpoch& epoch() const { return epochs_.current(); }
   uint64_t gathered() const { return gathered_; }
+  // To another worker: its drivers first, then its memory. Nothing is in work.
+  ResultOrText<void> move_to(const DriverSet& drivers) { return epochs_.move_to(drivers); }
+  void move_to(RecordPool& pool) { pool_ = &pool; }
 
  private:
   struct Slot {
@@ -85,7 +88,7 @@ class ReceivePath {
   std::optional<ErrorCode> judge(const Slot& slot) const;
 
   Transport& transport_;
-  RecordPool& pool_;
+  RecordPool* pool_;
   EpochTurn epochs_;
   Deframer deframer_;
   OrderRing<Slot, kReceiveDepth> ring_;

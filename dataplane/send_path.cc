@@ -18,7 +18,7 @@ uint64_t padding_seed() {
 
 SendPath::SendPath(Transport& transport, RecordPool& pool, uint32_t first_sequence)
     : transport_(transport),
-      pool_(pool),
+      pool_(&pool),
       epochs_(Direction::seal),
       reserving_(&epochs_.current()),
       sequence_(first_sequence),
@@ -26,7 +26,7 @@ SendPath::SendPath(Transport& transport, RecordPool& pool, uint32_t first_sequen
 
 SendPath::~SendPath() {
   for (size_t i = ring_.head(); i != ring_.tail(); ++i) {
-    if (ring_.at(i).block) pool_.give(ring_.at(i).block);
+    if (ring_.at(i).block) pool_->give(ring_.at(i).block);
   }
 }
 
@@ -37,12 +37,12 @@ std::optional<Draft> SendPath::reserve(size_t n) {
   const uint32_t reserved = suite.headroom + record_length(suite, static_cast<uint32_t>(n)) + suite.tag_bytes;
   uint8_t* block = nullptr;
   if (reserving_->placement() == Placement::separate) {
-    block = pool_.take(reserved);
+    block = pool_->take(reserved);
     if (block == nullptr) return std::nullopt;
   }
   uint8_t* place = transport_.send_ring().reserve(reserved);
   if (place == nullptr) {
-    if (block) pool_.give(block);
+    if (block) pool_->give(block);
     return std::nullopt;
   }
   const size_t position = ring_.tail();
@@ -134,7 +134,7 @@ size_t SendPath::commit() {
       bytes = slot.op.length + slot.suite->tag_bytes;
     }
     if (!ring.commit(slot.reserved, begin, bytes)) break;
-    if (slot.block) pool_.give(slot.block);
+    if (slot.block) pool_->give(slot.block);
     ring_.pop();
     ++n;
   }
@@ -147,6 +147,13 @@ void SendPath::install(std::unique_ptr<KeyEpoch> next) {
   epochs_.install(std::move(next));
   // NEWKEYS was finished before its keys came: drafts may go on now.
   if (reserving_ == nullptr) reserving_ = epoch;
+}
+
+ResultOrText<void> SendPath::move_to(const DriverSet& drivers) {
+  const bool at_current = reserving_ == &epochs_.current();
+  const auto moved = epochs_.move_to(drivers);
+  if (reserving_ != nullptr) reserving_ = at_current ? &epochs_.current() : epochs_.next();
+  return moved;
 }
 
 void SendPath::turn_keys(bool reset_sequence) {

@@ -57,6 +57,9 @@ class SendPath {
   bool has_next_epoch() const { return epochs_.next() != nullptr; }
   std::unique_ptr<KeyEpoch> take_drained() { return epochs_.take_drained(); }
   const KeyEpoch& epoch() const { return epochs_.current(); }
+  // To another worker: its drivers first, then its memory. Nothing is in work.
+  ResultOrText<void> move_to(const DriverSet& drivers);
+  void move_to(RecordPool& pool) { pool_ = &pool; }
 
  private:
   enum class State : uint8_t { open, finished, dropped, sealing };
@@ -77,7 +80,7 @@ class SendPath {
   void turn_keys(bool reset_sequence);
 
   Transport& transport_;
-  RecordPool& pool_;
+  RecordPool* pool_;
   EpochTurn epochs_;
   KeyEpoch* reserving_;  // the epoch that drafts reserved now will be sealed with; null until it is installed
   OrderRing<Slot, kSendDepth> ring_;

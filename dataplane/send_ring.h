@@ -20,6 +20,9 @@ inline constexpr size_t kMaxPieces = 256;
 class SendRing {
  public:
   explicit SendRing(size_t capacity) : memory_(capacity) {}
+  ~SendRing() { memory_.only_used(reserved_); }
+  SendRing(const SendRing&) = delete;
+  SendRing& operator=(const SendRing&) = delete;
 
   // Of a session that says nothing: pages and pieces, where nothing is reserved or waits. Made again when needed.
   void give_memory_back();

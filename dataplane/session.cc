@@ -31,7 +31,7 @@ Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool&
       limits_(limits),
       soon_(seven_eighths(limits)),
       activity_(std::move(activity)),
-      watches_(watches) {}
+      watches_(&watches) {}
 
 // The sink may still talk to its session while it goes.
 Session::~Session() { sink_.reset(); }
@@ -80,6 +80,7 @@ void Session::receive() {
   const size_t before = transport_->available();
   const bool was_ended = transport_->ended();
   transport_->receive();
+  moved_bytes_ += transport_->available() - before;
   moved_ |= transport_->available() != before || transport_->ended() != was_ended;
 }
 
@@ -222,6 +223,8 @@ bool Session::drain_outbox() {
       send_.finish(*draft, next.payload.size());
     }
     outbox_bytes_ -= next.payload.size() + kOutboxEntry;
+    // It may be a password.
+    wipe(next.payload.data(), next.payload.size());
     outbox_.pop_front();
   }
   return turned;
@@ -257,6 +260,7 @@ void Session::commit(ControlPort& port) {
   if (send_.error() && !error_) cut(*send_.error());
   const size_t unsent = transport_->send_ring().pending_bytes();
   transport_->flush();
+  moved_bytes_ += unsent - transport_->send_ring().pending_bytes();
   moved_ |= transport_->send_ring().pending_bytes() != unsent;
   if (!error_told_ && error_) {
     PortEvent event;
@@ -287,6 +291,23 @@ void Session::cut(ErrorCode error) {
 bool Session::hand_over(Dispatch& dispatch) {
   receive_.hand_over(dispatch);
   return receive_.has_unstaged();
+}
+
+bool Session::may_move() const {
+  return !error_ && !closing_ && !sink_ && !in_flight() && outbox_.empty() && notes_.empty() &&
+         routed_ == shown_count_ && receive_.in_work() == 0 && send_.in_work() == 0;
+}
+
+ResultOrText<void> Session::move_to(const DriverSet& drivers) {
+  const auto moved = receive_.move_to(drivers);
+  return moved ? send_.move_to(drivers) : moved;
+}
+
+void Session::move_to(RecordPool& pool, WatchList& watches) {
+  receive_.move_to(pool);
+  send_.move_to(pool);
+  watches_ = &watches;
+  moved_ = true;
 }
 
 void Session::give_memory_back() {

@@ -20,7 +20,7 @@ inline constexpr size_t kMaxLineBytes = 1024;
 // How long a farewell may take to leave: a peer that does not read must not keep its session.
 inline constexpr uint64_t kFarewellNs = uint64_t{3} * 1000000000u;
 
-class Session final : private ChannelSender {
+class Session final : public MovingSession, private ChannelSender {
  public:
   Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool& pool, WatchList& watches,
           const RekeyLimits& limits, std::shared_ptr<Activity> activity);
@@ -42,10 +42,16 @@ class Session final : private ChannelSender {
   void give_memory_back();
   // Whether anything has moved since this was last asked.
   bool take_moved() { return std::exchange(moved_, false); }
+  // How many bytes the transport has taken in and passed on since this was last asked.
+  uint64_t take_moved_bytes() { return std::exchange(moved_bytes_, 0); }
   // By its age alone, without a turn, this session has something to do.
   bool due(uint64_t now_ns) const;
   // Nothing in flight, and either closed with everything sent or cut off: the worker drops it.
   bool over(uint64_t now_ns);
+  // Nothing under way in this worker, so that another may have it.
+  bool may_move() const;
+  ResultOrText<void> move_to(const DriverSet& drivers);
+  void move_to(RecordPool& pool, WatchList& watches);
   // For a worker that stops: false when everything that has a number is with the dispatch.
   bool hand_over(Dispatch& dispatch);
   bool busy() const;
@@ -78,8 +84,8 @@ class Session final : private ChannelSender {
   void finish(const Draft& draft, size_t payload_bytes) override { send_.finish(draft, payload_bytes); }
   void fail(ErrorCode error) override { cut(error); }
   void tell_control(SinkNote&& note) override { notes_.push_back(std::move(note)); }
-  bool watch(int descriptor, Watcher& watcher) override { return watches_.watch(descriptor, id_, watcher); }
-  void unwatch(int descriptor) override { watches_.unwatch(descriptor); }
+  bool watch(int descriptor, Watcher& watcher) override { return watches_->watch(descriptor, id_, watcher); }
+  void unwatch(int descriptor) override { watches_->unwatch(descriptor); }
   void ask_turn() override { asked_turn_ = true; }
 
   SessionId id_;
@@ -89,14 +95,16 @@ class Session final : private ChannelSender {
   RekeyLimits limits_;
   RekeyLimits soon_;
   std::shared_ptr<Activity> activity_;
-  WatchList& watches_;
+  WatchList* watches_;
+  // That control's ring had no room for; outlives the sink, whose services may say a last word.
+  std::deque<SinkNote> notes_;
   std::unique_ptr<ConnectionSink> sink_;
-  std::deque<SinkNote> notes_;  // that control's ring had no room for
   std::deque<Outgoing> outbox_;
   size_t outbox_bytes_ = 0;
   std::array<Message, 32> shown_;  // collected, [routed_, shown_count_) not yet taken by anyone
   size_t shown_count_ = 0;
   size_t routed_ = 0;
+  uint64_t moved_bytes_ = 0;
   bool moved_ = false;
   bool asked_turn_ = false;
   bool records_ = false;      // the peer's identification line has passed

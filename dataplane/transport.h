@@ -38,6 +38,8 @@ class Transport {
   virtual bool broken() const { return false; }
   // To be watched for readiness, or -1.
   virtual int descriptor() const { return -1; }
+  // The descriptor may stay unready to be read until so much is there; who asks for more than 1 looks on his own too.
+  virtual void wake_for(size_t) {}
 
   SendRing& send_ring() { return send_ring_; }
   bool has_unsent() const { return send_ring_.pending_bytes() > 0; }

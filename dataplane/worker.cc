@@ -5,23 +5,28 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/clock.h"
 
 namespace sluice {
 namespace {
 
-// After the last work: cheaper than two system calls and a wake-up while data flows, nothing when idle.
-constexpr uint64_t kSpinNs = 50'000;
-// So often in a row has a session moved soon again before it is worth spinning for: a stream, not a message.
+// After the last work: about what two system calls and a wake-up cost. Longer, and on a small machine the spinning
+// takes the core from whom it waits for.
+constexpr uint64_t kSpinNs = 5'000;
+// So often in a row has a session moved soon again before it is worth spinning for.
+constexpr uint64_t kSoonNs = 100'000;
 constexpr int kHot = 8;
 // While some sessions are busy the others' descriptors are looked at this often.
 constexpr uint64_t kLookNs = 20'000;
 // Sessions' ages are looked at this often.
 constexpr uint64_t kSweepNs = 1'000'000'000;
-constexpr int kIdleWaitMs = 1000;
+constexpr uint64_t kSecondNs = 1'000'000'000;
+constexpr uint64_t kMillisecondNs = 1'000'000;
+constexpr uint64_t kIdleWaitNs = kSecondNs;
 // A session that waits for a shared resource, record blocks or control's ring, tries again this often.
-constexpr int kStalledWaitMs = 1;
+constexpr uint64_t kStalledWaitNs = kMillisecondNs;
 // In epoll's data: a watch's number and generation instead of a session's id.
 constexpr uint64_t kWatchBit = uint64_t{1} << 63;
 
@@ -66,11 +71,42 @@ void Worker::run() {
         revive_stalled();
       }
     } else if (port_.worker_may_sleep()) {
-      look(stalled_.empty() ? kIdleWaitMs : kStalledWaitMs);
+      look(longest_wait_ns());
       port_.worker_woke();
       revive_stalled();
     }
+    end_naps(looked_ns_);
   }
+}
+
+void Worker::look_now() { look(0); }
+
+bool Worker::step() {
+  if (!stalled_.empty()) revive_stalled();
+  const bool moved = turn();
+  const uint64_t now = monotonic_clock().now_ns();
+  rest(now);
+  if (now - swept_ns_ > kSweepNs) wake_due(now);
+  return moved;
+}
+
+int Worker::wait_ms() const {
+  if (!active_.empty() || port_.has_commands()) return 0;
+  return static_cast<int>((stalled_.empty() ? kIdleWaitNs : kStalledWaitNs) / kMillisecondNs);
+}
+
+ResultOrText<std::unique_ptr<MovingSession>> Worker::release(SessionId id, const DriverSet& drivers) {
+  take_commands();
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || !found->second.session->may_move()) return std::unique_ptr<MovingSession>();
+  Member& member = found->second;
+  const auto prepared = member.session->move_to(drivers);
+  if (!prepared) return fail(prepared.error());
+  if (member.watched != 0) ::epoll_ctl(epoll_, EPOLL_CTL_DEL, member.session->transport().descriptor(), nullptr);
+  if (member.active) std::erase(active_, &member);
+  std::unique_ptr<MovingSession> moving = std::move(member.session);
+  sessions_.erase(found);
+  return moving;
 }
 
 void Worker::stop() {
@@ -87,7 +123,10 @@ bool Worker::take_commands() {
       continue;
     }
     const auto found = sessions_.find(command->session);
-    if (found == sessions_.end()) continue;
+    if (found == sessions_.end()) {
+      wipe(command->bytes.data(), command->bytes.size());
+      continue;
+    }
     activate(found->second);
     found->second.session->take_command(std::move(*command));
   }
@@ -97,8 +136,13 @@ bool Worker::take_commands() {
 void Worker::adopt(PortCommand&& command) {
   const SessionId id = command.session;
   Member& member = sessions_[id];
-  member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits,
-                                             std::move(command.activity));
+  if (command.moving) {
+    member.session.reset(static_cast<Session*>(command.moving.release()));
+    member.session->move_to(pool_, *this);
+  } else {
+    member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits,
+                                               std::move(command.activity));
+  }
   watch_transport(member);
   activate(member);
 }
@@ -140,7 +184,7 @@ bool Worker::turn() {
   for (size_t i = 0; i < active_.size();) {
     Member& member = *active_[i];
     if (member.session->take_moved()) {
-      member.heat = now - member.moved_ns <= 2 * kSpinNs ? std::min(member.heat + 1, kHot) : 0;
+      member.heat = now - member.moved_ns <= kSoonNs ? std::min(member.heat + 1, kHot) : 0;
       member.moved_ns = now;
       moved = true;
     }
@@ -178,7 +222,8 @@ bool Worker::is_blind(const Member& member) { return member.session->transport()
 // costs more than it, and control's thread may be waiting for this very core.
 bool Worker::polls(const Member& member) {
   const Session& session = *member.session;
-  return is_blind(member) || (member.heat == kHot && session.has_channels() && !session.turning());
+  if (is_blind(member)) return true;
+  return member.heat == kHot && !member.pace.naps() && session.has_channels() && !session.turning();
 }
 
 void Worker::rest(uint64_t now) {
@@ -191,6 +236,7 @@ void Worker::rest(uint64_t now) {
       ++i;
       continue;
     }
+    set_pace(member, now);
     member.active = false;
     active_[i] = active_.back();
     active_.pop_back();
@@ -214,8 +260,36 @@ void Worker::revive_stalled() {
   std::rotate(active_.begin(), active_.begin() + others, active_.end());
 }
 
+// A login or a key exchange is no stream: each of its steps is waited for. So nobody on a porch naps.
+void Worker::set_pace(Member& member, uint64_t now) {
+  const uint64_t bytes = member.session->take_moved_bytes();
+  const bool waited_for = member.session->turning() || !member.session->has_channels();
+  if (waited_for ? member.pace.hurry() : member.pace.note(bytes, now))
+    member.session->transport().wake_for(member.pace.naps() ? StreamPace::kWakeBytes : 1);
+  if (!member.pace.naps()) return;
+  if (napping_.empty()) nap_over_ns_ = now + StreamPace::kNapNs;
+  napping_.push_back(member.session->id());
+}
+
+void Worker::end_naps(uint64_t now) {
+  if (napping_.empty() || now < nap_over_ns_) return;
+  for (const SessionId id : std::exchange(napping_, {})) {
+    const auto found = sessions_.find(id);
+    // Others have been woken meanwhile.
+    if (found == sessions_.end() || found->second.active) continue;
+    found->second.readable = true;
+    activate(found->second);
+  }
+}
+
+uint64_t Worker::longest_wait_ns() const {
+  if (!napping_.empty()) return nap_over_ns_ > turned_ns_ ? nap_over_ns_ - turned_ns_ : 0;
+  return stalled_.empty() ? kIdleWaitNs : kStalledWaitNs;
+}
+
 void Worker::wake_due(uint64_t now) {
   swept_ns_ = now;
+  MirroredMemory::trim_kept();
   for (auto& [id, member] : sessions_) {
     if (member.active) continue;
     if (member.session->due(now)) {
@@ -241,9 +315,15 @@ void Worker::watch_transport(Member& member) {
   if (::epoll_ctl(epoll_, change, transport.descriptor(), &event) == 0) member.watched = wanted;
 }
 
-void Worker::look(int wait_ms) {
+void Worker::look(uint64_t wait_ns) {
   std::array<epoll_event, 64> events;
-  const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait_ms);
+  const timespec wait{static_cast<time_t>(wait_ns / kSecondNs), static_cast<long>(wait_ns % kSecondNs)};
+  int n = ::epoll_pwait2(epoll_, events.data(), static_cast<int>(events.size()), &wait, nullptr);
+  // Kernels before 5.11.
+  if (n < 0 && errno == ENOSYS) {
+    const auto milliseconds = static_cast<int>((wait_ns + kMillisecondNs - 1) / kMillisecondNs);
+    n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), milliseconds);
+  }
   looked_ns_ = monotonic_clock().now_ns();
   for (int i = 0; i < n; ++i) {
     const epoll_event& event = events[static_cast<size_t>(i)];

@@ -3,7 +3,8 @@
 // A turn: commands -> every active session receives and stages -> submit, poll -> every one delivers and stages what it
 // sends -> submit, poll -> every one commits and flushes. So records of all sessions share each batch.
 // Active is a session that moved in the last moments, that was made ready, or whose records are with a device; the
-// others cost nothing until their descriptor, a watched one, a command or their age wakes them.
+// others cost nothing until their descriptor, a watched one, a command or their age wakes them. One that is a stream
+// (stream_pace.h) is looked at after a nap instead.
 #pragma once
 
 #include <atomic>
@@ -11,11 +12,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "dataplane/porch.h"
 #include "dataplane/session.h"
+#include "dataplane/stream_pace.h"
 
 namespace sluice {
 
-class Worker final : public WatchList {
+class Worker final : public WatchList, public Porch {
  public:
   // No other worker may use the same drivers: what one submitted another would poll.
   explicit Worker(const DriverSet& drivers);
@@ -23,7 +26,7 @@ class Worker final : public WatchList {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  ControlPort& port() { return port_; }
+  ControlPort& port() override { return port_; }
   // Until stop(), which any thread may call.
   void run();
   void stop();
@@ -31,6 +34,13 @@ class Worker final : public WatchList {
   // One turn; true when anything moved. For tests and for run().
   bool turn();
   size_t sessions() const { return sessions_.size(); }
+
+  // As a porch, in place of run().
+  int descriptor() const override { return epoll_; }
+  void look_now() override;
+  bool step() override;
+  int wait_ms() const override;
+  ResultOrText<std::unique_ptr<MovingSession>> release(SessionId session, const DriverSet& drivers) override;
 
   // By the sessions' services, on the worker's thread.
   bool watch(int descriptor, SessionId session, Watcher& watcher) override;
@@ -44,7 +54,8 @@ class Worker final : public WatchList {
     uint32_t watched = 0;  // epoll's event bits
     bool active = false;
     bool readable = false;  // there may be bytes to receive, or the end
-    bool lean = false;      // gave its memory back since it was last active
+    StreamPace pace;
+    bool lean = false;  // gave its memory back since it was last active
   };
   struct Watch {
     Watcher* watcher = nullptr;
@@ -62,11 +73,15 @@ class Worker final : public WatchList {
   // Those that did not move for a while leave the turn.
   void rest(uint64_t now_ns);
   void revive_stalled();
+  // A session that rests: naps if it is a stream.
+  void set_pace(Member& member, uint64_t now_ns);
+  void end_naps(uint64_t now_ns);
+  uint64_t longest_wait_ns() const;
   void begin_next_turn_with(size_t first);
   bool drop_if_over(Member& member, uint64_t now_ns);
   void wake_due(uint64_t now_ns);
   // Looks for ready descriptors, waiting at most so long.
-  void look(int wait_ms);
+  void look(uint64_t wait_ns);
   void watch_transport(Member& member);
 
   Dispatch dispatch_;
@@ -75,6 +90,8 @@ class Worker final : public WatchList {
   std::unordered_map<SessionId, Member> sessions_;
   std::vector<Member*> active_;
   std::vector<SessionId> stalled_;  // not active, but waiting for something that makes no descriptor ready
+  std::vector<SessionId> napping_;  // all looked at again at the same time
+  uint64_t nap_over_ns_ = 0;
   std::unordered_map<int, uint32_t> watch_of_;
   std::vector<Watch> watches_;
   std::vector<uint32_t> free_watches_;

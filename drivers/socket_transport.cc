@@ -33,7 +33,10 @@ SocketTransport::SocketTransport(int descriptor, const SocketTransportSize& size
   ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-SocketTransport::~SocketTransport() { ::close(descriptor_); }
+SocketTransport::~SocketTransport() {
+  received_.only_used(end_);
+  ::close(descriptor_);
+}
 
 size_t SocketTransport::peek(size_t offset, std::span<MutableBytes> out) {
   const size_t at = begin_ + offset;
@@ -63,6 +66,12 @@ void SocketTransport::receive() {
 void SocketTransport::give_memory_back() {
   Transport::give_memory_back();
   if (begin_ == end_) received_.drop_pages();
+}
+
+// A Unix socket's readiness does not heed it, which costs wake-ups only.
+void SocketTransport::wake_for(size_t bytes) {
+  const int least = static_cast<int>(bytes);
+  ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
 }
 
 void SocketTransport::flush() {

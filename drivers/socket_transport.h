@@ -26,6 +26,7 @@ class SocketTransport final : public Transport {
   bool ended() const override { return ended_; }
   bool broken() const override { return broken_; }
   int descriptor() const override { return descriptor_; }
+  void wake_for(size_t bytes) override;
   void flush() override;
   void give_memory_back() override;
 

@@ -1,28 +1,36 @@
 #!/usr/bin/env python3
 """Runs every test and prints one total: N passed, N failed, N skipped.
 
-Each build folder's tests come from Meson; a GoogleTest program counts as many tests as it has cases. Skips are printed
-with their reasons and compared with tests/skips.txt.
+Each build folder's tests come from Meson; a GoogleTest program or a pytest file counts as many tests as it has cases.
+As many run at once as there are processors, those of a high Meson priority first; what Meson calls not parallel runs
+alone, at the end. Skips are printed with their reasons and compared with tests/skips.txt.
 """
 import argparse
+import concurrent.futures
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILDS = ["build", "build-asan", "build-tsan"]
 # Programs with threads of their own, the only ones that ThreadSanitizer has something to say about.
 THREADED = {"base", "client", "storm", "rekey_storm", "offload", "transport", "auth", "monitor", "broker"}
-FULL_ENVIRONMENT = {"SLUICE_TEST_FULL": "1"}
+# Of whoever runs the tests: no agent, no question on a screen, nothing that a program reads in a home folder.
+NOT_FOR_TESTS = {"SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "WAYLAND_DISPLAY",
+                 "GIT_DIR", "GIT_WORK_TREE", "GIT_SSH", "GIT_SSH_COMMAND", "RSYNC_RSH"}
 
 
 class Total:
     def __init__(self):
         self.passed, self.failed, self.skips = 0, [], []
+        # For what is above and for the terminal.
+        self.lock = threading.Lock()
 
 
 def introspect(build, what):
@@ -65,33 +73,91 @@ def skip_reason(case):
     return "no reason given"
 
 
+def environment_of(test, scratch, options):
+    own = {name: value for name, value in os.environ.items() if name not in NOT_FOR_TESTS}
+    home = scratch / "home"
+    home.mkdir(mode=0o700)
+    if options.full:
+        own.update(SLUICE_TEST_FULL="1", SLUICE_TEST_SAMPLE=str(options.sample), SLUICE_TEST_SEED=str(options.seed))
+    own.update(test.get("env", {}), HOME=str(home), GTEST_OUTPUT=f"json:{scratch / 'report.json'}", GTEST_BRIEF="1",
+               ASAN_OPTIONS="detect_leaks=1:abort_on_error=1", UBSAN_OPTIONS="print_stacktrace=1",
+               TSAN_OPTIONS="halt_on_error=1")
+    return own
+
+
+RUNNING = set()
+
+
+def end_all(*_):
+    """Whoever ends the runner ends what it started: those are process groups of their own."""
+    for process in list(RUNNING):
+        kill_group(process)
+    os._exit(130)
+
+
+def kill_group(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+
+
+def run_to_its_end(command, cwd, environment, output, patience):
+    """Exit code 124 for what does not end; whatever it started goes with it."""
+    process = subprocess.Popen(command, cwd=cwd, env=environment, stdin=subprocess.DEVNULL, stdout=output,
+                               stderr=subprocess.STDOUT, start_new_session=True)
+    RUNNING.add(process)
+    try:
+        return process.wait(patience)
+    except subprocess.TimeoutExpired:
+        # Time to say where: pytest and a sanitizer do at this signal.
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            pass
+        return 124
+    finally:
+        kill_group(process)
+        process.wait()
+        RUNNING.discard(process)
+
+
 def run_program(test, build, options, total):
     label = f"{build}/{test['name']}"
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as scratch:
-        report = pathlib.Path(scratch) / "report.json"
-        environment = dict(os.environ, **test.get("env", {}), GTEST_OUTPUT=f"json:{report}", GTEST_BRIEF="1",
-                           ASAN_OPTIONS="detect_leaks=1:abort_on_error=1", UBSAN_OPTIONS="print_stacktrace=1",
-                           TSAN_OPTIONS="halt_on_error=1")
-        if options.full:
-            environment.update(FULL_ENVIRONMENT)
-        try:
+    # A machine that others load is no reason to fail: a limit is there for what hangs.
+    patience = 2 * max(test["timeout"], 300) * (8 if options.full else 1)
+    with tempfile.TemporaryDirectory(prefix="sluice-run-") as folder:
+        scratch = pathlib.Path(folder)
+        report, text = scratch / "report.json", scratch / "output"
+        with open(text, "wb") as output:
             # Meson's commands are relative to the build folder.
-            done = subprocess.run(test["cmd"], cwd=ROOT / build, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                  text=True, errors="replace", timeout=test["timeout"] * (8 if options.full else 1))
-            code, output = done.returncode, done.stdout
-        except subprocess.TimeoutExpired as late:
-            code, output = 124, f"{late.stdout or ''}\nno end after {late.timeout} s"
-        before = len(total.failed)
-        if report.exists():
-            count_gtest(json.loads(report.read_text()), label, total)
-        elif code == 0:
-            total.passed += 1
-        if code != 0 and len(total.failed) == before:
-            total.failed.append(f"{label}: exit code {code}")
-    print(f"{'ok  ' if code == 0 else 'FAIL'} {label} ({time.monotonic() - started:.1f} s)", flush=True)
-    if code != 0:
-        print(output[-8000:])
+            code = run_to_its_end(test["cmd"], ROOT / build, environment_of(test, scratch, options), output, patience)
+        output = text.read_text(errors="replace") + (f"\nno end after {patience} s" if code == 124 else "")
+        with total.lock:
+            before = len(total.failed)
+            if report.exists():
+                count_gtest(json.loads(report.read_text()), label, total)
+            elif code == 0:
+                total.passed += 1
+            if code != 0 and len(total.failed) == before:
+                total.failed.append(f"{label}: exit code {code}")
+            print(f"{'ok  ' if code == 0 else 'FAIL'} {label} ({time.monotonic() - started:.1f} s)", flush=True)
+            if code != 0:
+                print(output[-8000:], flush=True)
+
+
+def run_tests(tests, jobs, options, total):
+    """tests: pairs of a build folder and a test."""
+    ordered = sorted(tests, key=lambda pair: -pair[1]["priority"])
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        together = [pool.submit(run_program, test, build, options, total) for build, test in ordered if test["is_parallel"]]
+        for future in concurrent.futures.as_completed(together):
+            future.result()
+    for build, test in ordered:
+        if not test["is_parallel"]:
+            run_program(test, build, options, total)
 
 
 def known_skips():
@@ -102,17 +168,21 @@ def known_skips():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="long matrices and many seeds too")
+    parser.add_argument("--sample", type=int, default=0, metavar="N", help="of the full crosses of algorithms only N rows each")
+    parser.add_argument("--seed", type=int, default=1, help="which rows (default: 1)")
     parser.add_argument("--only", default="", help="only tests whose name contains this")
+    parser.add_argument("--build", action="append", choices=BUILDS, help="only this build folder's (may be repeated)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once (default: one a processor)")
     parser.add_argument("--programs", metavar="FOLDER", help="only print what a build folder's tests need")
     options = parser.parse_args()
     if options.programs:
         print("\n".join(programs_of(options.programs)))
         return 0
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, end_all)
     total = Total()
-    for build in BUILDS:
-        for test in meson_tests(build):
-            if options.only in test["name"]:
-                run_program(test, build, options, total)
+    tests = [(build, test) for build in options.build or BUILDS for test in meson_tests(build) if options.only in test["name"]]
+    run_tests(tests, max(1, options.jobs), options, total)
     for name, reason in total.skips:
         print(f"SKIP {name}: {reason}")
     if os.geteuid() == 0 and os.environ.get("CI"):

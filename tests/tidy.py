@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "crypto_offload": {"crypto_offload", "base"},
     "drivers": {"drivers", "crypto_offload", "base", "dataplane/transport.h", "dataplane/send_ring.h"},
     "dataplane": {"dataplane", "crypto_offload", "base"},
-    "control": {"control", "base", "crypto_offload/cipher_suite.h", "dataplane/control_port.h"},
+    "control": {"control", "base", "crypto_offload/cipher_suite.h", "dataplane/control_port.h", "dataplane/porch.h"},
     "services": {"services", "base", "dataplane/channel.h"},
     "apps": set(FOLDERS),
     "bench": set(FOLDERS),

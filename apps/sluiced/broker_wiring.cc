@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "control/auth/backends/pam_login.h"
 #include "control/kex/hash.h"
 
 namespace sluice {
@@ -21,6 +22,8 @@ constexpr mode_t kDefaultMask = 022;
 constexpr int kMaxGroups = 65536;
 constexpr size_t kGroupRoom = 16 * 1024;
 constexpr size_t kMaxGroupRoom = 16 << 20;
+// Beside all else that an order to the starter carries.
+constexpr size_t kMostMessage = 16 * 1024;
 
 struct NamedHash {
   std::string_view name;
@@ -116,21 +119,47 @@ std::string with_user(const std::string& pattern, const UserIdentity& user) {
   return out;
 }
 
-// Fails where it cannot be told whether a group's root is the user's: he would get another one, or none.
+// Fails where it cannot be told: he would get another root than his group's, or none.
+ResultOrText<bool> is_in(const UserIdentity& user, const std::string& group_name) {
+  const auto number = group_number(group_name);
+  if (!number) return fail(number.error());
+  return std::find(user.groups.begin(), user.groups.end(), *number) != user.groups.end();
+}
+
+bool may_only_read(const UserIdentity& user, const SftpSettings& sftp) {
+  const auto& users = sftp.read_only_users;
+  const auto& groups = sftp.read_only_groups;
+  return sftp.read_only || std::find(users.begin(), users.end(), user.name) != users.end() ||
+         std::any_of(groups.begin(), groups.end(), [&](const std::string& name) {
+           const auto member = is_in(user, name);
+           return !member || *member;
+         });
+}
+
 ResultOrText<std::string> root_for(const UserIdentity& user, const SftpSettings& sftp) {
   const auto own = sftp.user_chroots.find(user.name);
   if (own != sftp.user_chroots.end()) return with_user(own->second, user);
   for (const auto& [group_name, folder] : sftp.group_chroots) {
-    const auto number = group_number(group_name);
-    if (!number) return fail(number.error());
-    if (std::find(user.groups.begin(), user.groups.end(), *number) != user.groups.end()) return with_user(folder, user);
+    const auto member = is_in(user, group_name);
+    if (!member) return fail(member.error());
+    if (*member) return with_user(folder, user);
   }
   return with_user(sftp.chroot, user);
 }
 
+// The last word on these, as with sshd.
+void add_connection(std::vector<std::pair<std::string, std::string>>& environment, const LoginSource& source) {
+  if (const char* zone = ::getenv("TZ")) environment.emplace(environment.begin(), "TZ", zone);
+  const std::string from = source.address + " " + std::to_string(source.port) + " ";
+  const std::string to = std::to_string(source.local_port);
+  environment.emplace_back("SSH_CLIENT", from + to);
+  environment.emplace_back("SSH_CONNECTION", from + source.local_address + " " + to);
+}
+
 }  // namespace
 
-ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig& config) {
+ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig& config, const LoginSource& source,
+                                        uint32_t connection) {
   UserIdentity user;
   user.name = permit.user;
   if (permit.system_account) {
@@ -159,12 +188,18 @@ ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig
   // As sshd: inside another root the home folder is where it would be, or the root itself.
   user.umask = config.sftp.umask.empty() ? kDefaultMask
                                          : static_cast<uint32_t>(std::strtoul(config.sftp.umask.c_str(), nullptr, 8));
+  if (config.login.pam && ::geteuid() == 0 && pam_available()) {
+    user.session = connection;
+    user.session_service = config.login.pam_service;
+    user.remote_host = source.host.empty() ? source.address : source.host;
+  }
   return user;
 }
 
-LinkPolicy link_policy_for(const Permit& permit, const ServerConfig& config) {
+LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const ServerConfig& config,
+                           const LoginSource& source) {
   LinkPolicy policy;
-  policy.read_only = config.sftp.read_only;
+  policy.read_only = may_only_read(user, config.sftp);
   policy.start_folder = config.sftp.start_folder;
   policy.max_handles = config.sftp.handles;
   policy.terminal = permit.pty;
@@ -178,6 +213,11 @@ LinkPolicy link_policy_for(const Permit& permit, const ServerConfig& config) {
       policy.environment.emplace_back(name, value);
     }
   }
+  add_connection(policy.environment, source);
+  policy.message = config.banner_motd.value_or("").substr(0, kMostMessage);
+  // PAM shows the file itself.
+  policy.message_file = config.session.motd && !config.banner_motd && !config.login.pam;
+  policy.last_login = config.session.last_login;
   policy.accepted_names = config.session.environment;
   const ForwardingSettings& forwarding = config.forwarding;
   policy.connect_tcp = forwarding.local && permit.port_forwarding;

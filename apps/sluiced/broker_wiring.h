@@ -1,7 +1,7 @@
 // From what the monitor decided about somebody to who his broker is and what it does for him.
 #pragma once
 
-#include "control/auth/permit.h"
+#include "control/auth/backends/login_backend.h"
 #include "control/config/server_config.h"
 #include "services/broker/file_digest.h"
 #include "services/broker/link_policy.h"
@@ -10,8 +10,11 @@
 namespace sluice {
 
 // A local user of the router kind runs as the account that the configuration names for them; without one there is none.
-ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig& config);
-LinkPolicy link_policy_for(const Permit& permit, const ServerConfig& config);
+// With PAM a connection, by its number, has a session of its own.
+ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig& config, const LoginSource& source,
+                                        uint32_t connection);
+LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const ServerConfig& config,
+                           const LoginSource& source);
 // Hashes for check-file.
 const DigestMaker& file_digests();
 

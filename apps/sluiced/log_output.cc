@@ -1,11 +1,16 @@
 // Levels to syslog's priorities, and times for people.
 #include "apps/sluiced/log_output.h"
 
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <string>
 
@@ -13,6 +18,10 @@
 
 namespace sluice {
 namespace {
+
+constexpr std::string_view kJournal = "/run/systemd/journal/socket";
+// Who logged in when is not everybody's business.
+constexpr mode_t kFileMode = 0640;
 
 int priority_of(LogLevel level) {
   switch (level) {
@@ -25,7 +34,50 @@ int priority_of(LogLevel level) {
   return LOG_ERR;
 }
 
-LogLevel level_of(LogDetail detail) {
+// Outlive every sink.
+struct Outputs {
+  UniqueFd file;
+  UniqueFd journal;
+  UniqueFd transfers;
+};
+
+Outputs& outputs() {
+  static Outputs all;
+  return all;
+}
+
+// systemd's own protocol: fields, one a line. Connected now, since later there is no path to it.
+UniqueFd connect_journal() {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path, kJournal.data(), kJournal.size());
+  if (!socket || ::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return {};
+  return socket;
+}
+
+void write_journal(LogLevel level, std::string_view text) {
+  std::string entry = "SYSLOG_IDENTIFIER=sluiced\nSYSLOG_FACILITY=10\nPRIORITY=" + std::to_string(priority_of(level));
+  entry.append("\nMESSAGE=").append(text).push_back('\n');
+  [[maybe_unused]] const ssize_t n = ::send(outputs().journal.get(), entry.data(), entry.size(), MSG_NOSIGNAL);
+}
+
+// One write a line, so that lines of several processes do not mix.
+void write_line(int descriptor, std::string_view text) {
+  std::array<char, 32> when{};
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::localtime_r(&now, &parts);
+  std::strftime(when.data(), when.size(), "%b %e %H:%M:%S ", &parts);
+  std::string line(when.data());
+  line.append(text);
+  line.push_back('\n');
+  [[maybe_unused]] const ssize_t n = ::write(descriptor, line.data(), line.size());
+}
+
+}  // namespace
+
+LogLevel log_level_of(LogDetail detail) {
   switch (detail) {
     case LogDetail::debugging: return LogLevel::debug;
     case LogDetail::informational: return LogLevel::info;
@@ -36,32 +88,49 @@ LogLevel level_of(LogDetail detail) {
   return LogLevel::info;
 }
 
-// One write a line, so that lines of several processes do not mix.
-void write_line(std::string_view text) {
-  std::array<char, 32> when{};
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::localtime_r(&now, &parts);
-  std::strftime(when.data(), when.size(), "%b %e %H:%M:%S ", &parts);
-  std::string line(when.data());
-  line.append(text);
-  line.push_back('\n');
-  [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, line.data(), line.size());
-}
-
-}  // namespace
-
 void open_log(const LogSettings& settings, bool foreground) {
   // The zone's file cannot be read later, in an empty root.
   ::tzset();
   const bool to_error = foreground && settings.standard_error;
   const bool to_syslog = settings.syslog;
   if (to_syslog) ::openlog("sluiced", LOG_PID | LOG_NDELAY, LOG_AUTHPRIV);
-  set_log_level(level_of(settings.detail));
-  set_log_sink([to_error, to_syslog](LogLevel level, std::string_view text) {
-    if (to_error) write_line(text);
+  if (settings.journal && !outputs().journal) outputs().journal = connect_journal();
+  const bool to_journal = settings.journal && outputs().journal;
+  UniqueFd file;
+  if (!settings.file.empty())
+    file = UniqueFd(::open(settings.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, kFileMode));
+  const int error = errno;
+  const bool to_file = static_cast<bool>(file);
+  set_log_level(log_level_of(settings.detail));
+  set_log_sink([=](LogLevel level, std::string_view text) {
+    if (to_error) write_line(STDERR_FILENO, text);
+    if (to_file) write_line(outputs().file.get(), text);
+    if (to_journal) write_journal(level, text);
     if (to_syslog) ::syslog(priority_of(level), "%.*s", static_cast<int>(text.size()), text.data());
   });
+  // Lines of other threads on their way have the old file's number.
+  if (to_file && outputs().file)
+    ::dup3(file.get(), outputs().file.get(), O_CLOEXEC);
+  else if (to_file)
+    outputs().file = std::move(file);
+  else if (!settings.file.empty())
+    log_line(LogLevel::error, settings.file + ": " + std::strerror(error));
+}
+
+void open_transfer_log(const std::string& path) {
+  if (path.empty()) return;
+  outputs().transfers = UniqueFd(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, kFileMode));
+  if (!outputs().transfers) log_line(LogLevel::error, path + ": " + std::strerror(errno));
+}
+
+void log_transfer(std::string_view text) {
+  if (outputs().transfers) write_line(outputs().transfers.get(), text);
+}
+
+int log_file_descriptor() { return outputs().file.get(); }
+
+void take_log_file(UniqueFd file) {
+  if (outputs().file && file) ::dup3(file.get(), outputs().file.get(), O_CLOEXEC);
 }
 
 }  // namespace sluice

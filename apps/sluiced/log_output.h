@@ -1,6 +1,11 @@
-// Where sluiced's log lines go: standard error, the system's log, or both.
+// Where sluiced's log lines go: standard error, the system's log, the journal, a file, or several of them.
 #pragma once
 
+#include <string>
+#include <string_view>
+
+#include "base/log.h"
+#include "base/unique_fd.h"
 #include "control/config/server_settings.h"
 
 namespace sluice {
@@ -8,5 +13,12 @@ namespace sluice {
 // Before a process gives its rights up: the system's log is connected to here. `foreground`: standard error belongs to
 // somebody who reads it.
 void open_log(const LogSettings& settings, bool foreground);
+LogLevel log_level_of(LogDetail detail);
+// Likewise the file of transfers; a path that is empty is none.
+void open_transfer_log(const std::string& path);
+void log_transfer(std::string_view text);
+// Of the file; -1: none. A process that may open nothing any more is given the monitor's new one at a reload.
+int log_file_descriptor();
+void take_log_file(UniqueFd file);
 
 }  // namespace sluice

@@ -11,6 +11,7 @@
 #include "apps/sluiced/broker_wiring.h"
 #include "apps/sluiced/listen_places.h"
 #include "apps/sluiced/log_output.h"
+#include "apps/sluiced/login_session.h"
 #include "apps/sluiced/monitor_process.h"
 #include "apps/sluiced/network_process.h"
 #include "base/log.h"
@@ -20,6 +21,8 @@
 namespace {
 
 using namespace sluice;
+
+constexpr const char* kRootPidFile = "/run/sluiced.pid";
 
 int complain(std::string_view what) {
   std::fprintf(stderr, "sluiced: %.*s\n", static_cast<int>(what.size()), what.data());
@@ -44,6 +47,8 @@ int become_daemon() {
   }
   ::close(ends[0]);
   ::setsid();
+  // No file system stays busy for a daemon.
+  if (::chdir("/") != 0) return -1;
   return ends[1];
 }
 
@@ -92,8 +97,15 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
   };
   if (const auto opened = start.places.open(parsed.config); !opened) return complain(opened.error());
   open_log(parsed.config.log, options.foreground);
+  open_transfer_log(parsed.config.sftp.transfer_log_file);
   hold_signals();
-  start.starter = BrokerStarter::fork_off({}, file_digests());
+  StarterSettings sessions;
+  sessions.silent = !options.foreground;
+  if (machine.root) {
+    sessions.session = open_login_session;
+    sessions.records = RecordFiles();
+  }
+  start.starter = BrokerStarter::fork_off(sessions, file_digests());
   if (!start.starter) return complain(std::string("fork: ") + std::strerror(errno));
   auto orders = ProcessLink::make_pair();
   if (!orders) return complain(orders.error());
@@ -102,6 +114,8 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
   const pid_t network = ::fork();
   if (network < 0) return complain(std::string("fork: ") + std::strerror(errno));
   if (network == 0) {
+    // What it has to say it tells the monitor, or the log.
+    if (!options.foreground) leave_terminal();
     become_network_program(orders->second);
     orders->second.send(Order::failed, std::string("/proc/self/exe: ") + std::strerror(errno));
     ::_exit(1);
@@ -117,6 +131,8 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
   start.machine = machine;
   start.state_directory =
       start.config.state_directory.empty() ? default_state_directory(machine.root) : start.config.state_directory;
+  start.pid_file = options.pid_file;
+  if (start.pid_file.empty() && machine.root && !options.foreground) start.pid_file = kRootPidFile;
   start.monitor_end = ours;
   start.orders = std::move(orders->first);
   start.network = network;

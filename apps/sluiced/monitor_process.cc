@@ -9,7 +9,10 @@
 #include <atomic>
 
 #include "apps/sluiced/broker_wiring.h"
+#include "apps/sluiced/log_output.h"
 #include "apps/sluiced/notify.h"
+#include "apps/sluiced/pid_file.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "control/auth/backends/local_users.h"
 #include "control/config/algorithm_choice.h"
@@ -35,14 +38,18 @@ class MonitorProcess {
   ResultOrText<HostKeys> load_keys(bool make_missing) const;
   static std::shared_ptr<LoginBackend> make_backend(const ServerConfig& config);
   MonitorConfig monitor_config();
+  void start_broker(uint32_t connection, const LoginSource& source, const Permit& permit, BrokerDone done);
   void take_signal();
   void take_order();
+  void hear_starter();
   void reload();
   void finish_reload(std::shared_ptr<LoginBackend> backend);
-  void end_network();
+  // Whether it ended in good order.
+  bool end_network();
 
   MonitorStart start_;
   UniqueFd signals_;
+  PidFile pid_file_;
   Monitor* monitor_ = nullptr;
   WorkPool* slow_ = nullptr;
   std::shared_ptr<Completions> completions_;
@@ -122,7 +129,11 @@ void MonitorProcess::take_order() {
     if (order->order == Order::up && !up_) {
       up_ = true;
       log_line(LogLevel::notice, "serving on " + order->text);
-      notify_supervisor("READY=1");
+      if (!start_.pid_file.empty()) {
+        const auto written = pid_file_.write(start_.pid_file);
+        if (!written) log_line(LogLevel::warning, "process number: " + written.error());
+      }
+      notify_supervisor("READY=1\nMAINPID=" + std::to_string(::getpid()));
       start_.settled(order->text);
     } else if (order->order == Order::failed) {
       failed_ = true;
@@ -139,12 +150,30 @@ MonitorConfig MonitorProcess::monitor_config() {
   config.login = login_rules(start_.config);
   config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
   // Under the configuration of the day: brokers begin when a session first needs one.
-  config.start_broker = [this](uint32_t, const Permit& permit, BrokerDone done) {
-    const auto identity = identity_for(permit, start_.config);
-    if (!identity) return done(fail(identity.error()));
-    start_.starter->attach(*identity, link_policy_for(permit, start_.config), std::move(done));
+  config.start_broker = [this](uint32_t connection, const LoginSource& source, const Permit& permit, BrokerDone done) {
+    start_broker(connection, source, permit, std::move(done));
   };
   return config;
+}
+
+void MonitorProcess::start_broker(uint32_t connection, const LoginSource& source, const Permit& permit,
+                                  BrokerDone done) {
+  const auto identity = identity_for(permit, start_.config, source, connection);
+  if (!identity) return done(fail(identity.error()));
+  start_.starter->attach(*identity, link_policy_for(*identity, permit, start_.config, source), std::move(done),
+                         source.address);
+}
+
+void MonitorProcess::hear_starter() {
+  const uint64_t before = start_.starter->restarts();
+  start_.starter->receive();
+  if (start_.starter->restarts() != before)
+    log_line(LogLevel::error, "the process that starts sessions was killed and started again");
+  if (start_.starter->alive()) return;
+  // Nobody could get a session any more.
+  log_line(LogLevel::error, "the process that starts sessions has ended: ending");
+  failed_ = true;
+  stop_ = true;
 }
 
 // Host keys that were generated or zeroized meanwhile, users, who may log in and how.
@@ -158,17 +187,30 @@ void MonitorProcess::finish_reload(std::shared_ptr<LoginBackend> backend) {
   auto file = text_file(network_text(start_.config, start_.machine));
   if (!file) return log_line(LogLevel::error, "reload: " + file.error());
   std::vector<int> descriptors{file->get()};
+  std::string parts;
+  if (log_file_descriptor() >= 0) {
+    descriptors.push_back(log_file_descriptor());
+    parts.append(kWithLogFile);
+  }
   if (listen_anew_) {
+    parts.append(kListenAnew);
     const auto places = start_.places.descriptors();
     descriptors.insert(descriptors.end(), places.begin(), places.end());
   }
-  if (!start_.orders.send(Order::reload, listen_anew_ ? kListenAnew : std::string_view(), descriptors))
+  if (!start_.orders.send(Order::reload, parts, descriptors))
     return log_line(LogLevel::error, "reload: the network process was not reached");
   listen_anew_ = false;
 }
 
+// The supervisor waits for it, whether anything was reloaded or not.
+struct ReadyAgain {
+  ~ReadyAgain() { notify_supervisor("READY=1"); }
+};
+
 // What needs new processes or threads keeps its value until a restart, and that is said.
 void MonitorProcess::reload() {
+  notify_supervisor("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_clock().now_ns() / 1000));
+  const auto ready = std::make_shared<ReadyAgain>();
   const auto text = read_config_text(start_.options, start_.machine.root);
   if (!text) return log_line(LogLevel::error, "reload: " + text.error());
   const ParsedConfig parsed = parse_config_text(*text, start_.machine);
@@ -178,24 +220,34 @@ void MonitorProcess::reload() {
   if (!listen_anew) return log_line(LogLevel::error, "reload: " + listen_anew.error());
   listen_anew_ = listen_anew_ || *listen_anew;
   start_.config = parsed.config;
+  open_log(parsed.config.log, start_.options.foreground);
   // Hashing what stands in the configuration takes as long as there are users; logins go on meanwhile.
   const uint64_t number = ++reloads_;
-  const bool taken = slow_->submit({}, [this, number, config = parsed.config, completions = completions_] {
-    completions->post([this, number, backend = make_backend(config)] {
+  const bool taken = slow_->submit({}, [this, ready, number, config = parsed.config, completions = completions_] {
+    completions->post([this, ready, number, backend = make_backend(config)] {
       if (number == reloads_) finish_reload(backend);
     });
   });
   if (!taken) log_line(LogLevel::error, "reload: too much is being done; try again");
 }
 
-void MonitorProcess::end_network() {
+bool MonitorProcess::end_network() {
   start_.orders.send(Order::stop);
+  int status = 0;
   for (int waited = 0; waited < kEndWaitMs; waited += 10) {
-    if (::waitpid(start_.network, nullptr, WNOHANG) != 0) return;
+    const pid_t ended = ::waitpid(start_.network, &status, WNOHANG);
+    if (ended < 0) return false;
+    if (ended == start_.network) {
+      if (WIFSIGNALED(status))
+        log_line(LogLevel::error, "the network process was ended by signal " + std::to_string(WTERMSIG(status)));
+      return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    }
     ::usleep(10000);
   }
+  log_line(LogLevel::error, "the network process does not end: killed");
   ::kill(start_.network, SIGKILL);
   ::waitpid(start_.network, nullptr, 0);
+  return false;
 }
 
 int MonitorProcess::run() {
@@ -221,14 +273,14 @@ int MonitorProcess::run() {
     in_order = run_monitor(monitor, *completions_, link, stop_,
                            {{signals_.get(), [this] { take_signal(); }},
                             {start_.orders.descriptor(), [this] { take_order(); }},
-                            {start_.starter->descriptor(), [this] { start_.starter->receive(); }}});
+                            {start_.starter->descriptor(), [this] { hear_starter(); }}});
   }
   // What it said last.
   take_order();
   if (!up_ && !failed_) start_.settled(fail(std::string("the network process ended at its start")));
-  end_network();
+  const bool ended_well = end_network();
   log_line(LogLevel::notice, "ended");
-  return in_order && up_ && !failed_ ? 0 : 1;
+  return in_order && ended_well && up_ && !failed_ ? 0 : 1;
 }
 
 }  // namespace

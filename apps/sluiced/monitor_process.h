@@ -16,6 +16,7 @@ struct MonitorStart {
   ServerConfig config;
   Machine machine;
   std::string state_directory;
+  std::string pid_file;  // empty: none
   int monitor_end = -1;
   ProcessLink orders{UniqueFd()};
   ListenPlaces places;

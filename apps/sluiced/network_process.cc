@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,6 +17,7 @@
 #include "apps/sluiced/log_output.h"
 #include "apps/sluiced/sandbox.h"
 #include "apps/sluiced/service_table.h"
+#include "apps/sluiced/worker_setup.h"
 #include "base/log.h"
 #include "base/wire.h"
 #include "control/config/algorithm_choice.h"
@@ -25,33 +25,23 @@
 #include "control/server_connection.h"
 #include "dataplane/channel_table.h"
 #include "dataplane/worker.h"
-#include "drivers/driver_registry.h"
 #include "drivers/socket_transport.h"
 #include "services/connection/broker_session.h"
 #include "services/connection/connection_notes.h"
-#include "services/sftp/file_io_pool.h"
+#include "services/transfer/file_io_pool.h"
 
 namespace sluice {
 namespace {
 
+// In the order of ConnectionEnd.
+constexpr std::array<std::string_view, 5> kEndNames{"orderly", "failed logins", "no login", "timed out", "misbehaved"};
 // After SIGTERM sessions may end by themselves for so long.
 constexpr int64_t kDrainMs = 30000;
 // What goodbyes may take.
-constexpr int64_t kFarewellMs = 500;
-
-ResultOrText<std::unique_ptr<DriverSet>> make_drivers(const OffloadSettings& offload) {
-  if (offload.devices.empty()) return make_driver_set_from_environment();
-  std::vector<std::unique_ptr<CryptoDriver>> devices;
-  for (const std::string& name : offload.devices) {
-    auto device = make_driver(name);
-    if (!device) return fail(name + ": " + device.error());
-    devices.push_back(std::move(*device));
-  }
-  OffloadOptions options;
-  options.policy = static_cast<OffloadPolicy>(offload.use);
-  options.verify_one_in = offload.verify_one_in;
-  return make_driver_set_with(std::move(devices), options);
-}
+constexpr int64_t kFarewellMs = 1000;
+constexpr int64_t kFarewellLookMs = 50;
+// A process whose monitor died and that does not end by itself is ended.
+constexpr unsigned kOrphanSeconds = 5;
 
 RekeyLimits rekey_limits(const RekeySettings& rekey) {
   RekeyLimits limits;
@@ -61,25 +51,10 @@ RekeyLimits rekey_limits(const RekeySettings& rekey) {
   return limits;
 }
 
-// The n-th of the cores that we may run on.
-void pin(std::thread& thread, size_t n) {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
-  size_t left = n % static_cast<size_t>(std::max(1, CPU_COUNT(&allowed)));
-  for (size_t core = 0; core < CPU_SETSIZE; ++core) {
-    if (!CPU_ISSET(core, &allowed) || left-- != 0) continue;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
-    return;
-  }
-}
-
 class Network {
  public:
-  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers);
+  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
+          std::unique_ptr<DriverSet> porch_drivers);
   ~Network();
   int run();
 
@@ -93,12 +68,17 @@ class Network {
   void serve();
   void add(Arrival arrival);
   void enter(const std::shared_ptr<Login>& login, const Permit& permit);
+  void log_session(const Login& login, const Permit& permit);
   bool ask_sink(const std::shared_ptr<Login>& login, const GlobalRequest& request, GlobalReply reply);
   void take_note(const std::shared_ptr<Login>& login, SinkNote&& note);
   void give_broker(const std::shared_ptr<Login>& login);
   void take_orders();
   void reload(const ReceivedOrder& order);
   void drain();
+  void drain_on(int64_t left);
+  void say_farewell();
+  void tell_counts() const;
+  void end_when_empty(int64_t left, int64_t step);
   void apply(const ServerConfig& config);
   ListenerConfig listener_config() const;
 
@@ -108,6 +88,8 @@ class Network {
   std::vector<ListeningSocket> sockets_;
   std::vector<std::unique_ptr<DriverSet>> drivers_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<DriverSet> porch_drivers_;
+  Worker porch_;
   WindowBudget windows_;
   TransportConfig transport_;
   ServerConnectionConfig connection_;
@@ -124,7 +106,9 @@ class Network {
   std::unordered_map<uint32_t, OwedReply> global_replies_;
   uint32_t last_global_ = 0;
   std::vector<std::thread> threads_;
+  std::array<Counter, kEndNames.size()> ends_;
   bool draining_ = false;
+  bool leaving_ = false;
   bool lost_ = false;
 };
 
@@ -140,19 +124,23 @@ std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& w
   return ports;
 }
 
-Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers)
+Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
+                 std::unique_ptr<DriverSet> porch_drivers)
     : machine_(start.machine),
       orders_(std::move(start.orders)),
       sockets_(std::move(start.sockets)),
       drivers_(std::move(drivers)),
       workers_(make_workers(drivers_)),
+      porch_drivers_(std::move(porch_drivers)),
+      porch_(*porch_drivers_),
       windows_(uint64_t{start.config.session.window_budget_megabytes} << 20),
       loop_(ports_of(workers_), pool_),
       gate_(loop_, start.monitor.release(), [this] {
         lost_ = true;
         log_line(LogLevel::error, "the monitor is gone: ending");
-        loop_.stop();
+        say_farewell();
       }) {
+  loop_.set_porch(porch_);
   apply(start.config);
 }
 
@@ -191,9 +179,12 @@ ListenerConfig Network::listener_config() const {
 
 int Network::run() {
   for (size_t i = 0; i < workers_.size(); ++i) {
-    threads_.emplace_back([worker = workers_[i].get()] { worker->run(); });
-    ::pthread_setname_np(threads_.back().native_handle(), ("worker-" + std::to_string(i)).c_str());
-    pin(threads_.back(), i);
+    // The name by the thread itself: another's would be written into a file of /proc.
+    threads_.emplace_back([worker = workers_[i].get(), name = "worker-" + std::to_string(i)] {
+      ::pthread_setname_np(::pthread_self(), name.c_str());
+      worker->run();
+    });
+    pin(threads_.back(), i, config_.workers.cores);
   }
   loop_.watch(orders_.descriptor(), [this] { take_orders(); });
   gate_.when_ready([this] {
@@ -219,9 +210,10 @@ void Network::add(Arrival arrival) {
   const std::string address = arrival.from.address.text();
   ServerConnection::Told told;
   told.logged_in = [this, login](const Permit& permit) { enter(login, permit); };
-  told.ended = [this, login](ConnectionEnd, const std::optional<Closing>& closing) {
+  told.ended = [this, login](ConnectionEnd end, const std::optional<Closing>& closing) {
     // What its channels would have answered nobody answers now.
     std::erase_if(global_replies_, [&](const auto& owed) { return owed.second.connection == login->monitor_id; });
+    ends_[static_cast<size_t>(end)].add();
     log_line(LogLevel::info, "connection from " + login->source + " ended" +
                                  (closing && !closing->text.empty() ? ": " + closing->text : std::string()));
   };
@@ -229,8 +221,9 @@ void Network::add(Arrival arrival) {
     return ask_sink(login, request, std::move(reply));
   };
   told.note = [this, login](SinkNote&& note) { take_note(login, std::move(note)); };
-  auto connection = std::make_unique<ServerConnection>(loop_, gate_, LoginSource{address, ""}, connection_,
-                                                       std::move(arrival.place), std::move(told));
+  const LoginSource source{address, "", arrival.from.port, arrival.to.address.text(), arrival.to.port};
+  auto connection =
+      std::make_unique<ServerConnection>(loop_, gate_, source, connection_, std::move(arrival.place), std::move(told));
   login->monitor_id = connection->monitor_id();
   login->session = loop_.add(std::make_unique<SocketTransport>(arrival.descriptor), transport_, rekey_, address,
                              std::move(connection));
@@ -245,8 +238,25 @@ void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
   limits.most_window =
       static_cast<uint32_t>(std::min<uint64_t>(uint64_t{config_.session.window_kilobytes} << 10, uint64_t{1} << 31));
   limits.budget = &windows_;
-  auto services = std::make_unique<ConnectionServices>(service_makers(), services_, login_facts(permit, login->source));
+  if (config_.log.sessions) log_session(*login, permit);
+  auto settings = services_;
+  if (const auto own = config_.sftp.user_bandwidths.find(permit.user); own != config_.sftp.user_bandwidths.end()) {
+    auto his = std::make_shared<ServiceSettings>(*services_);
+    his->sftp.bytes_per_second = uint64_t{own->second} * 1024;
+    settings = std::move(his);
+  }
+  auto services =
+      std::make_unique<ConnectionServices>(service_makers(), std::move(settings), login_facts(permit, login->source));
   loop_.open_channels(login->session, std::make_unique<ChannelTable>(std::move(services), limits));
+}
+
+// In the routers' words.
+void Network::log_session(const Login& login, const Permit& permit) {
+  const TransportMachine* machine = loop_.machine(login.session);
+  if (!machine) return;
+  const Negotiated& agreed = machine->negotiated();
+  log_line(LogLevel::notice, "SSH v2 connection from " + login.source + " succeeded (user:" + permit.user +
+                                 ", cipher:" + std::string(agreed.client_to_server->name()) + ")");
 }
 
 bool Network::ask_sink(const std::shared_ptr<Login>& login, const GlobalRequest& request, GlobalReply reply) {
@@ -272,6 +282,7 @@ void Network::take_note(const std::shared_ptr<Login>& login, SinkNote&& note) {
       return reply(static_cast<ConnectionNote>(note.kind) == ConnectionNote::global_success, note.bytes);
     }
     case ConnectionNote::log: return log_line(static_cast<LogLevel>(note.id), text_of(note.bytes));
+    case ConnectionNote::transfer: return log_transfer(text_of(note.bytes));
     case ConnectionNote::hang_up:
       if (TransportMachine* machine = loop_.machine(login->session)) {
         machine->close(Disconnect::by_application, text_of(note.bytes));
@@ -301,12 +312,42 @@ void Network::take_orders() {
     switch (order->order) {
       case Order::reload: reload(*order); break;
       case Order::drain: drain(); break;
-      case Order::stop: loop_.stop(); break;
+      case Order::stop: say_farewell(); break;
       default: break;
     }
   }
   // Whoever started us is gone: nobody could stop us any more.
-  if (orders_.ended()) loop_.stop();
+  if (!orders_.ended()) return;
+  loop_.unwatch(orders_.descriptor());
+  say_farewell();
+}
+
+// Clients hear that it is not their fault; whoever does not listen is not waited for.
+void Network::say_farewell() {
+  if (std::exchange(leaving_, true)) return;
+  if (listener_) listener_->listen({});
+  tell_counts();
+  loop_.close_all(Disconnect::by_application, "The server is ending");
+  end_when_empty(kFarewellMs, kFarewellLookMs);
+}
+
+void Network::tell_counts() const {
+  std::string text = "connections ended:";
+  for (size_t i = 0; i < ends_.size(); ++i)
+    text.append(i == 0 ? " " : ", ").append(kEndNames[i]).append(" ").append(std::to_string(ends_[i].get()));
+  if (listener_) {
+    const ListenerCounters& counters = listener_->counters();
+    uint64_t refused = 0;
+    for (const Counter& kind : counters.refused) refused += kind.get();
+    text.append("; refused ").append(std::to_string(refused)).append(", pauses without descriptors ");
+    text.append(std::to_string(counters.pauses.get()));
+  }
+  log_line(LogLevel::notice, text);
+}
+
+void Network::end_when_empty(int64_t left, int64_t step) {
+  if (loop_.connections() == 0 || left <= 0) return loop_.stop();
+  loop_.after(step, [this, left, step] { end_when_empty(left - step, step); });
 }
 
 void Network::reload(const ReceivedOrder& order) {
@@ -316,28 +357,42 @@ void Network::reload(const ReceivedOrder& order) {
   const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
   apply(parsed.config);
+  const bool has_log = order.text.starts_with(kWithLogFile) && order.descriptors.size() > 1;
+  if (has_log) take_log_file(UniqueFd(::dup(order.descriptors[1].get())));
+  set_log_level(log_level_of(parsed.config.log.detail));
+  const bool listens_anew = order.text.ends_with(kListenAnew);
   std::vector<int> given;
-  for (size_t i = 1; i < order.descriptors.size(); ++i) given.push_back(order.descriptors[i].get());
+  for (size_t i = has_log ? 2 : 1; i < order.descriptors.size(); ++i) given.push_back(order.descriptors[i].get());
   std::vector<ListeningSocket> sockets = ListeningSocket::copies(given);
   // The monitor's first answer may still be on its way.
-  if (order.text == kListenAnew && !listener_) sockets_ = std::move(sockets);
+  if (listens_anew && !listener_) sockets_ = std::move(sockets);
   if (listener_) listener_->configure(listener_config());
-  if (listener_ && order.text == kListenAnew) listener_->listen(std::move(sockets));
+  if (listener_ && listens_anew) listener_->listen(std::move(sockets));
   gate_.ask_host_keys();
   log_line(LogLevel::notice, "configuration reloaded");
 }
 
 // New connections are refused by the kernel from now on; a second SIGTERM does not wait.
 void Network::drain() {
-  if (std::exchange(draining_, true)) return loop_.stop();
+  if (std::exchange(draining_, true)) return say_farewell();
   if (listener_) listener_->listen({});
   log_line(LogLevel::notice, "draining: " + std::to_string(loop_.connections()) + " connections");
-  const auto look = std::make_shared<std::function<void(int64_t)>>();
-  *look = [this, look](int64_t left) {
-    if (loop_.connections() == 0 || left <= 0) return loop_.stop();
-    loop_.after(kFarewellMs, [look, left] { (*look)(left - kFarewellMs); });
-  };
-  (*look)(kDrainMs);
+  drain_on(kDrainMs);
+}
+
+void Network::drain_on(int64_t left) {
+  if (leaving_) return;
+  if (loop_.connections() == 0 || left <= 0) return say_farewell();
+  loop_.after(kFarewellLookMs, [this, left] { drain_on(left - kFarewellLookMs); });
+}
+
+// The monitor's end shows at its sockets too; this is for a process that does not look at them any more.
+void end_with_parent() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { ::alarm(kOrphanSeconds); };
+  ::sigaction(SIGUSR1, &action, nullptr);
+  // What a change of identity forgets.
+  ::prctl(PR_SET_PDEATHSIG, SIGUSR1);
 }
 
 int run_network(NetworkStart start) {
@@ -357,8 +412,15 @@ int run_network(NetworkStart start) {
     }
     drivers.push_back(std::move(*set));
   }
+  // One record at a time, and soon prepared: what a login needs.
+  auto porch_drivers = make_driver_set("openssl");
+  if (!porch_drivers) {
+    start.orders.send(Order::failed, porch_drivers.error());
+    return 1;
+  }
   // Before any thread: the pools start theirs in the Network's members.
   const auto dropped = drop_rights();
+  end_with_parent();
   const auto restricted = dropped ? restrict_calls() : dropped;
   if (!restricted) {
     start.orders.send(Order::failed, restricted.error());
@@ -367,7 +429,7 @@ int run_network(NetworkStart start) {
   BrokerSession::discard_with([](std::vector<UniqueFd>&& refused) {
     for (UniqueFd& descriptor : refused) FileIoPool::shared().close(std::move(descriptor), "");
   });
-  Network network(std::move(start), std::move(drivers));
+  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers));
   return network.run();
 }
 
@@ -388,6 +450,7 @@ int run_network_program(int descriptor) {
     return 1;
   }
   open_log(parsed.config.log, first->text == kForeground);
+  open_transfer_log(parsed.config.sftp.transfer_log_file);
   std::vector<int> places;
   for (size_t i = 2; i < first->descriptors.size(); ++i) places.push_back(first->descriptors[i].get());
   std::vector<ListeningSocket> sockets = ListeningSocket::copies(places);

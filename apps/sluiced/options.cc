@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
@@ -21,7 +22,7 @@ namespace {
 constexpr const char* kRootFile = "/etc/sluice/sluiced.conf";
 
 constexpr const char* kHelp =
-    R"(usage: sluiced [-D] [-t] [-f FILE] [-o LINE]... [-p PORT] [--listen ADDRESS]... [--state-dir DIR]
+    R"(usage: sluiced [-D] [-t] [-f FILE] [-o LINE]... [-p PORT] [--listen ADDRESS]... [--state-dir DIR] [--pid-file FILE]
 
 Serves SSH: shells, commands, SFTP, SCP and forwarding. Without a configuration an ordinary user serves himself on port
 5522, by the keys in ~/.ssh/authorized_keys; root serves the system's users on port 22.
@@ -34,6 +35,8 @@ Serves SSH: shells, commands, SFTP, SCP and forwarding. Without a configuration 
   -p, --port PORT     port to listen on
       --listen ADDR   address to listen on, ADDR or ADDR:PORT or [ADDR]:PORT; may be repeated (default: all)
       --state-dir DIR where host keys are kept
+      --pid-file FILE where the process number is written while it serves (default: /run/sluiced.pid for a daemon of
+                      root's, else none)
   -h, --help          this text
   -V, --version       the version
 
@@ -66,13 +69,14 @@ std::string listen_line(const std::string& text) {
 }  // namespace
 
 OptionsOutcome parse_options(int argc, char** argv, ServerOptions& options) {
-  static constexpr std::array<option, 10> kLong{{{"foreground", no_argument, nullptr, 'D'},
+  static constexpr std::array<option, 11> kLong{{{"foreground", no_argument, nullptr, 'D'},
                                                  {"check", no_argument, nullptr, 't'},
                                                  {"file", required_argument, nullptr, 'f'},
                                                  {"option", required_argument, nullptr, 'o'},
                                                  {"port", required_argument, nullptr, 'p'},
                                                  {"listen", required_argument, nullptr, 'l'},
                                                  {"state-dir", required_argument, nullptr, 's'},
+                                                 {"pid-file", required_argument, nullptr, 'P'},
                                                  {"help", no_argument, nullptr, 'h'},
                                                  {"version", no_argument, nullptr, 'V'},
                                                  {nullptr, 0, nullptr, 0}}};
@@ -80,11 +84,13 @@ OptionsOutcome parse_options(int argc, char** argv, ServerOptions& options) {
     switch (flag) {
       case 'D': options.foreground = true; break;
       case 't': options.check_only = true; break;
-      case 'f': options.file = optarg; break;
+      // A daemon has another folder when it reads it again.
+      case 'f': options.file = std::filesystem::absolute(optarg).string(); break;
       case 'o': options.lines.emplace_back(optarg); break;
       case 'p': options.port = optarg; break;
       case 'l': options.listen.emplace_back(optarg); break;
-      case 's': options.state_directory = optarg; break;
+      case 's': options.state_directory = std::filesystem::absolute(optarg).string(); break;
+      case 'P': options.pid_file = std::filesystem::absolute(optarg).string(); break;
       case 'h': std::fputs(kHelp, stdout); return OptionsOutcome::done;
       case 'V': std::puts("sluiced 0.1.0"); return OptionsOutcome::done;
       default: std::fputs("sluiced: see sluiced --help\n", stderr); return OptionsOutcome::wrong;

@@ -16,6 +16,7 @@ struct ServerOptions {
   std::vector<std::string> listen;
   std::string port;
   std::string state_directory;
+  std::string pid_file;
 };
 
 enum class OptionsOutcome : uint8_t { run, done, wrong };

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -15,8 +16,9 @@
 
 namespace sluice {
 
-// The text of a reload whose sockets take the place of those before, even where there are none.
-inline constexpr std::string_view kListenAnew = "listen";
+// In the text of a reload: its second descriptor is the log's file; its sockets take the place of those before, even
+// where there are none.
+inline constexpr std::string_view kWithLogFile = "log ", kListenAnew = "listen";
 
 // The text of a beginning where standard error belongs to somebody who reads it.
 inline constexpr std::string_view kForeground = "foreground";

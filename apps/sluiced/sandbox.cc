@@ -111,6 +111,8 @@ constexpr std::array kAllowed{SCMP_SYS(read),
                               SCMP_SYS(rt_sigreturn),
                               SCMP_SYS(rt_sigtimedwait),
                               SCMP_SYS(sigaltstack),
+                              SCMP_SYS(alarm),
+                              SCMP_SYS(setitimer),
                               SCMP_SYS(restart_syscall),
                               SCMP_SYS(getrusage),
                               SCMP_SYS(sysinfo),
@@ -125,7 +127,7 @@ struct Condition {
 };
 
 // Called by the process that is to be restricted: its own number is in it.
-std::array<Condition, 5> conditions() {
+std::array<Condition, 6> conditions() {
   constexpr uint64_t kExecutable = PROT_EXEC;
   constexpr uint64_t kThread = CLONE_THREAD | CLONE_VM;
   const auto self = static_cast<uint32_t>(::getpid());
@@ -134,6 +136,8 @@ std::array<Condition, 5> conditions() {
            // Others have the same account: an sshd's children, say.
            {SCMP_SYS(tgkill), SCMP_A0_32(SCMP_CMP_EQ, self)},
            {SCMP_SYS(prlimit64), SCMP_A0_32(SCMP_CMP_EQ, 0)},
+           // A thread's own name.
+           {SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME)},
            // No code but what was loaded.
            {SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, kExecutable, 0)},
            {SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, kExecutable, 0)}}};

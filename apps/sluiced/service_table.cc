@@ -30,7 +30,8 @@ ServiceSettings service_settings(const ServerConfig& config) {
   settings.sftp.read_only = config.sftp.read_only;
   settings.sftp.handles = config.sftp.handles;
   settings.sftp.bytes_per_second = uint64_t{config.sftp.bandwidth_kilobytes} * 1024;
-  settings.sftp.transfer_log = config.sftp.transfer_log;
+  settings.sftp.transfer_log = config.sftp.transfer_log || !config.sftp.transfer_log_file.empty();
+  settings.sftp.transfer_file = !config.sftp.transfer_log_file.empty();
   const auto sftp = config.subsystems.find("sftp");
   settings.sftp_enabled = sftp != config.subsystems.end() && sftp->second == "internal-sftp";
   settings.scp_enabled = config.scp;
@@ -39,6 +40,7 @@ ServiceSettings service_settings(const ServerConfig& config) {
   settings.streamlocal_forwarding = config.forwarding.unix_local || config.forwarding.unix_remote;
   settings.agent_forwarding = config.forwarding.agent;
   settings.idle_channel_ns = uint64_t{config.session.channel_idle_seconds} * 1'000'000'000;
+  settings.idle_session_ns = uint64_t{config.session.idle_seconds} * 1'000'000'000;
   return settings;
 }
 

@@ -149,13 +149,17 @@ bool AuthClient::try_method(AuthMethod method, ClientActions& actions) {
 // RFC 8332 section 3: an RSA key signs with what the server names; where it names nothing, with SHA-2 all the same.
 std::string AuthClient::algorithm_for(const PublicKey& key) const {
   if (key.type() == KeyType::dsa) return {};
-  if (key.type() != KeyType::rsa) return std::string(key.type_name());
+  const auto allowed = [&](std::string_view name) {
+    const auto& list = config_.signature_algorithms;
+    return list.empty() || std::find(list.begin(), list.end(), name) != list.end();
+  };
+  if (key.type() != KeyType::rsa) return allowed(key.type_name()) ? std::string(key.type_name()) : std::string();
   const auto named = [&](std::string_view name) {
     const auto& list = config_.server_sig_algs;
     return !list || std::find(list->begin(), list->end(), name) != list->end();
   };
   for (const char* name : {"rsa-sha2-512", "rsa-sha2-256"})
-    if (named(name)) return name;
+    if (named(name) && allowed(name)) return name;
   return config_.allow_ssh_rsa && named("ssh-rsa") ? "ssh-rsa" : "";
 }
 

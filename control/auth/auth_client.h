@@ -29,6 +29,8 @@ struct AuthClientConfig {
   // From the server's EXT_INFO; nothing when it sent none.
   std::optional<std::vector<std::string>> server_sig_algs;
   bool allow_ssh_rsa = false;
+  // That keys may sign with; empty: all.
+  std::vector<std::string> signature_algorithms = {};
   std::vector<ClientIdentity> identities;
 };
 

@@ -2,7 +2,9 @@
 #include "control/client/dial.h"
 
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -35,7 +37,25 @@ std::string numeric(const addrinfo& address) {
   return text;
 }
 
+// The device itself where we may say so, which also puts the socket into a VRF; else by the device's address.
+bool bind_to_device(int descriptor, const std::string& name, int family) {
+  if (::setsockopt(descriptor, SOL_SOCKET, SO_BINDTODEVICE, name.c_str(), static_cast<socklen_t>(name.size())) == 0) {
+    return true;
+  }
+  if (errno != EPERM) return false;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return false;
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(list, ::freeifaddrs);
+  for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != family || name != one->ifa_name) continue;
+    const socklen_t size = family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+    if (::bind(descriptor, one->ifa_addr, size) == 0) return true;
+  }
+  return errno = EADDRNOTAVAIL, false;
+}
+
 bool bind_to(int descriptor, const DialTarget& target, int family) {
+  if (!target.bind_interface.empty() && !bind_to_device(descriptor, target.bind_interface, family)) return false;
   if (target.bind_address.empty()) return true;
   int code = 0;
   const auto own = resolve(target.bind_address, "0", family, AI_NUMERICHOST | AI_PASSIVE, code);

@@ -17,6 +17,8 @@ struct DialTarget {
   // For each address of the host; zero: as long as the kernel tries.
   std::chrono::milliseconds timeout{0};
   std::string bind_address = {};  // numeric, or empty
+  // A device: the source address of BindInterface, or a VRF's, which then routes the connection. Or empty.
+  std::string bind_interface = {};
 };
 
 struct Dialed {

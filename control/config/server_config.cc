@@ -95,6 +95,7 @@ uint64_t RekeySettings::records() const {
 
 std::vector<std::string> doubts_about(const ServerConfig& config) {
   std::vector<std::string> doubts;
+  if (!config.enabled) doubts.emplace_back("no ssh server: nobody is served until it is switched on");
   if (config.ssh_version == 1) doubts.emplace_back("version 1 is not served: version 2 it is");
   const ChosenAlgorithms chosen = choose_algorithms(config);
   if (chosen.ciphers.empty()) doubts.emplace_back("no cipher is left");

@@ -147,12 +147,16 @@ struct SessionSettings {
   unsigned window_kilobytes = 64 * 1024;
   unsigned window_budget_megabytes = 1024;
   std::vector<std::string> environment{"LANG", "LC_*"};
+  bool motd = true;
+  bool last_login = true;
 
   bool operator==(const SessionSettings&) const = default;
 };
 
 struct SftpSettings {
   bool read_only = false;
+  std::vector<std::string> read_only_users = {};
+  std::vector<std::string> read_only_groups = {};
   std::string start_folder = {};
   std::string chroot = {};
   std::map<std::string, std::string> user_chroots = {};

@@ -36,6 +36,8 @@ inline constexpr size_t kMaxName = 64;
 std::string_view delimiter_for(std::string_view text);
 
 // "ecdsa-nistp521" -> "ecdsa-sha2-nistp521"; of "rsa", all three. Empty: nothing that we have.
+// What CORES stands for.
+std::vector<unsigned> core_numbers(std::string_view text);
 std::vector<std::string_view> host_key_algorithms(std::string_view command_word);
 
 const ValueKind* find_value_kind(std::string_view name);

@@ -126,8 +126,10 @@ Kept check_hash(std::string_view text) {
 }
 
 // "0-3,6"
-Kept check_cores(std::string_view text) {
-  bool good = !text.empty();
+// Empty where it is no list of ranges.
+std::vector<unsigned> read_cores(std::string_view text) {
+  std::vector<unsigned> cores;
+  bool good = true;
   for_each_part(text, [&](std::string_view part) {
     unsigned first = 0, last = 0;
     const char* stop = part.data() + part.size();
@@ -136,9 +138,12 @@ Kept check_cores(std::string_view text) {
     if (read.ec == std::errc() && read.ptr != stop && *read.ptr == '-')
       read = std::from_chars(read.ptr + 1, stop, last);
     good = good && read.ec == std::errc() && read.ptr == stop && first <= last && last < kMaxCores;
+    for (unsigned core = first; good && core <= last; ++core) cores.push_back(core);
   });
-  return good ? word_of(text, 256) : std::nullopt;
+  return good ? cores : std::vector<unsigned>();
 }
+
+Kept check_cores(std::string_view text) { return read_cores(text).empty() ? std::nullopt : word_of(text, 256); }
 
 bool is_method(std::string_view word) {
   return word == "publickey" || word == "keyboard-interactive" || word == "password";
@@ -236,6 +241,8 @@ std::string_view delimiter_for(std::string_view text) {
     if (text.find(delimiter) == std::string_view::npos) return delimiter;
   return {};
 }
+
+std::vector<unsigned> core_numbers(std::string_view text) { return read_cores(text); }
 
 std::vector<std::string_view> host_key_algorithms(std::string_view command_word) {
   std::vector<std::string_view> names;

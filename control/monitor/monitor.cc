@@ -395,7 +395,7 @@ void Monitor::broker(Connection& connection, const MonitorFrame& frame) {
   };
   const auto& start = connection.rules->config.start_broker;
   if (!start) return done(fail("brokers are not available"));
-  start(connection.id, connection.login.permit(), std::move(done));
+  start(connection.id, connection.source, connection.login.permit(), std::move(done));
 }
 
 }  // namespace sluice

@@ -36,7 +36,7 @@ struct MonitorConfig {
   // Beyond the network process' own timer, which ends an honest connection earlier.
   Instant login_timeout{150000};
   // Gets a link to the broker of whoever is authenticated. Absent: refused.
-  std::function<void(uint32_t connection, const Permit&, BrokerDone)> start_broker;
+  std::function<void(uint32_t connection, const LoginSource&, const Permit&, BrokerDone)> start_broker;
 };
 
 class Monitor {

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxHostName = 255;
 constexpr size_t kMaxAddressText = 64;
+constexpr size_t kMaxPort = 0xffff;
 constexpr size_t kMaxHash = 64;
 constexpr size_t kMaxHostKeysListed = 256;
 constexpr size_t kMaxAlgorithms = 16;
@@ -111,6 +112,9 @@ std::vector<uint8_t> write_open(const LoginSource& source) {
   return WireWriter()
       .string(std::string_view(source.address).substr(0, kMaxAddressText))
       .string(std::string_view(source.host).substr(0, kMaxHostName))
+      .u32(source.port)
+      .string(std::string_view(source.local_address).substr(0, kMaxAddressText))
+      .u32(source.local_port)
       .take();
 }
 
@@ -119,6 +123,9 @@ Result<LoginSource> read_open(Bytes body) {
   LoginSource source;
   source.address = in.text(kMaxAddressText);
   source.host = in.text(kMaxHostName);
+  source.port = static_cast<uint16_t>(in.count(kMaxPort));
+  source.local_address = in.text(kMaxAddressText);
+  source.local_port = static_cast<uint16_t>(in.count(kMaxPort));
   return finished(in, std::move(source));
 }
 

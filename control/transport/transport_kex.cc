@@ -133,8 +133,13 @@ void TransportMachine::prepare_rekey() {
   if (!around_.slow.run(std::move(work), [prepared = prepared_] { prepared->ready = true; })) prepared_.reset();
 }
 
-// Strangers' work always waits its turn in the pool. Who is logged in has one step at a time in work, so however often
-// one rekeys, the others' messages wait for tenths of a millisecond.
+bool TransportMachine::waits_for_peer() const {
+  const auto* exchange = std::get_if<Exchanging>(&kex_);
+  return exchange != nullptr ? !exchange->busy : in_kex();
+}
+
+// Strangers' work waits its turn in the pool, unless nobody else's does. Who is logged in has one step at a time in
+// work, so however often one rekeys, the others' messages wait for tenths of a millisecond.
 void TransportMachine::run_step(const KexMethod& method, std::function<void()> work, std::function<void()> then) {
   if (!may_run_here(method)) return run_slow(method, std::move(work), std::move(then));
   work();
@@ -143,7 +148,7 @@ void TransportMachine::run_step(const KexMethod& method, std::function<void()> w
 
 bool TransportMachine::may_run_here(const KexMethod& method) const {
   // A device would have this thread wait for it.
-  return method.quick && *phase_ == TransportPhase::connected && !KeyEngine::in_use();
+  return method.quick && !KeyEngine::in_use() && (*phase_ == TransportPhase::connected || around_.slow.has_time());
 }
 
 // Keys of a rekey that nobody had prepared. A pool full of other sessions' work must not end this one.

@@ -158,8 +158,9 @@ void TransportMachine::rekey() {
   if (!rekey_wanted_) send_init();
 }
 
+// It may be a password: whoever has a payload last wipes it.
 void TransportMachine::send(std::vector<uint8_t> payload) {
-  if (closed_) return;
+  if (closed_) return wipe(payload.data(), payload.size());
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
   const bool waits = (std::holds_alternative<InitSent>(kex_) || std::holds_alternative<Exchanging>(kex_)) &&
                      (payload[0] > kMsgKexLast || payload[0] == kMsgServiceRequest || payload[0] == kMsgServiceAccept);

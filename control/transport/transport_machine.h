@@ -70,6 +70,8 @@ class TransportMachine {
   // Makes the next exchange's ephemeral keys ahead of its time, unless they are there.
   void prepare_rekey();
   bool in_kex() const { return !std::holds_alternative<NoKex>(kex_); }
+  // Of the exchange the peer's step is next: nothing of ours is being computed, signed or judged.
+  bool waits_for_peer() const;
 
   // For the layer above.
   void send(std::vector<uint8_t> payload);

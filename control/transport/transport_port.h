@@ -49,6 +49,8 @@ class SlowWork {
   virtual ~SlowWork() = default;
   // False when the queue is full: the connection is refused.
   virtual bool run(std::function<void()> work, std::function<void()> then) = 0;
+  // A quick step of a stranger may run on the caller's thread: nobody waits for it, or for the pool.
+  virtual bool has_time() { return false; }
   // Work that needs little stack and may pause while a device computes.
   virtual bool run_pausable(std::function<void()> work, std::function<void()> then) {
     return run(std::move(work), std::move(then));

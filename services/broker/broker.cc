@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "services/broker/broker_link.h"
+#include "services/broker/program_streams.h"
 
 namespace sluice {
 namespace {
@@ -37,6 +38,7 @@ void Broker::attach(UniqueFd link, LinkPolicy policy) {
 void Broker::retire(uint64_t link) {
   loop_.after(0, [this, link] {
     links_.erase(link);
+    if (link_ended_) link_ended_(link);
     look_whether_idle();
   });
 }
@@ -62,7 +64,7 @@ void Broker::end_with_last_link() {
   look_whether_idle();
 }
 
-uint32_t Broker::adopt(uint64_t link, Program&& program) {
+uint32_t Broker::adopt(uint64_t link, Program&& program, UniqueFd gate) {
   do ++last_program_;
   while (last_program_ == 0 || programs_.contains(last_program_));
   const uint32_t number = last_program_;
@@ -70,6 +72,13 @@ uint32_t Broker::adopt(uint64_t link, Program&& program) {
   if (!loop_.watch(descriptor, EPOLLIN, [this, number](uint32_t) { on_exit(number); })) {
     (void)program.signal("KILL");
     return 0;
+  }
+  if (program.has_terminal() && watch_terminals_) {
+    std::vector<UniqueFd> given;
+    given.push_back(program.second_terminal());
+    given.push_back(std::move(gate));
+    if (given[0] && given[1])
+      watch_terminals_({link, program.terminal_number(), program.process(), true}, std::move(given));
   }
   programs_.emplace(number, Child{link, std::move(program)});
   return number;
@@ -81,6 +90,9 @@ void Broker::on_exit(uint32_t number) {
   exited.child = number;
   loop_.unwatch(found->second.program.descriptor());
   const auto link = links_.find(found->second.link);
+  const Program& program = found->second.program;
+  if (program.terminal_number() != kNoTerminal && watch_terminals_)
+    watch_terminals_({found->second.link, program.terminal_number(), program.process(), false}, {});
   programs_.erase(found);
   if (link != links_.end()) link->second->on_exit(exited);
   look_whether_idle();

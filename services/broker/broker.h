@@ -25,6 +25,16 @@ struct BrokerSettings {
   int64_t linger_ms = 30000;
 };
 
+// A program on a terminal that began or ended, for whoever keeps records of logins.
+struct TerminalNews {
+  uint64_t link;
+  uint32_t terminal;  // its number
+  pid_t process;
+  bool opened;
+};
+// With what is opened: the terminal, and what the program waits for to be closed.
+using TerminalWatch = std::function<void(const TerminalNews&, std::vector<UniqueFd>)>;
+
 class Broker {
  public:
   // digests outlives the broker.
@@ -34,6 +44,8 @@ class Broker {
   void attach(UniqueFd link, LinkPolicy policy);
   // Called when nothing was there to do for linger_ms; unless it is set, run() returns then.
   void on_idle(std::function<void()> idle) { on_idle_ = std::move(idle); }
+  void watch_terminals(TerminalWatch watch) { watch_terminals_ = std::move(watch); }
+  void on_link_end(std::function<void(uint64_t link)> ended) { link_ended_ = std::move(ended); }
   void run() { loop_.run(); }
   // There will be no more links. Programs without one are left to themselves.
   void end_with_last_link();
@@ -50,8 +62,9 @@ class Broker {
   void retire(uint64_t link);
   size_t links() const { return links_.size(); }
 
-  // A program's number, told to the link when it ends. 0: it cannot be watched and was ended.
-  uint32_t adopt(uint64_t link, Program&& program);
+  // A program's number, told to the link when it ends. 0: it cannot be watched and was ended. The gate is closed when
+  // whoever watches terminals has heard of it.
+  uint32_t adopt(uint64_t link, Program&& program, UniqueFd gate);
   // Null: it has ended, or belongs to another link.
   const Program* program(uint64_t link, uint32_t number) const;
   size_t programs_of(uint64_t link) const;
@@ -82,6 +95,8 @@ class Broker {
   // Since when nothing is there to do; grows with each change.
   uint64_t idle_round_ = 0;
   std::function<void()> on_idle_;
+  TerminalWatch watch_terminals_;
+  std::function<void(uint64_t)> link_ended_;
   bool ending_ = false;
   bool resting_ = true;
   bool worked_ = false;

@@ -43,8 +43,9 @@ BrokerLink::~BrokerLink() {
 }
 
 bool BrokerLink::begin() {
+  watched_ = EPOLLIN;
   return set_nonblocking(socket_.get()) &&
-         broker_.loop().watch(socket_.get(), EPOLLIN, [this](uint32_t events) { on_ready(events); });
+         broker_.loop().watch(socket_.get(), watched_, [this](uint32_t events) { on_ready(events); });
 }
 
 void BrokerLink::end() {
@@ -85,8 +86,8 @@ void BrokerLink::flush() {
     out_.pop_front();
   }
   if (ended_) return;
-  const uint32_t reading = full() ? 0u : uint32_t{EPOLLIN}, writing = out_.empty() ? 0u : uint32_t{EPOLLOUT};
-  broker_.loop().change(socket_.get(), reading | writing);
+  const uint32_t wanted = (full() ? 0u : uint32_t{EPOLLIN}) | (out_.empty() ? 0u : uint32_t{EPOLLOUT});
+  if (std::exchange(watched_, wanted) != wanted) broker_.loop().change(socket_.get(), wanted);
 }
 
 void BrokerLink::answer(uint32_t request, const BrokerAnswer& body, std::vector<UniqueFd> descriptors) {

@@ -113,7 +113,8 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
   std::deque<Answer> out_;
   // Of connections that are being made, by their requests.
   std::unordered_map<uint32_t, std::shared_ptr<TcpConnector>> connectors_;
-  size_t slow_ = 0;  // requests whose answers are being worked on
+  size_t slow_ = 0;       // requests whose answers are being worked on
+  uint32_t watched_ = 0;  // epoll's event bits
   bool ended_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "services/broker/broker_link.h"
+#include "services/broker/greeting.h"
 #include "services/broker/packet_socket.h"
 
 namespace sluice {
@@ -25,10 +26,11 @@ void BrokerLink::take(uint32_t request, const SpawnProgram& spawn) {
   }
   auto plan = plan_program(broker_.identity(), policy_, spawn, agent);
   if (!plan) return answer(request, plan.error());
+  plan->greeting = greeting_for(broker_.identity(), policy_, spawn);
   auto started = Program::start(std::move(*plan), broker_.pipes_are_ample());
   if (!started) return answer(request, started.error());
   const bool terminal = started->program.has_terminal();
-  const uint32_t child = broker_.adopt(number_, std::move(started->program));
+  const uint32_t child = broker_.adopt(number_, std::move(started->program), std::move(started->gate));
   if (child == 0) return answer(request, failed(BrokerFault::too_many, "The program cannot be watched"));
   answer(request, Spawned{child, terminal}, std::move(started->ends));
 }

@@ -1,7 +1,10 @@
 // What a fork of the starter does for the rest of its life: becomes the user and serves.
 #pragma once
 
+#include <optional>
+
 #include "services/broker/broker.h"
+#include "services/broker/login_records.h"
 #include "services/broker/user_process.h"
 
 namespace sluice {
@@ -10,6 +13,10 @@ struct StarterSettings {
   BrokerSettings broker;
   // Absent: no session is opened.
   SessionHook session;
+  // Absent: logins on terminals are not recorded.
+  std::optional<RecordFiles> records = {};
+  // Nobody reads what the starter says; a daemon's caller waits for the end of its output.
+  bool silent = false;
 };
 
 [[noreturn]] void serve_as_broker(UserIdentity identity, UniqueFd control, const StarterSettings& settings,

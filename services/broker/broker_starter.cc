@@ -3,7 +3,10 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
+
 #include "services/broker/packet_socket.h"
+#include "services/broker/starter_keeper.h"
 #include "services/broker/starter_protocol.h"
 
 namespace sluice {
@@ -15,7 +18,7 @@ std::unique_ptr<BrokerStarter> BrokerStarter::fork_off(const StarterSettings& se
   if (pid < 0) return nullptr;
   if (pid == 0) {
     ours.reset();
-    run_starter(std::move(theirs), settings, digests);
+    keep_starter(std::move(theirs), settings, digests);
     ::_exit(0);
   }
   return std::make_unique<BrokerStarter>(std::move(ours), pid);
@@ -26,13 +29,14 @@ BrokerStarter::~BrokerStarter() {
   if (process_ > 0) ::waitpid(process_, nullptr, 0);
 }
 
-void BrokerStarter::attach(const UserIdentity& identity, const LinkPolicy& policy, Then then) {
+void BrokerStarter::attach(const UserIdentity& identity, const LinkPolicy& policy, Then then,
+                           const std::string& source) {
   if (ended_) return then(fail("the process that starts sessions has ended"));
   if (queued_.size() >= kMaxOrdersQueued) return then(fail("too many sessions are being started"));
   do ++last_number_;
-  while (open_.contains(last_number_));
+  while (last_number_ == 0 || open_.contains(last_number_));
   const auto encoded = encode(policy);
-  auto packet = encoded ? encode(LinkOrder{last_number_, identity, *encoded}) : std::nullopt;
+  auto packet = encoded ? encode(LinkOrder{last_number_, identity, source, *encoded}) : std::nullopt;
   if (!packet) return then(fail("what the user may do is too long to say"));
   open_.emplace(last_number_, std::move(then));
   queued_.push_back({last_number_, std::move(*packet)});
@@ -55,8 +59,15 @@ void BrokerStarter::receive() {
     if (packet.outcome == PacketOutcome::would_block) break;
     if (packet.outcome == PacketOutcome::ended) return end();
     auto made = decode_made(packet.bytes);
-    const auto found = made ? open_.find(made->number) : open_.end();
-    if (found == open_.end() || packet.descriptors.size() != (made->error.empty() ? 1u : 0u)) return end();
+    if (!made || packet.descriptors.size() != (made->error.empty() ? 1u : 0u)) return end();
+    if (made->number == 0) {
+      ++restarts_;
+      fail_sent(made->error);
+      continue;
+    }
+    const auto found = open_.find(made->number);
+    // An order that a dead starter left behind; nobody waits for the link.
+    if (found == open_.end()) continue;
     const Then then = std::move(found->second);
     open_.erase(found);
     if (made->error.empty())
@@ -65,6 +76,18 @@ void BrokerStarter::receive() {
       then(fail(std::move(made->error)));
   }
   flush();
+}
+
+// Those that wait here were not seen by the one that died.
+void BrokerStarter::fail_sent(const std::string& why) {
+  std::vector<Then> lost;
+  for (auto each = open_.begin(); each != open_.end();) {
+    const bool waits =
+        std::any_of(queued_.begin(), queued_.end(), [&](const Order& order) { return order.number == each->first; });
+    if (!waits) lost.push_back(std::move(each->second));
+    each = waits ? std::next(each) : open_.erase(each);
+  }
+  for (const Then& then : lost) then(fail(why));
 }
 
 void BrokerStarter::end() {

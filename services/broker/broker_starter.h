@@ -33,11 +33,14 @@ class BrokerStarter {
   BrokerStarter(const BrokerStarter&) = delete;
   BrokerStarter& operator=(const BrokerStarter&) = delete;
 
-  void attach(const UserIdentity& identity, const LinkPolicy& policy, Then then);
+  // source: the client's address.
+  void attach(const UserIdentity& identity, const LinkPolicy& policy, Then then, const std::string& source = {});
   // Readable: call receive().
   int descriptor() const { return orders_.get(); }
   void receive();
   bool alive() const { return !ended_; }
+  // Starters that died and were followed by another.
+  uint64_t restarts() const { return restarts_; }
 
  private:
   struct Order {
@@ -46,6 +49,7 @@ class BrokerStarter {
   };
   void flush();
   void end();
+  void fail_sent(const std::string& why);
 
   UniqueFd orders_;
   pid_t process_;
@@ -53,6 +57,7 @@ class BrokerStarter {
   std::deque<Order> queued_;
   std::unordered_map<uint32_t, Then> open_;
   bool ended_ = false;
+  uint64_t restarts_ = 0;
 };
 
 }  // namespace sluice

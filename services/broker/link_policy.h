@@ -43,6 +43,11 @@ struct LinkPolicy {
   // What every program gets, and patterns of the names that a client may set.
   std::vector<std::pair<std::string, std::string>> environment;
   std::vector<std::string> accepted_names;
+  // What a shell on a terminal is preceded by: a text of the configuration's, or the system's file; and when the user
+  // was here last.
+  std::string message;
+  bool message_file = false;
+  bool last_login = false;
 
   bool connect_tcp = false;
   bool listen_tcp = false;
@@ -66,9 +71,9 @@ struct LinkPolicy {
 
   static auto fields(auto& s) {
     return std::tie(s.files, s.read_only, s.start_folder, s.max_handles, s.mask, s.max_children, s.programs, s.terminal,
-                    s.forced_command, s.subsystems, s.environment, s.accepted_names, s.connect_tcp, s.listen_tcp,
-                    s.connect_unix, s.listen_unix, s.agent, s.permit_open, s.permit_listen, s.gateway, s.unix_mask,
-                    s.replace_sockets);
+                    s.forced_command, s.subsystems, s.environment, s.accepted_names, s.message, s.message_file,
+                    s.last_login, s.connect_tcp, s.listen_tcp, s.connect_unix, s.listen_unix, s.agent, s.permit_open,
+                    s.permit_listen, s.gateway, s.unix_mask, s.replace_sockets);
   }
 };
 

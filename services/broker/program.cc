@@ -2,6 +2,7 @@
 #include "services/broker/program.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -18,6 +19,10 @@ namespace {
 
 // What a shell says of a program that is not there.
 constexpr int kCannotRun = 127;
+// Where a program that is about to begin has its gate.
+constexpr int kGate = 3;
+// Records of logins are not worth more.
+constexpr int kMostGateMs = 5000;
 
 struct SignalName {
   std::string_view name;
@@ -51,7 +56,21 @@ struct ChildStart {
   const char* folder;
   std::array<int, 3> streams;
   bool terminal;
+  int gate;  // -1: none
+  std::string_view greeting;
 };
+
+// Until nobody has the gate's other end, or whoever has it takes too long. Then what the user reads first.
+void wait_and_greet(const ChildStart& start) {
+  pollfd gate{kGate, 0, 0};
+  if (start.gate >= 0) ::poll(&gate, 1, kMostGateMs);
+  ::close(kGate);
+  for (std::string_view left = start.greeting; !left.empty();) {
+    const ssize_t n = ::write(1, left.data(), left.size());
+    if (n <= 0 && errno != EINTR) return;
+    if (n > 0) left.remove_prefix(static_cast<size_t>(n));
+  }
+}
 
 // In the child. Async-signal-safe calls only.
 [[noreturn]] void become_program(const ChildStart& start) {
@@ -62,7 +81,9 @@ struct ChildStart {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   if (start.terminal) ::ioctl(start.streams[0], TIOCSCTTY, 0);
   for (int i = 0; i < 3; ++i) ::dup2(start.streams[static_cast<size_t>(i)], i);
-  ::close_range(3, ~0u, 0);
+  if (start.gate >= 0) ::dup2(start.gate, kGate);
+  ::close_range(start.gate >= 0 ? kGate + 1 : kGate, ~0u, 0);
+  if (start.terminal) wait_and_greet(start);
   if (::chdir(start.folder) != 0) {
     say(start.folder, errno);
     (void)!::chdir("/");
@@ -77,10 +98,20 @@ struct ChildStart {
 Outcome<Program::Started> Program::start(ProgramPlan plan, bool ample) {
   auto streams = plan.terminal ? open_terminal(*plan.terminal) : open_pipes(ample);
   if (!streams) return tl::unexpected(streams.error());
-  if (plan.terminal) plan.environment.push_back("SSH_TTY=" + streams->terminal_name);
+  UniqueFd gate_inside, gate_outside;
+  if (plan.terminal) {
+    plan.environment.push_back("SSH_TTY=/dev/pts/" + std::to_string(streams->terminal_number));
+    int ends[2];
+    // Without one it begins at once.
+    if (::pipe2(ends, O_CLOEXEC) == 0) {
+      gate_inside = UniqueFd(::fcntl(ends[0], F_DUPFD_CLOEXEC, kGate + 1));
+      ::close(ends[0]);
+      gate_outside = UniqueFd(ends[1]);
+    }
+  }
   const std::vector<char*> words = pointers(plan.words), environment = pointers(plan.environment);
-  ChildStart start{plan.path.c_str(),   words.data(), environment.data(),
-                   plan.folder.c_str(), {},           plan.terminal.has_value()};
+  ChildStart start{plan.path.c_str(),         words.data(),      environment.data(), plan.folder.c_str(), {},
+                   plan.terminal.has_value(), gate_inside.get(), plan.greeting};
   for (size_t i = 0; i < 3; ++i) start.streams[i] = streams->inner[i].get();
   const pid_t pid = ::fork();
   if (pid < 0) return system_failure();
@@ -92,8 +123,11 @@ Outcome<Program::Started> Program::start(ProgramPlan plan, bool ample) {
     ::waitpid(pid, nullptr, 0);
     return why;
   }
-  return Started{Program(pid, std::move(process), std::move(streams->terminal)), std::move(streams->ends)};
+  return Started{Program(pid, std::move(process), std::move(streams->terminal), streams->terminal_number),
+                 std::move(streams->ends), std::move(gate_outside)};
 }
+
+UniqueFd Program::second_terminal() const { return UniqueFd(::fcntl(terminal_.get(), F_DUPFD_CLOEXEC, 3)); }
 
 ChildExited Program::collect() {
   ChildExited exited;

@@ -20,7 +20,11 @@ class Program {
 
   // Readable when it has ended.
   int descriptor() const { return process_.get(); }
+  pid_t process() const { return pid_; }
+  // False once it was hung up.
   bool has_terminal() const { return static_cast<bool>(terminal_); }
+  uint32_t terminal_number() const { return terminal_number_; }
+  UniqueFd second_terminal() const;
   // Its end; once descriptor() is readable, once.
   ChildExited collect();
   Outcome<void> signal(std::string_view name) const;
@@ -29,18 +33,21 @@ class Program {
   void hang_up();
 
  private:
-  Program(pid_t pid, UniqueFd process, UniqueFd terminal)
-      : pid_(pid), process_(std::move(process)), terminal_(std::move(terminal)) {}
+  Program(pid_t pid, UniqueFd process, UniqueFd terminal, uint32_t terminal_number)
+      : pid_(pid), process_(std::move(process)), terminal_(std::move(terminal)), terminal_number_(terminal_number) {}
 
   pid_t pid_;
   UniqueFd process_;
   UniqueFd terminal_;
+  uint32_t terminal_number_;
 };
 
 struct Program::Started {
   Program program;
   // Our ends: stdin, stdout, stderr; or the terminal. Non-blocking.
   std::vector<UniqueFd> ends;
+  // On a terminal: it begins when nobody has this any more.
+  UniqueFd gate;
 };
 
 }  // namespace sluice

@@ -20,6 +20,8 @@ struct ProgramPlan {
   std::vector<std::string> environment;
   std::string folder;
   std::optional<TerminalRequest> terminal;
+  // What is on the terminal before the program's own words.
+  std::string greeting;
 };
 
 // agent_path: of the link's agent socket; empty: none.

@@ -76,7 +76,7 @@ Outcome<ProgramStreams> open_terminal(const TerminalRequest& request) {
   streams.terminal = second(ours);
   if (!streams.inner[0] || !streams.inner[1] || !streams.inner[2] || !streams.terminal) return system_failure();
   streams.ends.push_back(std::move(ours));
-  streams.terminal_name = "/dev/pts/" + std::to_string(number);
+  streams.terminal_number = number;
   return streams;
 }
 

@@ -9,11 +9,13 @@
 
 namespace sluice {
 
+inline constexpr uint32_t kNoTerminal = ~uint32_t{0};
+
 struct ProgramStreams {
-  std::vector<UniqueFd> ends;     // ours, non-blocking
-  std::array<UniqueFd, 3> inner;  // the program's
-  UniqueFd terminal;              // a second descriptor of the terminal, to change its size by
-  std::string terminal_name;
+  std::vector<UniqueFd> ends;              // ours, non-blocking
+  std::array<UniqueFd, 3> inner;           // the program's
+  UniqueFd terminal;                       // a second descriptor of the terminal, to change its size by
+  uint32_t terminal_number = kNoTerminal;  // of /dev/pts
 };
 
 Outcome<ProgramStreams> open_pipes(bool ample);

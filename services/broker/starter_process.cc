@@ -11,6 +11,7 @@
 
 #include "services/broker/packet_socket.h"
 #include "services/broker/starter_protocol.h"
+#include "services/broker/terminal_book.h"
 
 namespace sluice {
 namespace {
@@ -31,10 +32,14 @@ class Starter {
  private:
   struct Waiting {
     uint32_t number;
+    std::string source;
     std::vector<uint8_t> policy;
   };
   struct Child {
+    Child(UserIdentity who, const std::optional<RecordFiles>& files)
+        : identity(std::move(who)), book(files, identity.name, identity.uid) {}
     UserIdentity identity;
+    TerminalBook book;
     UniqueFd control;
     bool ready = false;
     uint64_t links = 0;
@@ -86,7 +91,7 @@ void Starter::serve(LinkOrder&& order) {
     child = start_child(order.identity);
     if (child == children_.end()) return answer(order.number, std::string("fork: ") + ::strerrordesc_np(errno));
   }
-  child->waiting.push_back({order.number, std::move(order.policy)});
+  child->waiting.push_back({order.number, std::move(order.source), std::move(order.policy)});
   ++waiting_;
   if (child->ready) give_links(child);
 }
@@ -97,10 +102,8 @@ Starter::Children::iterator Starter::start_child(const UserIdentity& identity) {
   const pid_t pid = ::fork();
   if (pid < 0) return children_.end();
   if (pid == 0) serve_as_broker(identity, std::move(theirs), settings_, digests_);
-  Child made;
-  made.identity = identity;
-  made.control = std::move(ours);
-  const auto child = children_.insert(children_.end(), std::move(made));
+  const auto child = children_.emplace(children_.end(), identity, settings_.records);
+  child->control = std::move(ours);
   if (!loop_.watch(child->control.get(), EPOLLIN, [this, child](uint32_t) { take_news(child); })) {
     children_.erase(child);
     return children_.end();
@@ -110,7 +113,7 @@ Starter::Children::iterator Starter::start_child(const UserIdentity& identity) {
 
 void Starter::take_news(Children::iterator child) {
   for (int i = 0; i < kNewsATurn; ++i) {
-    const ReceivedPacket packet = receive_packet(child->control.get(), kMaxStarterPacket, 0);
+    ReceivedPacket packet = receive_packet(child->control.get(), kMaxStarterPacket, 2);
     if (packet.outcome == PacketOutcome::would_block) return;
     if (packet.outcome == PacketOutcome::ended) return forget(child, "the user's process ended");
     const auto news = decode_news(packet.bytes);
@@ -121,8 +124,10 @@ void Starter::take_news(Children::iterator child) {
         give_links(child);
         break;
       case BrokerNewsKind::failed: return forget(child, news->text);
-      default:
+      case BrokerNewsKind::idle:
         if (news->links == child->links && child->waiting.empty()) return forget(child, "");
+        break;
+      default: child->book.take(*news, std::move(packet.descriptors));
     }
   }
 }
@@ -143,7 +148,7 @@ bool Starter::give_link(Child& child, const Waiting& link) {
   std::vector<UniqueFd> theirs, ours;
   theirs.push_back(std::move(broker));
   if (send_packet(child.control.get(), link.policy, theirs) != PacketOutcome::packet) return false;
-  ++child.links;
+  child.book.begin_link(++child.links, link.source);
   ours.push_back(std::move(network));
   answer(link.number, "", std::move(ours));
   return true;
@@ -167,6 +172,11 @@ void run_starter(UniqueFd orders, const StarterSettings& settings, const DigestM
   ::signal(SIGPIPE, SIG_IGN);
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   if (!keep_only(orders)) return;
+  // libc waits for locks of utmp by this signal.
+  sigset_t alarm;
+  ::sigemptyset(&alarm);
+  ::sigaddset(&alarm, SIGALRM);
+  ::sigprocmask(SIG_UNBLOCK, &alarm, nullptr);
   Starter(std::move(orders), settings, digests).run();
 }
 

@@ -21,23 +21,30 @@ inline constexpr size_t kMaxStartError = 512;
 struct LinkOrder {
   uint32_t number = 0;
   UserIdentity identity;
+  std::string source;           // the client's address, for records of logins
   std::vector<uint8_t> policy;  // a LinkPolicy, encoded
-  static auto fields(auto& s) { return std::tie(s.number, s.identity, s.policy); }
+  static auto fields(auto& s) { return std::tie(s.number, s.identity, s.source, s.policy); }
 };
-// Starter to monitor: with one descriptor where there is no error.
+// Starter to monitor: with one descriptor where there is no error. Number 0: the starter is another one from now on,
+// and what its predecessor was asked for will not come.
 struct LinkMade {
   uint32_t number = 0;
   std::string error;
   static auto fields(auto& s) { return std::tie(s.number, s.error); }
 };
 // Broker to starter.
-enum class BrokerNewsKind : uint8_t { ready, failed, idle, count_ };
+enum class BrokerNewsKind : uint8_t { ready, failed, idle, terminal_opened, terminal_closed, link_ended, count_ };
+// terminal_opened comes with two descriptors: the terminal, and one that the program waits for to be closed before it
+// begins.
 struct BrokerNews {
   BrokerNewsKind kind = BrokerNewsKind::ready;
-  // idle: how many links it ever got. One that is on its way makes it idle no more.
+  // idle: how many links it ever got. One that is on its way makes it idle no more. Of terminals and ends: which of
+  // them, counted from 1.
   uint64_t links = 0;
   std::string text;  // of failed
-  static auto fields(auto& s) { return std::tie(s.kind, s.links, s.text); }
+  uint32_t terminal = 0;
+  uint32_t process = 0;
+  static auto fields(auto& s) { return std::tie(s.kind, s.links, s.text, s.terminal, s.process); }
 };
 // Starter to broker: an encoded LinkPolicy, with one descriptor.
 

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -81,14 +82,25 @@ ResultOrText<void> check_root_folder(const std::string& path) {
   return {};
 }
 
-ResultOrText<void> become_user(UserIdentity& identity, const SessionHook& session) {
-  ::setsid();
-  ::signal(SIGPIPE, SIG_IGN);
-  ::signal(SIGCHLD, SIG_DFL);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) ::signal(number, SIG_DFL);
-  if (session) {
-    if (auto opened = session(identity); !opened) return opened;
+ResultOrText<void> leave_session_behind(const SessionCloser& closer, UniqueFd& kept) {
+  const pid_t broker = ::fork();
+  if (broker < 0) {
+    const auto why = because("fork");
+    closer();
+    return why;
   }
+  // What the session's modules opened is not the user's.
+  if (broker == 0) return keep_only(kept);
+  kept.reset();
+  // The session outlives whatever asks us to end.
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::signal(number, SIG_IGN);
+  while (::waitpid(broker, nullptr, 0) < 0 && errno == EINTR) {}
+  closer();
+  ::_exit(0);
+}
+
+ResultOrText<void> become_user(const UserIdentity& identity) {
+  ::setsid();
   if (!identity.root.empty()) {
     if (auto entered = enter_root(identity.root); !entered) return entered;
   }

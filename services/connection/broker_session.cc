@@ -119,6 +119,12 @@ void BrokerSession::take_event(const BrokerAnswer& event) {
   }
   // The broker's end. One at a time: whoever is told may forget others.
   while (!exits_.empty()) exits_.extract(exits_.begin()).mapped().then(nullptr);
+  // As with sshd: who ends the user's process ends the connection. Its handles mean nothing to another one.
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::hang_up);
+  constexpr std::string_view kWhy = "The process that served this user has ended";
+  note.bytes.assign(kWhy.begin(), kWhy.end());
+  host_.tell_control(std::move(note));
 }
 
 // Its asker is gone: what the answer opened is closed again.

@@ -19,6 +19,8 @@ enum class ConnectionNote : uint32_t {
   log = 7,
   // To control: the connection is to be ended by us, in good order; bytes: why.
   hang_up = 8,
+  // To control: a line for the file of transfers, bytes: the text.
+  transfer = 9,
 };
 
 }  // namespace sluice

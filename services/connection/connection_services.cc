@@ -3,6 +3,7 @@
 
 #include "base/wire.h"
 #include "services/connection/connection_notes.h"
+#include "services/connection/idle_clock.h"
 
 namespace sluice {
 
@@ -16,6 +17,8 @@ ConnectionServices::~ConnectionServices() { parts_.clear(); }
 void ConnectionServices::attach(ChannelHost& host) {
   host_ = &host;
   broker_ = std::make_unique<BrokerSession>(host);
+  // It looks at connections without a channel too.
+  if (settings_->idle_session_ns != 0) (void)part<IdleClock>();
 }
 
 OpenDecision ConnectionServices::open(std::string_view type, Bytes extra) {
@@ -50,6 +53,21 @@ void ConnectionServices::answer_global(uint32_t id, bool success, Bytes extra) {
   note.kind = static_cast<uint32_t>(success ? ConnectionNote::global_success : ConnectionNote::global_failure);
   note.id = id;
   note.bytes.assign(extra.begin(), extra.end());
+  host_->tell_control(std::move(note));
+}
+
+void ConnectionServices::log_transfer(std::string text) {
+  if (!settings_->sftp.transfer_file) return log(LogLevel::info, std::move(text));
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::transfer);
+  note.bytes.assign(text.begin(), text.end());
+  host_->tell_control(std::move(note));
+}
+
+void ConnectionServices::hang_up(std::string_view why) {
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::hang_up);
+  note.bytes.assign(why.begin(), why.end());
   host_->tell_control(std::move(note));
 }
 

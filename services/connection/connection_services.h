@@ -55,6 +55,10 @@ class ConnectionServices final : public ChannelOpener {
 
   void answer_global(uint32_t id, bool success, Bytes extra = {});
   void log(LogLevel level, std::string text);
+  // A transfer's line, where those go.
+  void log_transfer(std::string text);
+  // The connection ends, in good order.
+  void hang_up(std::string_view why);
   // no-more-sessions@openssh.com, from the client.
   void refuse_more_sessions() { no_more_sessions_ = true; }
   bool more_sessions() const { return !no_more_sessions_ && session_channels_ < settings_->session_channels; }

@@ -1,4 +1,5 @@
-// IdleClock: tells a connection's channels, now and then, to look whether anything moved on them.
+// IdleClock: tells a connection's channels, now and then, to look whether anything moved on them; where nothing did on
+// any of them for too long, the connection is ended.
 //
 // Turns come when something moves, so a channel where nothing does needs somebody to wake it. One timer a connection.
 #pragma once
@@ -12,8 +13,8 @@ namespace sluice {
 class IdleWatched {
  public:
   virtual ~IdleWatched() = default;
-  // May leave the clock meanwhile, itself and nobody else.
-  virtual void on_idle_look(uint64_t now_ns) = 0;
+  // Whether anything moved since the last look. May leave the clock meanwhile, itself and nobody else.
+  virtual bool on_idle_look(uint64_t now_ns) = 0;
 };
 
 class IdleClock final : public ConnectionPart, public Watcher {
@@ -23,7 +24,7 @@ class IdleClock final : public ConnectionPart, public Watcher {
   explicit IdleClock(ConnectionServices& connection);
   ~IdleClock() override;
 
-  // Looks come four times in an idle_channel_ns.
+  // Looks come four times in the time after which something is idle.
   void join(IdleWatched& watched) { watched_.insert(&watched); }
   void leave(IdleWatched& watched) { watched_.erase(&watched); }
   void on_ready(uint32_t events) override;
@@ -32,6 +33,7 @@ class IdleClock final : public ConnectionPart, public Watcher {
   ConnectionServices& connection_;
   UniqueFd timer_;
   std::set<IdleWatched*> watched_;
+  uint64_t moved_ns_;
 };
 
 }  // namespace sluice

@@ -16,6 +16,8 @@ struct SftpLimits {
   // Bytes a second of one connection, both directions; 0: no cap.
   uint64_t bytes_per_second = 0;
   bool transfer_log = true;
+  // Into a file of its own.
+  bool transfer_file = false;
 };
 
 struct ServiceSettings {
@@ -34,6 +36,10 @@ struct ServiceSettings {
   size_t listeners = 64;
   // 0: none. A channel on which nothing moved for so long is closed.
   uint64_t idle_channel_ns = 0;
+  // Likewise the whole connection.
+  uint64_t idle_session_ns = 0;
+
+  bool watches_idleness() const { return idle_channel_ns != 0 || idle_session_ns != 0; }
 };
 
 // Who is at the other end, for choosing and for the log. What he may do is decided by his broker.

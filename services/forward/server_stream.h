@@ -10,22 +10,24 @@ class ServerStream : public StreamService, private IdleWatched {
  public:
   ServerStream(ConnectionServices& connection, StreamCounts& counts, StreamEnds ends = {})
       : StreamService(counts, std::move(ends)), connection_(connection) {
-    if (limit() != 0) connection_.part<IdleClock>().join(*this);
+    if (watched()) connection_.part<IdleClock>().join(*this);
   }
   ~ServerStream() override {
-    if (limit() != 0) connection_.part<IdleClock>().leave(*this);
+    if (watched()) connection_.part<IdleClock>().leave(*this);
   }
 
  private:
   uint64_t limit() const { return connection_.settings().idle_channel_ns; }
-  void on_idle_look(uint64_t now_ns) override {
+  bool watched() const { return connection_.settings().watches_idleness(); }
+  bool on_idle_look(uint64_t now_ns) override {
     // What is being connected is the broker's to give up.
     if (!joined() || moved() != moved_ || since_ns_ == 0) {
       moved_ = moved();
       since_ns_ = now_ns;
-    } else if (now_ns - since_ns_ >= limit()) {
-      abandon();
+      return true;
     }
+    if (limit() != 0 && now_ns - since_ns_ >= limit()) abandon();
+    return false;
   }
 
   ConnectionServices& connection_;

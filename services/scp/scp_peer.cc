@@ -128,7 +128,7 @@ void ScpPeer::log_transfer(const ScpTransfer& transfer) {
   line.append(quoted(connection_.login().user)).append(" from ").append(connection_.login().source).append(" ");
   line.append(transfer.operation).append(" ").append(quoted(transfer.path)).append(figures.data());
   line.append(transfer.fault.empty() ? "ok" : printable(transfer.fault));
-  connection_.log(LogLevel::info, std::move(line));
+  connection_.log_transfer(std::move(line));
 }
 
 std::string why_not(std::string_view path, const BrokerAnswer& answer) {

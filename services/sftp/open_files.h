@@ -3,8 +3,6 @@
 // A handle is a slot's number and 64 random bits: what another channel was given, or this one before, is not found.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <array>
 #include <deque>
 #include <memory>
@@ -12,22 +10,11 @@
 
 #include "base/unique_fd.h"
 #include "services/broker/file_facts.h"
-#include "services/sftp/file_io_pool.h"
 #include "services/sftp/transfer_budget.h"
+#include "services/transfer/file_io_pool.h"
+#include "services/transfer/file_kind.h"
 
 namespace sluice {
-
-// What reading and writing it is like.
-enum class FileKind : uint8_t {
-  memory,  // never waits: tmpfs, /dev/null and its like
-  disk,    // may wait for a device or a network
-  stream,  // has no offsets, and may have nothing now
-  directory,
-};
-
-FileKind kind_of(int descriptor);
-// fstat() by that number: glibc makes it the call that takes paths too, which a confined process may not use.
-bool look_at(int descriptor, struct stat& facts);
 
 struct SftpFile {
   FileKind kind = FileKind::memory;

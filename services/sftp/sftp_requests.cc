@@ -64,10 +64,15 @@ void SftpRequests::close(SftpSession& session, Task& task) {
   SftpFile& file = *task.file;
   if (file.kind != FileKind::directory)
     session.log_transfer(file, file.error == 0 ? "ok" : failure_of(file.error).text);
-  const uint32_t handle = file.broker_handle;
+  const CloseHandle request{file.broker_handle};
+  // Only where something was written to a disk may closing still fail, or take its time. What comes behind finds the
+  // file closed either way: the broker takes requests in their order.
+  const bool waits = file.kind == FileKind::disk && file.writable;
+  if (waits) session.close_in_pool(file);
   session.files_.remove(file);
-  // Answered when the broker has closed it too: then nobody finds the file busy.
-  ask_done(session, task.id, CloseHandle{handle});
+  if (waits) return ask_done(session, task.id, request);
+  session.connection_.broker().tell(request);
+  session.answer(task.id, SftpStatus::ok, "Success");
 }
 
 void SftpRequests::answer_attributes(SftpSession& session, uint32_t id, const FileAttributes& attributes) {

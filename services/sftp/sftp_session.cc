@@ -236,7 +236,7 @@ void SftpSession::log_transfer(const SftpFile& file, std::string_view result) {
   const std::string_view operation = !file.writable ? "get " : file.readable ? "get/put " : "put ";
   std::string line = "sftp: user " + quoted(connection_.login().user) + " from " + connection_.login().source + " ";
   line.append(operation).append(quoted(file.path)).append(figures.data()).append(result);
-  connection_.log(LogLevel::info, std::move(line));
+  connection_.log_transfer(std::move(line));
 }
 
 }  // namespace sluice

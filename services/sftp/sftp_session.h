@@ -8,10 +8,10 @@
 #pragma once
 
 #include "services/sftp/open_files.h"
-#include "services/sftp/outbox.h"
 #include "services/sftp/packet_reader.h"
 #include "services/sftp/sftp_fields.h"
 #include "services/sftp/write_gather.h"
+#include "services/transfer/outbox.h"
 
 namespace sluice {
 
@@ -79,6 +79,8 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   void start_write_job(SftpFile& file);
   void tell_written(SftpFile& file, std::span<const WriteMark> marks);
   FileIoPort* port();
+  // The last close of a file that was written may wait for its file system.
+  void close_in_pool(SftpFile& file);
   void take_jobs();
   void take_write(std::unique_ptr<FileJob> job);
   void take_read(std::unique_ptr<FileJob> job);

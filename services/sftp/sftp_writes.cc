@@ -122,14 +122,23 @@ FileIoPort* SftpSession::port() {
   return port_.get();
 }
 
+void SftpSession::close_in_pool(SftpFile& file) {
+  if (!port()) return;
+  auto job = std::make_unique<FileJob>();
+  job->kind = FileJob::Kind::close;
+  job->file = std::move(file.descriptor);
+  ++jobs_;
+  port()->submit(std::move(job));
+}
+
 void SftpSession::take_jobs() {
   if (jobs_ == 0) return;
   for (auto& job : port_->take()) {
     --jobs_;
-    if (job->kind == FileJob::Kind::write) {
-      take_write(std::move(job));
-    } else {
-      take_read(std::move(job));
+    switch (job->kind) {
+      case FileJob::Kind::write: take_write(std::move(job)); break;
+      case FileJob::Kind::read: take_read(std::move(job)); break;
+      case FileJob::Kind::close: break;
     }
   }
 }

@@ -209,8 +209,9 @@ void ProgramService::on_turn() {
     moved |= pump(output_, false);
   }
   output_over_ = !output_.descriptor && !errors_.descriptor;
-  if (output_over_) channel_->send_eof();
   tell_exit();
+  // Not before: PuTTY closes a channel as soon as both directions have ended, and a status can follow no CLOSE.
+  if (output_over_ && exit_told_) channel_->send_eof();
   close_when_done();
 }
 

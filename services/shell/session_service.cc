@@ -43,14 +43,14 @@ SessionService::SessionService(ConnectionServices& connection)
 }
 
 SessionService::~SessionService() {
-  if (channel_ && connection_.settings().idle_channel_ns != 0) connection_.part<IdleClock>().leave(*this);
+  if (channel_ && connection_.settings().watches_idleness()) connection_.part<IdleClock>().leave(*this);
   inner_.reset();
   connection_.count_session(-1);
 }
 
 void SessionService::attach(Channel& channel) {
   channel_ = &channel;
-  if (connection_.settings().idle_channel_ns != 0) connection_.part<IdleClock>().join(*this);
+  if (connection_.settings().watches_idleness()) connection_.part<IdleClock>().join(*this);
 }
 
 RequestAnswer SessionService::on_request(const ChannelRequest& request) {
@@ -162,8 +162,10 @@ RequestAnswer SessionService::start(const Wanted& wanted) {
     if (!settings.sftp_enabled) return RequestAnswer::failure;
     if (makers.sftp) return run_inside(makers.sftp(connection_));
   }
-  if (wanted.kind == ProgramKind::shell_command && !forced && settings.scp_enabled && makers.scp) {
-    if (auto service = makers.scp(connection_, wanted.words)) return run_inside(std::move(service));
+  if (wanted.kind == ProgramKind::shell_command && !forced && makers.scp) {
+    // Off means that the system's program does not stand in for it.
+    if (auto service = makers.scp(connection_, wanted.words))
+      return settings.scp_enabled ? run_inside(std::move(service)) : RequestAnswer::failure;
   }
   const bool runs_commands = settings.shell_enabled || wanted.kind == ProgramKind::subsystem || forced;
   return runs_commands ? spawn(wanted) : RequestAnswer::failure;
@@ -232,14 +234,17 @@ void SessionService::on_turn() {
   }
 }
 
-void SessionService::on_idle_look(uint64_t now_ns) {
-  if (std::exchange(moved_, false) || moved_ns_ == 0) moved_ns_ = now_ns;
-  if (over_ || now_ns - moved_ns_ < connection_.settings().idle_channel_ns) return;
+bool SessionService::on_idle_look(uint64_t now_ns) {
+  const bool moved = std::exchange(moved_, false) || moved_ns_ == 0;
+  if (moved) moved_ns_ = now_ns;
+  const uint64_t limit = connection_.settings().idle_channel_ns;
+  if (over_ || limit == 0 || now_ns - moved_ns_ < limit) return moved;
   over_ = true;
   connection_.log(LogLevel::info, "A channel of " + connection_.login().user + " was closed: nothing moved on it");
   // With everything that it has: the peer may take its time to close too.
   inner_.reset();
   channel_->close();
+  return false;
 }
 
 }  // namespace sluice

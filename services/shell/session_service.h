@@ -40,7 +40,7 @@ class SessionService final : public Service, private IdleWatched {
   RequestAnswer run_inside(std::unique_ptr<Service> service);
   RequestAnswer spawn(const Wanted& wanted);
   void drop_refused();
-  void on_idle_look(uint64_t now_ns) override;
+  bool on_idle_look(uint64_t now_ns) override;
 
   ConnectionServices& connection_;
   Channel* channel_ = nullptr;

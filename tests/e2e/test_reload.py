@@ -11,7 +11,7 @@ import paramiko
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
-from tests.support.ssh_servers import Sluiced, USER, free_port, make_key  # noqa: E402
+from tests.support.ssh_servers import Sluiced, USER, family_of, free_port, make_key  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 CTL = BUILD / "apps/sluicectl/sluicectl"
@@ -178,6 +178,25 @@ def test_access_lists_say_who_may_connect(server):
     assert "no access list admits the source" in server.log.read_text()
     server.reload(*lines, "ssh server vrf default")
     assert ssh(server).stdout == "in\n"
+
+
+def test_a_session_in_which_nothing_moves_is_ended(tmp_path):
+    with Configured(tmp_path, "ssh server idle-timeout session 2", "workers count 1", "workers cores 0") as server:
+        quiet = subprocess.Popen(["ssh", *server.options(), "-p", str(server.port), f"{USER}@127.0.0.1", "cat"], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        busy = subprocess.run(["ssh", *server.options(), "-p", str(server.port), f"{USER}@127.0.0.1",
+                               "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 0.7; done"], capture_output=True, text=True, timeout=TIMEOUT,
+                              stdin=subprocess.DEVNULL)
+        assert busy.stdout.split() == list("12345678") and busy.returncode == 0
+        assert quiet.wait(TIMEOUT) == 255
+        assert "nothing moved in it" in server.log.read_text()
+        threads = pathlib.Path("/proc").glob(f"{[p for p in family_of(server.process.pid) if comm(p) == 'sluiced-net'][0]}/task/*")
+        worker = next(task for task in threads if (task / "comm").read_text().strip() == "worker-0")
+        assert os.sched_getaffinity(int(worker.name)) == {0}
+
+
+def comm(pid):
+    return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 def test_sha1_host_keys_serve_who_asks_for_them_in_the_configuration(server):

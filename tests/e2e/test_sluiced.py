@@ -25,13 +25,17 @@ def server(tmp_path):
 
 def ssh(server, *words, **options):
     return subprocess.run(["ssh", *server.options(), "-p", str(server.port), f"{USER}@127.0.0.1", *words],
-                          capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, **options)
+                          capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL, **options)
 
 
 def network_process(server):
     for pid in family_of(server.process.pid):
-        if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "sluiced-net":
-            return pid
+        try:
+            if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == "sluiced-net":
+                return pid
+        except OSError:
+            # Gone since: it was somebody else's.
+            pass
     raise AssertionError("no network process")
 
 
@@ -73,7 +77,7 @@ def test_a_reload_leaves_sessions_alone(server):
         holder.stdin.flush()
         assert holder.stdout.readline() == "one\n"
         server.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while "configuration reloaded" not in server.log.read_text():
             assert time.monotonic() < deadline, server.log.read_text()
             time.sleep(0.05)
@@ -94,14 +98,14 @@ def test_term_lets_a_session_end_and_takes_no_new_one(server):
         holder.stdin.flush()
         assert holder.stdout.readline() == "one\n"
         server.process.send_signal(signal.SIGTERM)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while "draining" not in server.log.read_text():
             assert time.monotonic() < deadline, server.log.read_text()
             time.sleep(0.05)
         assert ssh(server, "true").returncode == 255
-        out, _ = holder.communicate("two\n", timeout=30)
+        out, _ = holder.communicate("two\n", timeout=120)
         assert out == "two\n" and holder.returncode == 0
-        assert server.process.wait(30) == 0
+        assert server.process.wait(120) == 0
     finally:
         holder.kill()
         holder.wait()

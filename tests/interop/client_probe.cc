@@ -106,7 +106,7 @@ ClientConnectionConfig config_from(const Options& options) {
   for (const std::string& file : options.all("identity")) config.keys.files.push_back(file);
   config.keys.files_named = true;
   config.agent_path = options.one("agent", "");
-  config.login_timeout_ms = 30000;
+  config.login_timeout_ms = 120000;
   config.alive_interval_ms = static_cast<int64_t>(options.number("alive-ms", 0));
   return config;
 }
@@ -146,7 +146,7 @@ int main(int argc, char** argv) {
   limits.volume_bytes = options.number("rekey-bytes", limits.volume_bytes);
   const uint64_t bytes = options.number("bytes", 0);
   const auto outcome = std::make_shared<Outcome>();
-  const auto dialed = dial({.host = "127.0.0.1", .port = port, .timeout = std::chrono::seconds(10)});
+  const auto dialed = dial({.host = "127.0.0.1", .port = port, .timeout = std::chrono::seconds(60)});
   if (!dialed) {
     outcome->failure = dialed.error();
     print(*outcome, dialog);
@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
                            std::move(connection));
   close_when_done(end.loop(), added, outcome, static_cast<int64_t>(options.number("linger-ms", 0)));
   end.start();
-  for (int i = 0; i < 12000 && !outcome->ended; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  for (int i = 0; i < 32000 && !outcome->ended; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
   end.stop();
   print(*outcome, dialog);
   return outcome->logged_in && outcome->channel_closed && !outcome->wrong && outcome->received == bytes ? 0 : 1;

@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from ssh_servers import USER, Sluiced  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
-TIMEOUT = 120
+TIMEOUT = 180
 # Gigabytes on a busy machine.
 BULK_TIMEOUT = 600
 # One of each kind of suite.

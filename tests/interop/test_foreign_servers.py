@@ -17,9 +17,11 @@ from combinations import HOST_KEYS, KEX, SUITES, ask, known, pairwise
 from foreign_servers import NEW_PASSWORD, PASSWORD
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
-TIMEOUT = 60
-BYTES = 1_500_000
-REKEY = 512 * 1024
+TIMEOUT = 180
+BYTES = 700_000
+# On a busy machine a little may be through before new keys are at hand: then more is sent.
+SIZES = (BYTES, 3_000_000, 12_000_000)
+REKEY = 256 * 1024
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +51,13 @@ def check_echo(server, *arguments, size=BYTES, exchanges=1):
     return answer
 
 
-def check_combination(server, keys, kex, host_key, suite, size=BYTES):
-    check_echo(server, "--kex", kex, "--host-keys", host_key, "--ciphers", suite[0], "--macs", suite[1], "--rekey-bytes", REKEY,
-               "--identity", keys.user["ssh-ed25519"], "--methods", "publickey", size=size, exchanges=2)
+def check_combination(server, keys, kex, host_key, suite):
+    for size in SIZES:
+        answer = check_echo(server, "--kex", kex, "--host-keys", host_key, "--ciphers", suite[0], "--macs", suite[1], "--rekey-bytes",
+                            REKEY, "--identity", keys.user["ssh-ed25519"], "--methods", "publickey", size=size)
+        if answer.exchanges >= 2:
+            return
+    pytest.fail(f"keys were never changed: {answer}")
 
 
 def check_ways_in(server, keys, key_types=foreign_servers.KEY_TYPES):
@@ -145,8 +151,12 @@ def test_sshd_teaches_its_other_host_keys_and_they_are_proven(keys, tmp_path):
         assert len(known_hosts.read_text().splitlines()) == 1
         gone = f"[127.0.0.1]:{server.port} ssh-ed25519 {host_part(keys.user['ssh-ed25519'])}\n"
         known_hosts.write_text(known_hosts.read_text() + gone)
-        check_echo(server, *login, "--strict", "yes", size=1000)
-        lines = known_hosts.read_text()
+        # It hears what the server says in the half second that it lingers: on a busy machine not at the first time.
+        for _ in range(20):
+            check_echo(server, *login, "--strict", "yes", size=1000)
+            lines = known_hosts.read_text()
+            if gone not in lines:
+                break
         assert all(host_part(path) in lines for path in keys.host.values()), lines
         assert gone not in lines
         # Each of them is good for a login, RSA among them.
@@ -184,8 +194,8 @@ def test_no_common_algorithm_is_said_with_both_lists(keys, tmp_path):
 
 
 def test_sshd_sees_that_an_idle_client_lives(keys, tmp_path):
-    with foreign_servers.sshd(keys, tmp_path, "ClientAliveInterval 1\nClientAliveCountMax 2") as server:
-        check_echo(server, "--identity", keys.user["ssh-ed25519"], "--command", "sleep 4", size=0)
+    with foreign_servers.sshd(keys, tmp_path, "ClientAliveInterval 1\nClientAliveCountMax 5") as server:
+        check_echo(server, "--identity", keys.user["ssh-ed25519"], "--command", "sleep 8", size=0)
 
 
 def test_keepalives_are_answered_by_sshd(keys, tmp_path):

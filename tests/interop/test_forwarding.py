@@ -19,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support
 from ssh_servers import USER, Sluiced, free_port, make_key  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
-TIMEOUT = 120
+TIMEOUT = 180
 DATA = os.urandom(8 << 20)
 ALL = [f"ssh server port-forwarding {word}" for word in ("local", "remote", "unix-local", "unix-remote", "agent")]
 CIPHERS = [["-c", "aes128-gcm@openssh.com"], ["-c", "chacha20-poly1305@openssh.com", "-o", "RekeyLimit=1M"],

@@ -4,21 +4,21 @@ import contextlib
 import hashlib
 import os
 import pathlib
-import pwd
 import shutil
-import signal
-import socket
 import stat
 import subprocess
-import time
+import sys
+import tempfile
 
 import asyncssh
 import paramiko
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from ssh_servers import USER, Sluiced, make_key  # noqa: E402
+
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
-TIMEOUT = 120
-USER = pwd.getpwuid(os.getuid()).pw_name
+TIMEOUT = 180
 # OpenSSH's client counts the bytes of the packet that it is about to send as cipher blocks: with 64 KiB packets this is a
 # rekeying every MiB, and 1M would be one for each packet.
 SUITES = [["-c", "aes128-gcm@openssh.com"], ["-c", "chacha20-poly1305@openssh.com"],
@@ -27,46 +27,23 @@ NAMES = ["gcm", "chacha", "ctr-etm", "rekey"]
 SIZES = {"empty": 0, "one": 1, "odd": 32769, "records": 700_001, "large": 20_000_003}
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextlib.contextmanager
 def serving(folder, *lines):
-    port = free_port()
-    lines = [f"login authorized-keys {folder}/key.pub", "login root yes", "no login strict-modes", *lines]
-    options = [word for line in lines for word in ("-o", line)]
-    with open(folder / "log", "ab") as log:
-        process = subprocess.Popen([BUILD / "apps/sluiced/sluiced", "-D", "-f", "/dev/null", "-p", str(port), "--listen", "127.0.0.1",
-                                    "--state-dir", folder / "state", *options], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 30
-        while socket.socket().connect_ex(("127.0.0.1", port)) != 0:
-            assert process.poll() is None and time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with Sluiced(BUILD, folder, *lines) as server:
+        yield server.port
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sftp")
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
+    key = make_key(folder / "user")
     files = folder / "files"
     files.mkdir()
     for name, size in SIZES.items():
         (files / name).write_bytes(os.urandom(size))
     (files / b"not\xfftext".decode(errors="surrogateescape")).write_bytes(b"bytes")
     with serving(folder) as port:
-        yield {"folder": folder, "files": files, "port": port, "key": folder / "key"}
+        yield {"folder": folder, "files": files, "port": port, "key": key}
 
 
 def options(world):
@@ -87,8 +64,7 @@ def sftp(world, commands, extra=()):
 # The memory file system and whatever the disk is: one is written in the worker, the other by the pool.
 @pytest.fixture(params=["/dev/shm", "/tmp"])
 def remote(request):
-    path = pathlib.Path(request.param) / f"sluice-sftp-{os.getpid()}"
-    path.mkdir()
+    path = pathlib.Path(tempfile.mkdtemp(prefix="sluice-sftp-", dir=request.param))
     yield path
     shutil.rmtree(path)
 
@@ -228,7 +204,8 @@ def test_a_large_directory_is_listed_whole(world, remote):
 
 
 def test_read_only_mode_and_the_transfer_log(world, tmp_path):
-    shutil.copy(f"{world['key']}.pub", tmp_path / "key.pub")
+    for suffix in ("", ".pub"):
+        shutil.copy(f"{world['key']}{suffix}", tmp_path / f"user{suffix}")
     (tmp_path / "f\n1").write_text("there")
     with serving(tmp_path, "sftp server read-only", "sftp server transfer-log") as port, paramiko_client(world, port) as client:
         with client.open(f"{tmp_path}/f\n1", "rb") as file:

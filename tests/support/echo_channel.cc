@@ -75,14 +75,20 @@ void TestChannel::give_window() {
   consumed_ = 0;
 }
 
-void TestChannel::on_turn(ChannelSender& sender) {
+// True when nothing waits any more.
+bool TestChannel::send_waiting(ChannelSender& sender) {
   while (!waiting_.empty()) {
     const auto draft = sender.reserve(waiting_.front().size());
-    if (!draft) return;
+    if (!draft) return false;
     std::copy(waiting_.front().begin(), waiting_.front().end(), draft->payload.begin());
     sender.finish(*draft, waiting_.front().size());
     waiting_.pop_front();
   }
+  return true;
+}
+
+void TestChannel::on_turn(ChannelSender& sender) {
+  if (!send_waiting(sender)) return;
   // Straight into the record's place.
   while (peer_window_ > 0) {
     const size_t most = std::min<uint64_t>({peer_window_, peer_packet_, kEchoPacket});
@@ -96,8 +102,10 @@ void TestChannel::on_turn(ChannelSender& sender) {
       peer_window_ -= n;
     }
     sender.finish(*draft, n > 0 ? kDataHeader + n : 0);
-    if (n == 0) return;
+    if (n == 0) break;
   }
+  // The last data is followed by its end, and no other turn need come.
+  send_waiting(sender);
 }
 
 void EchoChannel::on_other(Bytes payload) {

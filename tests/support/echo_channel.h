@@ -42,6 +42,7 @@ class TestChannel : public ConnectionSink {
  private:
   void take(const Message& message);
   void give_window();
+  bool send_waiting(ChannelSender& sender);
 
   std::deque<std::vector<uint8_t>> waiting_;
   uint32_t consumed_ = 0;

@@ -5,6 +5,7 @@ CPU is what the kernel says of all processes of a server, those that have ended 
 import os
 import pathlib
 import pwd
+import random
 import socket
 import subprocess
 import time
@@ -15,9 +16,15 @@ USER = pwd.getpwuid(os.getuid()).pw_name
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Free now, and not one that the kernel gives to outgoing connections: it stays free until its server has started."""
+    while True:
+        port = random.randint(10_000, 32_000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def make_key(path, kind="ed25519"):
@@ -61,7 +68,7 @@ class Server:
             make_key(self.key)
         self.authorized = self.folder / "authorized"
         self.authorized.write_text((self.folder / "user.pub").read_text())
-        self.port = free_port()
+        self.port = None
         self.log = self.folder / "log"
         self.process = None
 
@@ -70,18 +77,28 @@ class Server:
         return ["-F", "none", "-i", str(self.key), "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes",
                 "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
 
-    def launch(self, command):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+    def launch(self, command_for):
+        """command_for: what to run, given a port. Somebody else may be quicker to take it: then another one is tried."""
+        for port in (self.port or free_port(), *(free_port() for _ in range(4))):
+            self.port = port
+            command = [str(word) for word in command_for(self.port)]
+            with open(self.log, "ab") as log:
+                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            if self.listens():
+                return self
+            if "in use" not in self.log.read_text(errors="replace"):
+                break
+        self.stop()
+        raise RuntimeError(f"{command[0]} did not start: {self.log.read_text(errors='replace')[-2000:]}")
+
+    def listens(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self.process.poll() is None:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            if self.process.poll() is not None:
-                break
+                    return True
             time.sleep(0.05)
-        raise RuntimeError(f"{command[0]} did not start: {self.log.read_text()[-2000:]}")
+        return False
 
     def cpu_seconds(self):
         total = 0
@@ -119,8 +136,8 @@ class Sluiced(Server):
     def start(self):
         lines = [f"login authorized-keys {self.authorized}", "login root yes", "no login strict-modes", *self.lines]
         options = [word for line in lines for word in ("-o", line)]
-        return self.launch([self.program, "-D", "-f", "/dev/null", "-p", self.port, "--listen", "127.0.0.1", "--state-dir",
-                            self.folder / "state", *options])
+        return self.launch(lambda port: [self.program, "-D", "-f", "/dev/null", "-p", port, "--listen", "127.0.0.1", "--state-dir",
+                                         self.folder / "state", *options])
 
 
 class Sshd(Server):
@@ -138,4 +155,4 @@ class Sshd(Server):
                    "PermitRootLogin=yes", f"PidFile={self.folder}/pid", "MaxStartups=1000", "MaxSessions=1000",
                    "Subsystem=sftp internal-sftp", *self.extra]
         words = [word for option in options for word in ("-o", option)]
-        return self.launch(["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", self.port, "-h", host, *words])
+        return self.launch(lambda port: ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", port, "-h", host, *words])

@@ -62,8 +62,9 @@ void rekey_at_random(ControlLoop& loop, const std::shared_ptr<SessionId>& sessio
 
 class ServerConnection final : public Connection {
  public:
-  ServerConnection(HostKeySigner& keys, std::atomic<uint64_t>& rekeys, std::function<void()> authenticated)
-      : keys_(keys), rekeys_(rekeys), authenticated_(std::move(authenticated)) {}
+  ServerConnection(HostKeySigner& keys, std::atomic<uint64_t>& rekeys, std::atomic<uint64_t>& ended,
+                   std::function<void()> authenticated)
+      : keys_(keys), rekeys_(rekeys), ended_(ended), authenticated_(std::move(authenticated)) {}
 
   void attach(TransportMachine& machine) override { machine_ = &machine; }
   HostKeySigner* host_keys() override { return &keys_; }
@@ -85,11 +86,13 @@ class ServerConnection final : public Connection {
   }
   void on_ext_info(std::string_view, Bytes) override {}
   void on_rekeyed() override { ++rekeys_; }
+  void on_ended() override { ++ended_; }
   void on_disconnect(uint32_t, std::string_view) override {}
 
  private:
   HostKeySigner& keys_;
   std::atomic<uint64_t>& rekeys_;
+  std::atomic<uint64_t>& ended_;
   std::function<void()> authenticated_;
   TransportMachine* machine_ = nullptr;
 };
@@ -176,7 +179,12 @@ TestEnd::TestEnd(const std::string& driver, size_t workers, const WorkPoolLimits
     : drivers_(make_drivers(driver, workers)),
       pool_(pool),
       workers_(make_workers(drivers_)),
-      loop_(ports_of(workers_), pool_) {}
+      loop_(ports_of(workers_), pool_) {
+  if (driver != "" && driver != "ipsec_mb" && driver != "openssl") return;
+  porch_drivers_ = drivers_named("openssl");
+  porch_ = std::make_unique<Worker>(*porch_drivers_);
+  loop_.set_porch(*porch_);
+}
 
 TestEnd::~TestEnd() { stop(); }
 
@@ -217,8 +225,9 @@ void TestServer::accept_all() {
     ++accepted_;
     auto session = std::make_shared<SessionId>(0);
     ControlLoop& loop = end_.loop();
-    auto connection = std::make_unique<ServerConnection>(
-        host_keys_, rekeys_, [&loop, session] { loop.open_channels(*session, std::make_unique<EchoChannel>()); });
+    auto connection = std::make_unique<ServerConnection>(host_keys_, rekeys_, ended_, [&loop, session] {
+      loop.open_channels(*session, std::make_unique<EchoChannel>());
+    });
     *session = loop.add(std::make_unique<SocketTransport>(fd), options_.config, options_.limits, "127.0.0.1",
                         std::move(connection));
     rekey_at_random(loop, session, options_.rekey_mean_ms);

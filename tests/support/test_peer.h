@@ -33,7 +33,7 @@ class LocalHostKeys final : public HostKeySigner {
 
 std::vector<PrivateKey> all_host_keys();
 
-// Workers and a control thread.
+// Workers and a control thread, with a porch unless a driver is named that nobody else understands.
 class TestEnd {
  public:
   explicit TestEnd(const std::string& driver = "", size_t workers = 1, const WorkPoolLimits& pool = {});
@@ -49,6 +49,8 @@ class TestEnd {
   std::vector<std::unique_ptr<DriverSet>> drivers_;  // each worker's own
   WorkPool pool_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<DriverSet> porch_drivers_;
+  std::unique_ptr<Worker> porch_;
   ControlLoop loop_;
   std::vector<std::thread> threads_;
 };
@@ -69,6 +71,7 @@ class TestServer {
   const LocalHostKeys& host_keys() const { return host_keys_; }
   const std::atomic<uint64_t>& rekeys() const { return rekeys_; }
   const std::atomic<uint64_t>& accepted() const { return accepted_; }
+  const std::atomic<uint64_t>& ended() const { return ended_; }
 
  private:
   void accept_all();
@@ -80,6 +83,7 @@ class TestServer {
   uint16_t port_ = 0;
   std::atomic<uint64_t> rekeys_{0};
   std::atomic<uint64_t> accepted_{0};
+  std::atomic<uint64_t> ended_{0};
 };
 
 struct ClientOptions {

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
 #include "base/mirrored_memory.h"
 #include "base/secret.h"
 
@@ -43,6 +47,38 @@ TEST(MirroredMemory, Bytes_written_past_the_end_appear_at_the_start) {
   EXPECT_EQ(memory.data()[5], 77);
   memory.data()[memory.size() - 1] = 78;
   EXPECT_EQ(memory.data()[-1], 78);
+}
+
+TEST(MirroredMemory, Of_another_owner_s_bytes_nothing_is_left_whether_little_was_used_or_much) {
+  for (const size_t used : {size_t{5000}, MirroredMemory::kUsualSize}) {
+    for (int round = 0; round < 3; ++round) {
+      MirroredMemory memory(MirroredMemory::kUsualSize);
+      ASSERT_EQ(memory.size(), MirroredMemory::kUsualSize);
+      for (size_t i = 0; i < memory.size(); i += 100) ASSERT_EQ(memory.data()[i], 0) << used << " " << i;
+      std::fill_n(memory.data(), used, 0x5a);
+      memory.only_used(used);
+    }
+    MirroredMemory::trim_kept();
+  }
+}
+
+TEST(MirroredMemory, Threads_that_take_and_give_never_share_one) {
+  std::vector<std::thread> threads;
+  std::atomic<bool> shared{false};
+  for (uint8_t mark = 1; mark <= 4; ++mark) {
+    threads.emplace_back([mark, &shared] {
+      for (int i = 0; i < 300; ++i) {
+        MirroredMemory memory(MirroredMemory::kUsualSize);
+        shared = shared || memory.data()[7] != 0;
+        memory.data()[7] = mark;
+        if (i % 16 == 0) MirroredMemory::trim_kept();
+        shared = shared || memory.data()[7] != mark;
+        memory.only_used(8);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_FALSE(shared);
 }
 
 }  // namespace

@@ -112,6 +112,76 @@ TEST(Connection, Many_at_once_share_a_worker_and_all_bytes_are_right) {
   client_end.stop();
 }
 
+TEST(Connection, A_rekey_that_is_due_when_the_login_ends_waits_for_its_end_and_moves_along) {
+  Options options;
+  options.bytes = 64u << 10;
+  // Less than a login takes: due before it is over, on both sides.
+  options.server_limit = options.client_limit = 150;
+  const Outcome outcome = echo(options);
+  EXPECT_TRUE(outcome.closed && !outcome.wrong) << outcome.disconnect;
+  EXPECT_EQ(outcome.received, options.bytes);
+  EXPECT_GE(outcome.rekeys, 1u);
+}
+
+bool becomes_true(const std::function<bool()>& condition) {
+  for (int i = 0; i < 6000 && !condition(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  return condition();
+}
+
+TEST(Connection, An_idle_session_rekeys_when_its_time_has_come) {
+  TestEnd server_end, client_end;
+  ServerOptions server_options;
+  server_options.limits.time_ns = 300'000'000;
+  TestServer server(server_end, server_options);
+  server_end.start();
+  const auto result = connect_client(client_end, server.port(), {});
+  client_end.start();
+  EXPECT_TRUE(becomes_true([&] { return server.rekeys() >= 3 || result->ended; }));
+  client_end.stop();
+  EXPECT_FALSE(result->ended) << result->disconnect;
+  EXPECT_GE(server.rekeys(), 3u);
+}
+
+TEST(Connection, A_peer_that_stops_in_mid_rekey_is_sent_away) {
+  TestEnd server_end, client_end;
+  ServerOptions server_options;
+  server_options.rekey_mean_ms = 20;
+  TestServer server(server_end, server_options);
+  server_end.loop().set_exchange_patience_ms(500);
+  server_end.start();
+  const auto result = connect_client(client_end, server.port(), {});
+  client_end.start();
+  ASSERT_TRUE(becomes_true([&] { return server.rekeys() >= 2 || result->ended; }));
+  EXPECT_EQ(server.ended(), 0u) << "whoever answers stays";
+  // Its threads are gone, its socket is not.
+  client_end.stop();
+  EXPECT_TRUE(becomes_true([&] { return server.ended() == 1; }));
+}
+
+TEST(Connection, Full_windows_in_both_directions_do_not_stop_a_rekey) {
+  TestEnd server_end, client_end;
+  ServerOptions server_options;
+  server_options.limits.time_ns = 1'000'000'000;
+  TestServer server(server_end, server_options);
+  server_end.start();
+  ClientOptions options;
+  options.config.kex = {"curve25519-sha256"};
+  options.to_send = 24u << 20;
+  bool stopped = false;
+  // The client's worker neither reads nor writes for longer than the server's keys last: everything between is full.
+  options.on_progress = [&stopped](uint64_t received) {
+    if (received < 1u << 20 || std::exchange(stopped, true)) return;
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+  };
+  const auto result = connect_client(client_end, server.port(), options);
+  client_end.start();
+  wait_for(result->channel_closed, *result);
+  client_end.stop();
+  EXPECT_TRUE(result->channel_closed && !result->wrong) << result->disconnect;
+  EXPECT_EQ(result->received, options.to_send);
+  EXPECT_GE(server.rekeys(), 1u);
+}
+
 TEST(Connection, Without_a_common_cipher_the_client_is_told_why) {
   TestEnd server_end, client_end;
   TestServer server(server_end, {});

@@ -360,5 +360,36 @@ TEST(ControlLoop, gives_new_sessions_to_the_least_loaded_worker_and_serves_all) 
   for (size_t port = 0; port < 3; ++port) EXPECT_EQ(server_end.loop().sessions_on(port), 3u);
 }
 
+TEST(ControlLoop, counts_nobody_as_a_worker_s_load_before_his_login) {
+  test::TestEnd server_end("", 2), client_end;
+  test::TestServer server(server_end, {});
+  server_end.start();
+  std::vector<int> strangers;
+  for (int i = 0; i < 7; ++i) {
+    strangers.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(server.port());
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::connect(strangers.back(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  }
+  for (int i = 0; i < 6000 && server.accepted() < strangers.size(); ++i) ::usleep(10000);
+  std::vector<std::shared_ptr<test::ClientResult>> results;
+  test::ClientOptions options;
+  options.config.kex = {"curve25519-sha256"};
+  options.to_send = 1u << 20;
+  for (int i = 0; i < 4; ++i) results.push_back(test::connect_client(client_end, server.port(), options));
+  client_end.start();
+  for (const auto& result : results) {
+    for (int i = 0; i < 6000 && !result->channel_closed && !result->ended; ++i) ::usleep(10000);
+    EXPECT_TRUE(result->channel_closed && !result->wrong) << result->disconnect;
+  }
+  client_end.stop();
+  server_end.stop();
+  EXPECT_EQ(server_end.loop().connections(), strangers.size() + results.size());
+  for (size_t port = 0; port < 2; ++port) EXPECT_EQ(server_end.loop().sessions_on(port), 2u);
+  for (const int stranger : strangers) ::close(stranger);
+}
+
 }  // namespace
 }  // namespace sluice

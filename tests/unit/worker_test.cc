@@ -68,6 +68,51 @@ TEST_F(WorkerTest, A_close_inside_a_record_is_a_truncated_stream) {
   EXPECT_EQ(heard_[PortEvent::Kind::ended], 1u);
 }
 
+TEST_F(WorkerTest, A_session_moves_when_nothing_of_it_is_under_way_and_goes_on_elsewhere) {
+  say(bytes_of("SSH-2.0-peer\r\n"));
+  run(3);
+  const auto other_drivers = std::move(*make_driver_set("openssl"));
+  Worker other(*other_drivers);
+  worker_->port().send(1, {kMsgIgnore, 0, 0, 0, 0});
+  EXPECT_EQ(*worker_->release(1, *other_drivers), nullptr) << "a message is on its way out";
+  run(3);
+  other.port().await(1);
+  other.port().send(1, {kMsgIgnore, 0, 0, 0, 0});
+  const size_t unsent = transport_->send_ring().pending_bytes();
+  auto moving = worker_->release(1, *other_drivers);
+  ASSERT_TRUE(moving.has_value() && *moving != nullptr);
+  EXPECT_EQ(worker_->sessions(), 0u);
+  EXPECT_EQ(*worker_->release(1, *other_drivers), nullptr) << "gone already";
+  other.turn();
+  EXPECT_EQ(transport_->send_ring().pending_bytes(), unsent) << "what is meant for it waits for it";
+  say_record(kMsgIgnore);
+  other.port().adopt_moving(1, std::move(*moving));
+  other.turn();
+  std::map<PortEvent::Kind, size_t> heard;
+  for (int i = 0; i < 5; ++i, other.turn())
+    while (auto event = other.port().next_event()) ++heard[event->kind];
+  EXPECT_EQ(other.sessions(), 1u);
+  EXPECT_EQ(heard[PortEvent::Kind::message], 1u) << "what came between";
+  EXPECT_GT(transport_->send_ring().pending_bytes(), unsent) << "what waited followed it";
+}
+
+TEST_F(WorkerTest, A_password_does_not_stay_in_the_memory_that_it_was_received_in) {
+  say(bytes_of("SSH-2.0-peer\r\n"));
+  run(3);
+  const std::string_view secret = "a password that nobody else may see";
+  std::vector<uint8_t> payload{kMsgUserauthRequest};
+  payload.insert(payload.end(), secret.begin(), secret.end());
+  say(frame_payload(plain_suite(), payload));
+  std::array<MutableBytes, 4> pieces;
+  ASSERT_EQ(transport_->peek(0, pieces), 1u);
+  const Bytes where = pieces[0];
+  ASSERT_NE(text_of(where).find(secret), std::string_view::npos);
+  run(3);
+  EXPECT_EQ(heard_[PortEvent::Kind::message], 1u);
+  EXPECT_EQ(text_of(last_.bytes).substr(1), secret) << "control has it";
+  EXPECT_EQ(text_of(where).find(secret), std::string_view::npos);
+}
+
 TEST_F(WorkerTest, A_close_before_anything_was_said_is_just_an_end) {
   say(bytes_of("SSH-2."));
   transport_->end();
@@ -90,6 +135,40 @@ TEST_F(WorkerTest, A_peer_that_makes_us_answer_and_never_reads_is_cut_off) {
   }
   EXPECT_EQ(last_.error, ErrorCode::peer_does_not_read);
   EXPECT_LT(answers, 100000u) << "what waits is counted with what it costs";
+}
+
+constexpr uint64_t kMs = 1'000'000;
+
+TEST(StreamPace, Small_messages_however_quick_are_never_napped_over) {
+  StreamPace pace;
+  for (uint64_t now = kMs; now < 100 * kMs; now += 20'000) pace.note(100, now);
+  EXPECT_FALSE(pace.naps());
+}
+
+TEST(StreamPace, A_stream_is_napped_over_until_it_ends) {
+  StreamPace pace;
+  uint64_t now = kMs;
+  for (int i = 0; i < 100 && !pace.naps(); ++i) pace.note(64 * 1024, now += 50'000);
+  EXPECT_TRUE(pace.naps());
+  for (int i = 0; i < 100; ++i) pace.note(64 * 1024, now += StreamPace::kNapNs);
+  EXPECT_TRUE(pace.naps()) << "a quarter of a gigabyte a second";
+  int naps = 0;
+  for (; pace.naps() && naps < 100; ++naps) pace.note(0, now += StreamPace::kNapNs);
+  EXPECT_LT(naps, 12);
+}
+
+TEST(StreamPace, What_comes_after_a_pause_is_no_stream_yet) {
+  StreamPace pace;
+  for (uint64_t now = kMs; now < 1000 * kMs; now += 10 * kMs) pace.note(1 << 20, now);
+  EXPECT_FALSE(pace.naps());
+}
+
+TEST(StreamPace, A_key_exchange_ends_the_naps_at_once) {
+  StreamPace pace;
+  for (uint64_t now = kMs; now < 10 * kMs; now += 50'000) pace.note(64 * 1024, now);
+  ASSERT_TRUE(pace.naps());
+  EXPECT_TRUE(pace.hurry());
+  EXPECT_FALSE(pace.naps());
 }
 
 }  // namespace

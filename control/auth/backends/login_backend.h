@@ -14,8 +14,12 @@
 namespace sluice {
 
 struct LoginSource {
-  std::string address;
-  std::string host;  // empty where the name is not known
+  std::string address = {};
+  std::string host = {};  // empty where the name is not known
+  uint16_t port = 0;
+  // Where it came to.
+  std::string local_address = {};
+  uint16_t local_port = 0;
 };
 
 enum class LoginOutcome : uint8_t { refused, accepted, prompts, change_password };

@@ -24,6 +24,8 @@ constexpr size_t kEntryRoom = 64 * 1024;
 constexpr int kMaxGroups = 4096;
 constexpr int64_t kDaySeconds = 86400;
 constexpr size_t kRefusedLinesLogged = 4;
+// While the system starts and stops.
+constexpr const char* kNologinOfBoot = "/run/nologin";
 
 bool runs(const std::string& shell) {
   struct stat status;
@@ -106,7 +108,8 @@ std::optional<SystemUsers::Account> SystemUsers::find(std::string_view name) con
   account.gid = found->pw_gid;
   account.home = found->pw_dir;
   struct stat status;
-  account.facts.nologin = ::stat(config_.policy.nologin_path.c_str(), &status) == 0;
+  account.facts.nologin =
+      ::stat(config_.policy.nologin_path.c_str(), &status) == 0 || ::stat(kNologinOfBoot, &status) == 0;
   int count = 64;
   account.group_ids.resize(static_cast<size_t>(count));
   while (::getgrouplist(wanted.c_str(), found->pw_gid, account.group_ids.data(), &count) < 0) {

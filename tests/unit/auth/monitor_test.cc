@@ -446,7 +446,7 @@ TEST(Monitor, bounds_connections_and_forgets_closed_ones) {
 TEST(Monitor, starts_brokers_for_whoever_it_let_in_and_proves_its_host_keys_to_him) {
   std::string started;
   MonitorConfig config;
-  config.start_broker = [&](uint32_t, const Permit& permit, BrokerDone done) {
+  config.start_broker = [&](uint32_t, const LoginSource&, const Permit& permit, BrokerDone done) {
     started = permit.user;
     done(UniqueFd(::dup(0)));
   };
@@ -471,7 +471,9 @@ TEST(Monitor, starts_brokers_for_whoever_it_let_in_and_proves_its_host_keys_to_h
 TEST(Monitor, waits_for_a_broker_and_starts_one_at_a_time) {
   std::vector<BrokerDone> open;
   MonitorConfig config;
-  config.start_broker = [&](uint32_t, const Permit&, BrokerDone done) { open.push_back(std::move(done)); };
+  config.start_broker = [&](uint32_t, const LoginSource&, const Permit&, BrokerDone done) {
+    open.push_back(std::move(done));
+  };
   MonitorWorld world(std::move(config));
   add_ann(world);
   const auto log_in = [&] {
@@ -507,7 +509,7 @@ TEST(Monitor, waits_for_a_broker_and_starts_one_at_a_time) {
 
 TEST(Monitor, gives_one_connection_so_many_brokers_and_no_more) {
   MonitorConfig config;
-  config.start_broker = [&](uint32_t, const Permit&, BrokerDone done) { done(fail("no")); };
+  config.start_broker = [&](uint32_t, const LoginSource&, const Permit&, BrokerDone done) { done(fail("no")); };
   MonitorWorld world(std::move(config));
   add_ann(world);
   const uint32_t id = world.connection();

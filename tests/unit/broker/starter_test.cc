@@ -114,6 +114,58 @@ TEST(BrokerStarter, tells_when_its_process_is_gone) {
   EXPECT_EQ(errors, std::vector<std::string>(2, "the process that starts sessions has ended"));
 }
 
+TEST(BrokerStarter, is_followed_by_another_when_it_is_killed_and_brokers_stay) {
+  TempFolder folder;
+  StarterWorld world;
+  auto before = world.broker(test::own_identity(folder.path()));
+  const auto starter = static_cast<pid_t>(std::stol(output_of(*before, "ps -o ppid= -p $PPID")));
+  ASSERT_EQ(::kill(starter, SIGKILL), 0);
+  UserIdentity other = test::own_identity(folder.path());
+  other.umask = 077;
+  // An order that the dead one took with it fails; the next one does not.
+  ResultOrText<UniqueFd> link = world.link(other);
+  if (!link) link = world.link(other);
+  EXPECT_TRUE(link.has_value()) << link.error();
+  before->expect<Attributes>(StatPath{"."});
+  EXPECT_TRUE(world.starter().alive());
+  EXPECT_EQ(world.starter().restarts(), 1u);
+}
+
+TEST(BrokerStarter, opens_a_session_in_a_process_that_closes_it_after_the_brokers_end) {
+  TempFolder folder;
+  const std::string log = folder / "log";
+  StarterSettings settings{{.linger_ms = 200}, [log](UserIdentity& identity) -> ResultOrText<SessionCloser> {
+                             if (identity.session == 0) return SessionCloser();
+                             std::ofstream(log, std::ios::app) << "open " << identity.session << "\n";
+                             return SessionCloser([log, number = identity.session] {
+                               std::ofstream(log, std::ios::app) << "close " << number << "\n";
+                             });
+                           }};
+  const auto lines = [&] {
+    std::ifstream file(log);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  StarterWorld world(settings);
+  UserIdentity first = test::own_identity(folder.path()), second = first;
+  first.session = 1;
+  second.session = 2;
+  auto one = world.broker(first);
+  auto again = world.broker(first);
+  auto two = world.broker(second);
+  EXPECT_EQ(process_of(*one), process_of(*again));
+  EXPECT_NE(process_of(*one), process_of(*two));
+  EXPECT_EQ(lines(), "open 1\nopen 2\n");
+  one.reset();
+  EXPECT_EQ(lines(), "open 1\nopen 2\n");
+  const pid_t broker = process_of(*two);
+  ASSERT_EQ(::kill(broker, SIGKILL), 0);
+  for (int i = 0; i < 3000 && lines() != "open 1\nopen 2\nclose 2\n"; ++i) ::usleep(10000);
+  EXPECT_EQ(lines(), "open 1\nopen 2\nclose 2\n");
+  again.reset();
+  for (int i = 0; i < 3000 && lines() != "open 1\nopen 2\nclose 2\nclose 1\n"; ++i) ::usleep(10000);
+  EXPECT_EQ(lines(), "open 1\nopen 2\nclose 2\nclose 1\n");
+}
+
 TEST(BrokerStarter, refuses_what_does_not_fit_and_whom_it_cannot_become) {
   StarterWorld world;
   LinkPolicy policy;
@@ -131,10 +183,10 @@ TEST(BrokerStarter, refuses_what_does_not_fit_and_whom_it_cannot_become) {
 
 TEST(BrokerStarter, runs_the_session_hook_once_a_broker_and_heeds_it) {
   TempFolder folder;
-  StarterSettings settings{{.linger_ms = 200}, [](UserIdentity& identity) -> ResultOrText<void> {
+  StarterSettings settings{{.linger_ms = 200}, [](UserIdentity& identity) -> ResultOrText<SessionCloser> {
                              if (identity.name != "tester") return fail("no session for " + identity.name);
                              identity.environment.emplace_back("FROM_HOOK", std::to_string(::geteuid()));
-                             return {};
+                             return SessionCloser();
                            }};
   StarterWorld world(settings);
   auto broker = world.broker(test::own_identity(folder.path()));
@@ -308,7 +360,7 @@ TEST(StarterProtocol, takes_nothing_that_is_not_exactly_a_packet) {
   policy.permit_open = {{"a", 1}};
   const auto encoded = *encode(policy);
   EXPECT_EQ(decode_policy(encoded)->permit_open.at(0).host, "a");
-  const auto order = *encode(LinkOrder{3, user(1, "u", "/", {2, 3}), encoded});
+  const auto order = *encode(LinkOrder{3, user(1, "u", "/", {2, 3}), "192.0.2.1", encoded});
   EXPECT_EQ(decode_order(order)->identity, user(1, "u", "/", {2, 3}));
   for (const auto& packet : {encoded, order}) {
     for (size_t cut = 0; cut < packet.size(); ++cut) {
@@ -317,7 +369,7 @@ TEST(StarterProtocol, takes_nothing_that_is_not_exactly_a_packet) {
     }
   }
   EXPECT_FALSE(encode(LinkMade{1, std::string("a\0b", 3)}));
-  EXPECT_FALSE(decode_news(*encode(BrokerNews{BrokerNewsKind::failed, 0, std::string(600, 'x')})));
+  EXPECT_FALSE(decode_news(*encode(BrokerNews{BrokerNewsKind::failed, 0, std::string(600, 'x'), 0, 0})));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // FileIoPool: a user whose files never answer, and everybody else. A socket whose peer reads nothing is closed as
 // slowly.
-#include "services/sftp/file_io_pool.h"
+#include "services/transfer/file_io_pool.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -8,11 +8,13 @@
 #include "base/wire.h"
 #include "services/shell/session_service.h"
 #include "tests/support/service_world.h"
+#include "tests/support/temp_folder.h"
 
 namespace sluice {
 namespace {
 
 using test::ServiceWorld;
+using test::TempFolder;
 
 std::vector<uint8_t> pty_request(std::string_view modes = std::string_view("\0", 1)) {
   return WireWriter().string("vt100").u32(132).u32(43).u32(0).u32(0).string(modes).take();
@@ -68,6 +70,21 @@ TEST(Session, runs_a_command_and_tells_its_status_after_its_output) {
   EXPECT_EQ(session.world.sent(), "out\n");
   EXPECT_EQ(text_of(session.world.channel.errors), "error\n");
   EXPECT_EQ(session.status(), 7u);
+  EXPECT_TRUE(session.world.channel.eof);
+}
+
+// PuTTY closes a channel once both directions have ended, and then takes no status any more.
+TEST(Session, ends_its_output_after_the_status_though_the_program_closed_it_before) {
+  Session session;
+  TempFolder folder;
+  ASSERT_EQ(session.exec("exec >&- 2>&-; touch " + (folder / "closed") + "; read line; exit 9"), RequestAnswer::later);
+  ASSERT_TRUE(session.begun());
+  ASSERT_TRUE(session.world.turn_until([&] { return folder.has("closed"); }));
+  for (int i = 0; i < 10; ++i) session.world.turn(1);
+  EXPECT_FALSE(session.world.channel.eof);
+  session.world.send("a line\n");
+  ASSERT_TRUE(session.ended());
+  EXPECT_EQ(session.status(), 9u);
   EXPECT_TRUE(session.world.channel.eof);
 }
 

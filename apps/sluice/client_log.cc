@@ -1,0 +1,34 @@
+// One write for each line, with a carriage return while a session has the terminal.
+#include "apps/sluice/client_log.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "apps/sluice/terminal_dialog.h"
+#include "apps/sluice/terminal_guard.h"
+#include "base/log.h"
+
+namespace sluice {
+
+void complain(std::string_view text) { TerminalDialog::print(std::string(text) + "\n"); }
+
+bool set_client_log(Verbosity verbosity, const std::string& file) {
+  int to = STDERR_FILENO;
+  if (!file.empty()) {
+    to = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (to < 0) return false;
+    // What is not logged but said goes there as well, as with stock ssh.
+    ::dup2(to, STDERR_FILENO);
+  }
+  set_log_level(verbosity == Verbosity::debug     ? LogLevel::debug
+                : verbosity == Verbosity::verbose ? LogLevel::info
+                : verbosity == Verbosity::info    ? LogLevel::notice
+                                                  : LogLevel::error);
+  set_log_sink([verbosity](LogLevel level, std::string_view text) {
+    if (verbosity == Verbosity::quiet) return;
+    TerminalDialog::print((level == LogLevel::debug ? "debug1: " : "") + std::string(text) + "\n");
+  });
+  return true;
+}
+
+}  // namespace sluice

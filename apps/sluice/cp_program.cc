@@ -1,0 +1,138 @@
+// sluice cp: connections to the hosts that were named, and the copy between them.
+#include <unistd.h>
+
+#include <cstdio>
+#include <future>
+#include <map>
+
+#include "apps/sluice/client_log.h"
+#include "apps/sluice/client_run.h"
+#include "apps/sluice/cp_command_line.h"
+#include "apps/sluice/file_digests.h"
+#include "apps/sluice/programs.h"
+#include "apps/sluice/progress.h"
+#include "services/copy/copy_run.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kNotAll = 1;
+constexpr int kNoConnection = 255;
+// Servers follow OpenSSH's order of SYMLINK's names, but for this one, which follows the draft's.
+constexpr std::string_view kLinkFirst = "AsyncSSH";
+
+// A host with its connections, the first of which is there.
+class CpHost {
+ public:
+  static ResultOrText<std::unique_ptr<CpHost>> reach(const CpCommandLine& line, const std::string& destination) {
+    ClientInvocation invocation;
+    invocation.destination = destination;
+    invocation.lines = line.lines;
+    for (int i = 0; i < line.verbosity; ++i)
+      invocation.lines.emplace_back(i == 0 ? "LogLevel verbose" : "LogLevel debug");
+    invocation.config_file = line.config_file;
+    auto options = read_client_options(invocation);
+    if (!options) return fail(options.error());
+    if (!set_client_log(options->verbosity)) return fail("cannot write to standard error");
+    const size_t cores = std::max(1u, std::thread::hardware_concurrency());
+    const size_t workers = std::min(cores, line.copy.connections == 0 ? size_t{2} : line.copy.connections);
+    auto host = std::unique_ptr<CpHost>(new CpHost(std::move(*options), workers));
+    auto first = host->connect(true);
+    if (!first) return fail(first.error());
+    auto facts = (*first)->wait_ready();
+    if (!facts) return fail(facts.error().text + "\n");
+    facts->link_first = host->server_software().starts_with(kLinkFirst);
+    host->side_.emplace(std::move(*first), std::move(*facts), [raw = host.get()]() -> std::shared_ptr<SftpClient> {
+      auto more = raw->connect(false);
+      return more ? *more : nullptr;
+    });
+    for (size_t i = 1; i < line.copy.connections; ++i) {
+      if (!host->side_->grow()) break;
+      ++host->connections_;
+    }
+    return host;
+  }
+
+  // Says goodbye, so that the server's log need not wonder.
+  ~CpHost() {
+    for (const SessionId link : links_) run_.close(link);
+    for (const SessionId link : links_) run_.wait_ended(link);
+  }
+
+  RemoteSide& side() { return *side_; }
+  size_t connections() const { return connections_; }
+
+ private:
+  CpHost(ClientOptions options, size_t workers) : run_(std::move(options), workers) {}
+
+  ResultOrText<std::shared_ptr<SftpClient>> connect(bool first) {
+    auto client = SftpClient::create();
+    LinkWishes wishes;
+    wishes.opener = client->make_opener();
+    wishes.channels.budget = &run_.windows();
+    wishes.ask = first;
+    auto link = run_.connect(std::move(wishes));
+    if (!link) return fail(explain(link.error(), run_.options()));
+    const std::lock_guard held(lock_);
+    links_.push_back(*link);
+    return client;
+  }
+
+  std::string server_software() {
+    auto answer = std::make_shared<std::promise<std::string>>();
+    auto said = answer->get_future();
+    run_.post([this, answer, link = links_.front()] {
+      TransportMachine* machine = run_.loop().machine(link);
+      answer->set_value(machine ? machine->peer().software : std::string());
+    });
+    return said.get();
+  }
+
+  ClientRun run_;
+  std::mutex lock_;
+  std::vector<SessionId> links_;
+  std::optional<RemoteSide> side_;
+  size_t connections_ = 1;
+};
+
+ProgressManner manner_of(const CpCommandLine& line) {
+  if (line.show == CpShow::quiet) return ProgressManner::quiet;
+  if (line.show == CpShow::json) return ProgressManner::json;
+  return ::isatty(STDERR_FILENO) != 0 ? ProgressManner::terminal : ProgressManner::lines;
+}
+
+}  // namespace
+
+int run_cp(int argc, char** argv) {
+  auto line = parse_cp_command_line(argc, argv);
+  if (!line) return complain(line.error()), kNotAll;
+  if (line->help) return std::fputs(kCpHelp, stdout), 0;
+  line->copy.digests = &client_digests();
+  std::map<std::string, std::unique_ptr<CpHost>> hosts;
+  CopyCounts counts;
+  const auto place_of = [&](const CpPlace& place) -> ResultOrText<CopyPlace> {
+    if (!place.remote()) return CopyPlace{nullptr, place.path, ""};
+    auto& host = hosts[place.destination];
+    if (!host) {
+      auto reached = CpHost::reach(*line, place.destination);
+      if (!reached) return fail(reached.error());
+      host = std::move(*reached);
+      counts.connections = std::max<uint64_t>(counts.connections, host->connections());
+    }
+    return CopyPlace{&host->side(), place.path, place.destination + ":"};
+  };
+  std::vector<CopyPlace> sources;
+  for (const CpPlace& source : line->sources) {
+    auto place = place_of(source);
+    if (!place) return std::fputs(place.error().c_str(), stderr), kNoConnection;
+    sources.push_back(std::move(*place));
+  }
+  auto target = place_of(line->target);
+  if (!target) return std::fputs(target.error().c_str(), stderr), kNoConnection;
+  CopyProgress progress(counts, manner_of(*line), line->verbosity > 0 || line->copy.dry_run);
+  const bool success = CopyRun(line->copy, counts, progress).copy(sources, *target);
+  progress.finish(success);
+  return success ? 0 : kNotAll;
+}
+
+}  // namespace sluice

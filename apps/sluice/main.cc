@@ -1,0 +1,62 @@
+// sluice: which of its programs is meant: by the first word, or by the name of the link that it was called by.
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "apps/sluice/programs.h"
+
+namespace {
+
+struct Program {
+  std::string_view name;
+  int (*run)(int, char**);
+  const char* summary;
+};
+
+constexpr Program kPrograms[] = {
+    {"ssh", sluice::run_ssh, "a shell or a command on another machine; forwarding"},
+    {"scp", sluice::run_scp, "files to another machine and from it, in one command"},
+    {"sftp", sluice::run_sftp, "a prompt for files on another machine"},
+    {"cp", sluice::run_cp, "files and trees to another machine, from it, or between two: the fastest way"},
+};
+
+const Program* find(std::string_view name) {
+  for (const Program& program : kPrograms) {
+    if (program.name == name) return &program;
+  }
+  return nullptr;
+}
+
+// "sluice-ssh" as well as "ssh", whatever folder the link is in.
+const Program* find_by_link(std::string_view path) {
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  constexpr std::string_view kPrefix = "sluice-";
+  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
+  return find(name);
+}
+
+int help(FILE* to, int code) {
+  std::fputs("usage: sluice PROGRAM [ARGUMENT]...\n\n", to);
+  for (const Program& program : kPrograms) {
+    std::fprintf(to, "  %-6.*s %s\n", static_cast<int>(program.name.size()), program.name.data(), program.summary);
+  }
+  std::fputs(
+      "\n`sluice PROGRAM --help` tells more. A link to this file by the name sluice-ssh is `sluice ssh`, and so on.\n",
+      to);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 1) return 255;
+  if (const Program* program = find_by_link(argv[0])) return program->run(argc, argv);
+  if (argc < 2) return help(stderr, 255);
+  const std::string_view word = argv[1];
+  if (word == "--help" || word == "-h" || word == "help") return help(stdout, 0);
+  if (word == "--version" || word == "-V") return std::puts("sluice 0.1.0"), 0;
+  if (const Program* program = find(word)) return program->run(argc - 1, argv + 1);
+  std::fprintf(stderr, "sluice: %s: no such program\n", argv[1]);
+  return help(stderr, 255);
+}

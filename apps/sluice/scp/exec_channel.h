@@ -1,0 +1,30 @@
+// ExecChannel: a command at the server with its input and output as a socket here, for a thread that may wait.
+#pragma once
+
+#include "apps/sluice/client_run.h"
+#include "apps/sluice/scp/exec_stream.h"
+
+namespace sluice {
+
+class ExecChannel {
+ public:
+  // Null: why was told on standard error.
+  static std::unique_ptr<ExecChannel> open(const ClientInvocation& invocation, const std::string& command);
+  ~ExecChannel();
+  ExecChannel(const ExecChannel&) = delete;
+  ExecChannel& operator=(const ExecChannel&) = delete;
+
+  int socket() const { return socket_.get(); }
+  // Ends our side and waits: the command's status, 255 where there is none.
+  int finish();
+
+ private:
+  explicit ExecChannel(ClientOptions options) : run_(std::move(options)) {}
+
+  std::shared_ptr<ExecEnd> end_ = std::make_shared<ExecEnd>();
+  UniqueFd socket_;
+  std::optional<SessionId> link_;
+  ClientRun run_;
+};
+
+}  // namespace sluice

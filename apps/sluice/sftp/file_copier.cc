@@ -1,0 +1,287 @@
+// Copies by a FileCopier: what is checked, opened, moved and set, in OpenSSH's order.
+#include "apps/sluice/sftp/file_copier.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <limits>
+
+namespace sluice {
+namespace {
+
+// A transfer's progress is looked at so often.
+constexpr int kLookMs = 100;
+
+std::string shown(const std::string& path) { return fit_for_terminal(path, 4096); }
+
+timespec seconds(uint32_t s) { return {static_cast<time_t>(s), 0}; }
+
+std::string errno_text() { return std::strerror(errno); }
+
+SftpAttributes attributes_of(const struct stat& facts, bool preserve) {
+  SftpAttributes wanted;
+  wanted.mode = facts.st_mode & 0777;
+  if (preserve) wanted.times = SftpTimes{static_cast<uint32_t>(facts.st_atime), static_cast<uint32_t>(facts.st_mtime)};
+  return wanted;
+}
+
+}  // namespace
+
+bool FileCopier::complain(const CopyRules& rules, const std::string& what) {
+  around_.complain(rules.program + what);
+  return false;
+}
+
+bool FileCopier::complain(const CopyRules& rules, const std::string& what, const std::string& path,
+                          const SftpFault& fault) {
+  return complain(rules, what + " \"" + shown(path) + "\": " + fault.text);
+}
+
+TransferEnd FileCopier::move(TransferOrder order, const std::string& name, uint64_t total, uint64_t before) {
+  order.limit = around_.limit;
+  if (around_.meter) around_.meter->begin(shown(base_name(name)), total, before);
+  const auto mailbox = std::make_shared<Mailbox>();
+  std::optional<TransferEnd> end;
+  const auto transfer =
+      remote_.client().start(std::move(order), mailbox, [&end](TransferEnd e) { end = std::move(e); });
+  while (!end) {
+    mailbox->run(kLookMs);
+    if (around_.interrupted()) transfer->cancel();
+    if (around_.meter) around_.meter->moved(before + transfer->moved());
+  }
+  if (around_.meter) {
+    around_.meter->moved(before + end->moved);
+    around_.meter->end(!end->fault);
+  }
+  return std::move(*end);
+}
+
+bool FileCopier::get(const std::string& from, const std::string& to, const CopyRules& rules) {
+  const auto attributes = remote_.stat(from);
+  if (!attributes) return complain(rules, "stat remote", from, attributes.error());
+  if (!attributes->is_directory()) return get_file(from, to, *attributes, rules);
+  if (!rules.recursive)
+    return complain(rules, "download \"" + shown(from) + "\": not a regular file (-r copies folders)");
+  return get_tree(from, to, *attributes, rules, 0);
+}
+
+bool FileCopier::get_file(const std::string& from, const std::string& to, const SftpAttributes& attributes,
+                          const CopyRules& rules) {
+  if (attributes.mode && !attributes.is_regular())
+    return complain(rules, "download \"" + shown(from) + "\": not a regular file");
+  // What no file here could be as long as.
+  const uint64_t size = attributes.size.value_or(0);
+  if (size > static_cast<uint64_t>(std::numeric_limits<off_t>::max()))
+    return complain(rules, "download \"" + shown(from) + "\": the server tells an impossible size");
+  if (rules.tell) std::printf("Fetching %s to %s\n", shown(from).c_str(), shown(to).c_str());
+  const auto handle = remote_.open(from, kSftpRead);
+  if (!handle) return complain(rules, "remote open", from, handle.error());
+  const mode_t mode = (attributes.mode.value_or(0666) & 0777) | S_IWUSR;
+  const auto file = std::make_shared<UniqueFd>(
+      ::open(to.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (rules.resume ? 0 : O_TRUNC), mode));
+  struct stat facts {};
+  if (!*file || ::fstat(file->get(), &facts) != 0) {
+    const std::string why = errno_text();
+    (void)remote_.close(*handle);
+    return complain(rules, "local open \"" + shown(to) + "\": " + why);
+  }
+  TransferOrder order{.direction = TransferOrder::Direction::get, .file = file, .handle = *handle};
+  const uint64_t before = rules.resume ? static_cast<uint64_t>(facts.st_size) : 0;
+  bool good = true;
+  if (rules.resume && before > size) {
+    good = complain(rules, "Unable to resume download of \"" + shown(to) + "\": local file is larger than remote");
+  } else {
+    // A file of no told size (as /proc has them) is whatever comes.
+    if (size > 0) order.length = size - before;
+    order.local_offset = order.remote_offset = before;
+    if (size == 0 || order.length > 0) {
+      const TransferEnd end = move(std::move(order), from, size, before);
+      if (end.fault) good = complain(rules, "read remote", from, *end.fault);
+    }
+  }
+  const auto closed = remote_.close(*handle);
+  if (good && !closed) good = complain(rules, "close remote", from, closed.error());
+  // As far as it came, so that a resumed copy has its rights too.
+  if (rules.preserve && attributes.mode && ::fchmod(file->get(), *attributes.mode & 0777) != 0)
+    good = complain(rules, "local chmod \"" + shown(to) + "\": " + errno_text());
+  if (rules.preserve && attributes.times) {
+    const timespec times[2] = {seconds(attributes.times->accessed), seconds(attributes.times->modified)};
+    if (::futimens(file->get(), times) != 0)
+      good = complain(rules, "local set times on \"" + shown(to) + "\": " + errno_text());
+  }
+  if (good && rules.sync && ::fsync(file->get()) != 0)
+    good = complain(rules, "local sync \"" + shown(to) + "\": " + errno_text());
+  return good;
+}
+
+bool FileCopier::get_tree(const std::string& from, const std::string& to, const SftpAttributes& attributes,
+                          const CopyRules& rules, int depth) {
+  if (depth >= kMaxTreeDepth)
+    return complain(rules, "Maximum directory depth exceeded: " + std::to_string(depth) + " levels");
+  if (rules.tell) std::printf("Retrieving %s\n", shown(from).c_str());
+  const mode_t mode = attributes.mode.value_or(0777) & 0777;
+  if (::mkdir(to.c_str(), mode | S_IWUSR | S_IXUSR) != 0) {
+    const int error = errno;
+    struct stat facts {};
+    const bool there = error == EEXIST && ::stat(to.c_str(), &facts) == 0 && S_ISDIR(facts.st_mode);
+    if (!there) return complain(rules, "mkdir \"" + shown(to) + "\": " + std::strerror(error));
+  }
+  bool good = true;
+  std::vector<SftpName> entries;
+  const auto listed = remote_.list(from, [&](SftpName&& entry) {
+    entries.push_back(std::move(entry));
+    return true;
+  });
+  if (!listed) good = complain(rules, "remote readdir", from, listed.error());
+  for (const SftpName& entry : entries) {
+    if (around_.interrupted()) return false;
+    if (entry.name == "." || entry.name == "..") continue;
+    good = get_entry(path_in(from, entry.name), path_in(to, entry.name), entry, rules, depth) && good;
+  }
+  if (rules.preserve && attributes.times) {
+    const timespec times[2] = {seconds(attributes.times->accessed), seconds(attributes.times->modified)};
+    if (::utimensat(AT_FDCWD, to.c_str(), times, 0) != 0)
+      good = complain(rules, "local set times on \"" + shown(to) + "\": " + errno_text());
+  }
+  // Rights that were lent for writing into it.
+  if (rules.preserve && attributes.mode && (mode | S_IWUSR | S_IXUSR) != mode && ::chmod(to.c_str(), mode) != 0)
+    good = complain(rules, "local chmod \"" + shown(to) + "\": " + errno_text());
+  return good;
+}
+
+bool FileCopier::get_entry(const std::string& from, const std::string& to, const SftpName& entry,
+                           const CopyRules& rules, int depth) {
+  if (entry.attributes.is_directory()) return get_tree(from, to, entry.attributes, rules, depth + 1);
+  if (entry.attributes.is_regular()) return get_file(from, to, entry.attributes, rules);
+  const bool unknown = !entry.attributes.mode;
+  if (unknown || (entry.attributes.is_symlink() && rules.follow_links)) {
+    // What it leads to, or what a server is that tells nothing in listings.
+    const auto target = rules.follow_links ? remote_.stat(from) : remote_.lstat(from);
+    if (!target) return complain(rules, "stat remote", from, target.error());
+    if (target->is_directory()) return get_tree(from, to, *target, rules, depth + 1);
+    return get_file(from, to, *target, rules);
+  }
+  around_.complain(rules.program + "download \"" + shown(from) + "\": not a regular file");
+  return true;
+}
+
+bool FileCopier::put(const std::string& from, const std::string& to, const CopyRules& rules) {
+  struct stat facts {};
+  if (::stat(from.c_str(), &facts) != 0) return complain(rules, "stat local \"" + shown(from) + "\": " + errno_text());
+  if (!S_ISDIR(facts.st_mode)) return put_file(from, to, rules);
+  if (!rules.recursive) return complain(rules, "\"" + shown(from) + "\" is not a regular file (-r copies folders)");
+  return put_tree(from, to, rules, 0);
+}
+
+bool FileCopier::put_file(const std::string& from, const std::string& to, const CopyRules& rules) {
+  // Not to wait for whoever opens the other end of a FIFO.
+  const auto file = std::make_shared<UniqueFd>(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat facts {};
+  if (!*file || ::fstat(file->get(), &facts) != 0)
+    return complain(rules, "local open \"" + shown(from) + "\": " + errno_text());
+  if (!S_ISREG(facts.st_mode)) return complain(rules, "local \"" + shown(from) + "\" is not a regular file");
+  if (rules.tell) std::printf("Uploading %s to %s\n", shown(from).c_str(), shown(to).c_str());
+  const uint64_t size = static_cast<uint64_t>(facts.st_size);
+  uint64_t before = 0;
+  if (rules.resume) {
+    const auto there = remote_.stat(to);
+    if (there) before = there->size.value_or(0);
+    if (there && before == size && size > 0) return true;
+    if (before > size)
+      return complain(rules, "Unable to resume upload of \"" + shown(to) + "\": remote file is larger than local");
+  }
+  SftpAttributes wanted = attributes_of(facts, false);
+  const auto handle = remote_.open(to, kSftpWrite | kSftpCreate | (rules.resume ? 0u : kSftpTruncate), wanted);
+  if (!handle) return complain(rules, "dest open", to, handle.error());
+  bool good = true;
+  if (size > before) {
+    TransferOrder order{.direction = TransferOrder::Direction::put, .file = file, .handle = *handle};
+    order.local_offset = order.remote_offset = before;
+    order.length = size - before;
+    const TransferEnd end = move(std::move(order), from, size, before);
+    if (end.fault) good = complain(rules, "write remote", to, *end.fault);
+  } else if (around_.meter) {
+    around_.meter->begin(shown(base_name(from)), size, before);
+    around_.meter->end(true);
+  }
+  if (good && rules.preserve) {
+    const auto set = remote_.change(sftp_call::fsetstat(*handle, attributes_of(facts, true)));
+    if (!set) good = complain(rules, "remote setstat", to, set.error());
+  }
+  if (good && rules.sync) {
+    if (!remote_.facts().has("fsync@openssh.com")) {
+      good =
+          complain(rules, "the server does not know fsync@openssh.com: \"" + shown(to) + "\" may not be on its disk");
+    } else if (const auto synced = remote_.change(sftp_call::fsync(*handle)); !synced) {
+      good = complain(rules, "remote fsync", to, synced.error());
+    }
+  }
+  const auto closed = remote_.close(*handle);
+  if (good && !closed) good = complain(rules, "close remote", to, closed.error());
+  return good;
+}
+
+bool FileCopier::make_folder(const std::string& path, uint32_t mode) {
+  SftpAttributes wanted;
+  wanted.mode = mode;
+  if (remote_.change(sftp_call::mkdir(path, wanted))) return true;
+  // Servers say no more than "failure" of what exists.
+  const auto there = remote_.stat(path);
+  return there && there->is_directory();
+}
+
+bool FileCopier::put_tree(const std::string& from, const std::string& to, const CopyRules& rules, int depth) {
+  if (depth >= kMaxTreeDepth)
+    return complain(rules, "Maximum directory depth exceeded: " + std::to_string(depth) + " levels");
+  if (rules.tell) std::printf("Entering %s\n", shown(from).c_str());
+  DIR* directory = ::opendir(from.c_str());
+  struct stat facts {};
+  if (!directory || ::fstat(::dirfd(directory), &facts) != 0) {
+    const std::string why = errno_text();
+    if (directory) ::closedir(directory);
+    return complain(rules, "local opendir \"" + shown(from) + "\": " + why);
+  }
+  bool good = true;
+  const uint32_t mode = facts.st_mode & 0777;
+  if (!make_folder(to, mode | S_IWUSR | S_IXUSR)) {
+    ::closedir(directory);
+    return complain(rules, "remote mkdir \"" + shown(to) + "\": failed");
+  }
+  while (const dirent* entry = ::readdir(directory)) {
+    const std::string name = entry->d_name;
+    if (name == "." || name == "..") continue;
+    if (around_.interrupted()) {
+      good = false;
+      break;
+    }
+    const std::string path = path_in(from, name), target = path_in(to, name);
+    struct stat inner {};
+    if (::lstat(path.c_str(), &inner) != 0) {
+      good = complain(rules, "local lstat \"" + shown(path) + "\": " + errno_text());
+      continue;
+    }
+    const bool link = S_ISLNK(inner.st_mode);
+    if (link && rules.follow_links && ::stat(path.c_str(), &inner) != 0) {
+      good = complain(rules, "local stat \"" + shown(path) + "\": " + errno_text());
+      continue;
+    }
+    if (S_ISDIR(inner.st_mode))
+      good = put_tree(path, target, rules, depth + 1) && good;
+    else if (S_ISREG(inner.st_mode))
+      good = put_file(path, target, rules) && good;
+    else
+      around_.complain(rules.program + "local \"" + shown(path) + "\" is not a regular file");
+  }
+  ::closedir(directory);
+  if (rules.preserve) {
+    const auto set = remote_.change(sftp_call::setstat(to, attributes_of(facts, true)));
+    if (!set) good = complain(rules, "remote setstat", to, set.error());
+  }
+  return good;
+}
+
+}  // namespace sluice

@@ -1,0 +1,56 @@
+// FileCopier: files and trees between here and a server, one after the other, as sftp and scp copy them.
+//
+// Names come from the caller or pass is_suspect_name(), so that nothing is written beside the target. Errors are told
+// on standard error where they happen; the rest is copied all the same.
+#pragma once
+
+#include "apps/sluice/sftp/copy_meter.h"
+#include "apps/sluice/sftp/remote_files.h"
+
+namespace sluice {
+
+// As deep as OpenSSH goes: a tree that a server makes up has an end.
+inline constexpr int kMaxTreeDepth = 64;
+
+struct CopyRules {
+  bool recursive = false, preserve = false, resume = false, sync = false;
+  bool follow_links = false;  // of a remote tree
+  bool tell = false;          // what begins, in a line each
+  std::string program;        // whose name is in front of errors: "scp: "; empty for sftp
+};
+
+class FileCopier {
+ public:
+  struct Surroundings {
+    CopyMeter* meter = nullptr;
+    std::shared_ptr<RateLimit> limit = {};
+    std::function<bool()> interrupted;
+    // Receives everything about an error as one line.
+    std::function<void(const std::string&)> complain;
+  };
+
+  FileCopier(RemoteFiles& remote, Surroundings surroundings) : remote_(remote), around_(std::move(surroundings)) {}
+
+  // Of `from` here or there to just `to`: folders as trees where the rules say so. False: something is missing.
+  bool get(const std::string& from, const std::string& to, const CopyRules& rules);
+  bool put(const std::string& from, const std::string& to, const CopyRules& rules);
+
+ private:
+  bool get_file(const std::string& from, const std::string& to, const SftpAttributes& attributes,
+                const CopyRules& rules);
+  bool get_tree(const std::string& from, const std::string& to, const SftpAttributes& attributes,
+                const CopyRules& rules, int depth);
+  bool get_entry(const std::string& from, const std::string& to, const SftpName& entry, const CopyRules& rules,
+                 int depth);
+  bool put_file(const std::string& from, const std::string& to, const CopyRules& rules);
+  bool put_tree(const std::string& from, const std::string& to, const CopyRules& rules, int depth);
+  bool make_folder(const std::string& path, uint32_t mode);
+  TransferEnd move(TransferOrder order, const std::string& name, uint64_t total, uint64_t before);
+  bool complain(const CopyRules& rules, const std::string& what);
+  bool complain(const CopyRules& rules, const std::string& what, const std::string& path, const SftpFault& fault);
+
+  RemoteFiles& remote_;
+  const Surroundings around_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,31 @@
+// The flag behind interrupted().
+#include "apps/sluice/sftp/interrupt.h"
+
+#include <unistd.h>
+
+#include <csignal>
+
+namespace sluice {
+namespace {
+
+// As shells tell of it.
+constexpr int kInterrupted = 128 + SIGINT;
+
+volatile std::sig_atomic_t flag = 0;
+
+}  // namespace
+
+void catch_interrupts() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {
+    // Whoever asks twice waits for something that does not come.
+    if (flag) ::_exit(kInterrupted);
+    flag = 1;
+  };
+  ::sigaction(SIGINT, &action, nullptr);
+}
+
+bool interrupted() { return flag != 0; }
+void forget_interrupt() { flag = 0; }
+
+}  // namespace sluice

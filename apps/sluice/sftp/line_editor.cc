@@ -1,0 +1,195 @@
+// libedit, loaded when a terminal wants it, so that no other start of the program pays for it; and plain lines.
+#include "apps/sluice/sftp/line_editor.h"
+
+#include <dlfcn.h>
+#include <histedit.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+namespace sluice {
+namespace {
+
+constexpr int kHistory = 1000;
+
+class PlainLines final : public LineEditor {
+ public:
+  PlainLines(FILE* input, std::string prompt) : input_(input), prompt_(std::move(prompt)) {}
+
+  std::optional<std::string> read() override {
+    if (!prompt_.empty()) {
+      std::fputs(prompt_.c_str(), stdout);
+      std::fflush(stdout);
+    }
+    std::string line;
+    for (int c; (c = std::getc(input_)) != '\n';) {
+      if (c == EOF) {
+        if (std::ferror(input_) && errno == EINTR) {
+          std::clearerr(input_);
+          std::fputc('\n', stdout);
+          return "";
+        }
+        if (line.empty()) return std::nullopt;
+        break;
+      }
+      // The parser refuses what is longer; what it is does not matter then.
+      if (line.size() <= kMaxSftpLine) line.push_back(static_cast<char>(c));
+    }
+    return line;
+  }
+
+ private:
+  FILE* const input_;
+  const std::string prompt_;
+};
+
+// The functions that are used of the library; all or none.
+struct LibEdit {
+  void* library = ::dlopen("libedit.so.2", RTLD_NOW | RTLD_LOCAL);
+  decltype(&::el_init) init = symbol<decltype(&::el_init)>("el_init");
+  decltype(&::el_end) end = symbol<decltype(&::el_end)>("el_end");
+  decltype(&::el_set) set = symbol<decltype(&::el_set)>("el_set");
+  decltype(&::el_get) get = symbol<decltype(&::el_get)>("el_get");
+  decltype(&::el_gets) gets = symbol<decltype(&::el_gets)>("el_gets");
+  decltype(&::el_line) line = symbol<decltype(&::el_line)>("el_line");
+  decltype(&::el_insertstr) insert = symbol<decltype(&::el_insertstr)>("el_insertstr");
+  decltype(&::el_source) source = symbol<decltype(&::el_source)>("el_source");
+  decltype(&::history_init) history_begin = symbol<decltype(&::history_init)>("history_init");
+  decltype(&::history_end) history_end = symbol<decltype(&::history_end)>("history_end");
+  decltype(&::history) history = symbol<decltype(&::history)>("history");
+
+  bool whole() const {
+    return init && end && set && get && gets && line && insert && source && history_begin && history_end && history;
+  }
+  template <class F>
+  F symbol(const char* name) const {
+    return library ? reinterpret_cast<F>(::dlsym(library, name)) : nullptr;
+  }
+};
+
+const LibEdit& libedit() {
+  static const LibEdit one;
+  return one;
+}
+
+class EditedLines final : public LineEditor {
+ public:
+  EditedLines(std::string prompt, Complete complete) : prompt_(std::move(prompt)), complete_(std::move(complete)) {
+    const LibEdit& lib = libedit();
+    edit_ = lib.init("sluice-sftp", stdin, stdout, stderr);
+    history_ = lib.history_begin();
+    HistEvent event;
+    lib.history(history_, &event, H_SETSIZE, kHistory);
+    lib.set(edit_, EL_CLIENTDATA, this);
+    lib.set(edit_, EL_PROMPT, &EditedLines::prompt);
+    lib.set(edit_, EL_EDITOR, "emacs");
+    lib.set(edit_, EL_HIST, lib.history, history_);
+    lib.set(edit_, EL_TERMINAL, nullptr);
+    lib.set(edit_, EL_SIGNAL, 1);
+    // The library would go on reading behind an interrupt: these two are keys like others here.
+    lib.set(edit_, EL_SETTY, "-d", "-isig", nullptr);
+    lib.set(edit_, EL_ADDFN, "sluice-abandon", "Give up this line", &EditedLines::abandon);
+    lib.set(edit_, EL_BIND, "^C", "sluice-abandon", nullptr);
+    lib.set(edit_, EL_ADDFN, "sluice-stop", "Stop the program", &EditedLines::stop);
+    lib.set(edit_, EL_BIND, "^Z", "sluice-stop", nullptr);
+    lib.set(edit_, EL_ADDFN, "sluice-complete", "Complete names", &EditedLines::complete);
+    lib.set(edit_, EL_BIND, "^I", "sluice-complete", nullptr);
+    // As OpenSSH's sftp: word by word with the control keys of common terminals, history by what is typed.
+    lib.set(edit_, EL_BIND, "\\e[1~", "ed-move-to-beg", nullptr);
+    lib.set(edit_, EL_BIND, "\\e[4~", "ed-move-to-end", nullptr);
+    lib.set(edit_, EL_BIND, "\\e[3~", "ed-delete-next-char", nullptr);
+    lib.set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+    lib.source(edit_, nullptr);
+  }
+  ~EditedLines() override {
+    libedit().end(edit_);
+    libedit().history_end(history_);
+  }
+  EditedLines(const EditedLines&) = delete;
+  EditedLines& operator=(const EditedLines&) = delete;
+
+  std::optional<std::string> read() override {
+    const LibEdit& lib = libedit();
+    int count = 0;
+    abandoned_ = false;
+    const char* line = lib.gets(edit_, &count);
+    if (!line || count <= 0) {
+      std::fputc('\n', stdout);
+      return abandoned_ ? std::optional<std::string>("") : std::nullopt;
+    }
+    std::string text(line, static_cast<size_t>(count));
+    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
+    if (text.find_first_not_of(" \t") != std::string::npos) {
+      HistEvent event;
+      lib.history(history_, &event, H_ENTER, text.c_str());
+    }
+    return text;
+  }
+
+ private:
+  static EditedLines* self_of(EditLine* edit) {
+    void* self = nullptr;
+    libedit().get(edit, EL_CLIENTDATA, &self);
+    return static_cast<EditedLines*>(self);
+  }
+  static char* prompt(EditLine* edit) { return self_of(edit)->prompt_.data(); }
+
+  static unsigned char abandon(EditLine* edit, int) {
+    self_of(edit)->abandoned_ = true;
+    return CC_EOF;
+  }
+
+  static unsigned char stop(EditLine*, int) {
+    ::raise(SIGTSTP);
+    return CC_REDISPLAY;
+  }
+
+  static unsigned char complete(EditLine* edit, int) {
+    const LineInfo* info = libedit().line(edit);
+    const std::string line(info->buffer, info->cursor);
+    const Completion found = self_of(edit)->complete_(line);
+    if (!found.choices.empty()) {
+      std::fputc('\n', stdout);
+      show_choices(found.choices);
+    }
+    if (!found.insert.empty() && libedit().insert(edit, found.insert.c_str()) != 0) return CC_ERROR;
+    if (!found.choices.empty()) return CC_REDISPLAY;
+    return found.insert.empty() ? CC_ERROR : CC_REFRESH;
+  }
+
+  static void show_choices(const std::vector<std::string>& choices) {
+    size_t widest = 0;
+    for (const std::string& choice : choices) widest = std::max(widest, choice.size() + 2);
+    const size_t columns = std::max<size_t>(1, 80 / widest);
+    for (size_t i = 0; i < choices.size(); ++i) {
+      const bool last = i + 1 == choices.size() || (i + 1) % columns == 0;
+      std::printf("%-*s%s", last ? 0 : static_cast<int>(widest), choices[i].c_str(), last ? "\n" : "");
+    }
+    std::fflush(stdout);
+  }
+
+  std::string prompt_;
+  Complete complete_;
+  EditLine* edit_ = nullptr;
+  ::History* history_ = nullptr;
+  bool abandoned_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<LineEditor> make_line_editor(const std::string& prompt, LineEditor::Complete complete) {
+  if (::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO) && libedit().whole()) {
+    return std::make_unique<EditedLines>(prompt, std::move(complete));
+  }
+  return make_line_reader(stdin, prompt);
+}
+
+std::unique_ptr<LineEditor> make_line_reader(FILE* input, const std::string& prompt) {
+  return std::make_unique<PlainLines>(input, prompt);
+}
+
+}  // namespace sluice

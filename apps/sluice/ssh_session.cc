@@ -1,0 +1,437 @@
+// One event after the other.
+#include "apps/sluice/ssh_session.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+
+#include "apps/sluice/client_log.h"
+#include "apps/sluice/reach.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "base/wire.h"
+#include "services/client_session/standard_end.h"
+#include "services/shell/terminal_modes.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kOurFault = 255;
+// What goodbyes may take.
+constexpr int kFarewellMs = 1000;
+
+WindowSize window_size() {
+  winsize size{};
+  if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0) return {};
+  return {size.ws_col, size.ws_row, size.ws_xpixel, size.ws_ypixel};
+}
+
+void run_local_command(const std::string& command) {
+  const char* shell = std::getenv("SHELL");
+  if (shell == nullptr || *shell == '\0') shell = "/bin/sh";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execl(shell, shell, "-c", command.c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  int status = 0;
+  while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+}
+
+}  // namespace
+
+SshSession::SshSession(ClientOptions options, SshWishes wishes, Background background)
+    : options_(std::move(options)),
+      wishes_(std::move(wishes)),
+      background_(std::move(background)),
+      run_(options_),
+      channels_(run_, [this](ClientNote kind, uint32_t id, Bytes bytes) { take_note(kind, id, bytes); }),
+      forwards_(channels_, options_.session),
+      terminal_(STDIN_FILENO),
+      verbosity_(options_.verbosity),
+      event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+SshSession::~SshSession() { terminal_.restore(); }
+
+void SshSession::push(Event event) {
+  {
+    const std::lock_guard lock(mutex_);
+    events_.push_back(std::move(event));
+  }
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = ::write(event_.get(), &one, sizeof one);
+}
+
+std::optional<SshSession::Event> SshSession::next_event(int wait_ms) {
+  for (;;) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!events_.empty()) {
+        Event event = std::move(events_.front());
+        events_.pop_front();
+        return event;
+      }
+    }
+    pollfd ready[2] = {{event_.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+    const int n = ::poll(ready, 2, wait_ms);
+    if (n == 0) return std::nullopt;
+    uint64_t count;
+    if (ready[0].revents != 0 && ::read(event_.get(), &count, sizeof count) < 0 && errno != EAGAIN) return std::nullopt;
+    if (n > 0 && ready[1].revents != 0) {
+      signalfd_siginfo info{};
+      while (::read(signals_.get(), &info, sizeof info) == sizeof info) take_signal(static_cast<int>(info.ssi_signo));
+    }
+  }
+}
+
+// On control's thread.
+void SshSession::take_note(ClientNote kind, uint32_t id, Bytes bytes) {
+  if (master_ && master_->take(kind, id, bytes)) return;
+  const std::vector<uint8_t> copy(bytes.begin(), bytes.end());
+  switch (kind) {
+    case ClientNote::session_ready: return push({Kind::session_ready, copy});
+    case ClientNote::session_failed: return push({Kind::session_failed, copy});
+    case ClientNote::session_ended: return push({Kind::session_ended, copy});
+    case ClientNote::escape: return push({Kind::escape, copy});
+    case ClientNote::idle: return push({Kind::idle});
+    default: return;
+  }
+}
+
+void SshSession::take_signals() {
+  sigset_t taken;
+  ::sigemptyset(&taken);
+  for (const int number : {SIGWINCH, SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    // Who was started to ignore it does so.
+    if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) ::sigaddset(&taken, number);
+  }
+  ::pthread_sigmask(SIG_BLOCK, &taken, nullptr);
+  signals_ = UniqueFd(::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+void SshSession::take_signal(int number) {
+  if (number != SIGWINCH) return push({Kind::terminate, {}, {}, std::to_string(number)});
+  run_.post([this] {
+    if (master_) master_->look_at_terminals();
+  });
+  if (session_ == 0 || !wishes_.terminal) return;
+  channels_.order([id = session_, size = window_size()](ClientChannels& channels) {
+    if (ClientSession* session = channels.session(id)) session->resize(size);
+  });
+}
+
+int SshSession::run() {
+  LinkWishes wanted;
+  wanted.opener = channels_.make_opener();
+  wanted.note = channels_.note_taker();
+  wanted.channels.budget = &run_.windows();
+  wanted.logged_in = [this](const LoggedIn& in) { host_unsafe_ = in.host_unsafe; };
+  wanted.ended = [this](const LinkEnd& why) { push({Kind::link_ended, {}, why}); };
+  auto link = run_.connect(std::move(wanted));
+  if (!link) {
+    if (options_.verbosity > Verbosity::quiet) TerminalDialog::print(explain(link.error(), options_));
+    return kOurFault;
+  }
+  link_ = *link;
+  take_signals();
+  set_dscp(run_.descriptor(link_), wishes_.terminal ? options_.dscp_interactive : options_.dscp_bulk);
+  run_.post([this] {
+    channels_.set_link(link_);
+    begin_forwards();
+  });
+  if (!options_.session.local_command.empty()) run_local_command(options_.session.local_command);
+  for (;;) {
+    const bool counting = wishes_.master_only && options_.master.persist_s.value_or(0) > 0;
+    const auto event = next_event(counting ? 250 : -1);
+    if (event && !take(*event)) return end(exit_);
+    if (may_end()) return end(exit_);
+  }
+}
+
+// --- Forwarded ports, on control's thread
+
+void SshSession::begin_forwards() {
+  if (host_unsafe_) {
+    complain("The host key changed: nothing is forwarded, neither ports nor the agent.");
+    options_.session.forwards.clear();
+    options_.session.agent_to_forward.clear();
+  }
+  const bool agent = !options_.session.agent_to_forward.empty();
+  if (agent) {
+    channels_.order(
+        [path = options_.session.agent_to_forward](ClientChannels& channels) { channels.forward_agent(path); });
+  }
+  const auto& wanted = options_.session.forwards;
+  forwards_due_ = wanted.size() + 1;
+  for (const ForwardSpec& spec : wanted) {
+    forwards_.begin(spec, [this, spec](const ResultOrText<uint32_t>& outcome) { take_forward(spec, outcome); });
+  }
+  if (wishes_.master) begin_master();
+  if (--forwards_due_ == 0) push({Kind::forwards_ready});
+}
+
+// Not before the login: nobody is to wait at a socket whose master still asks for a password.
+void SshSession::begin_master() {
+  auto socket = listen_for_mux(options_.master.path);
+  if (!socket) {
+    if (wishes_.master_only) return push({Kind::session_failed, {socket.error().begin(), socket.error().end()}});
+    return complain(socket.error());
+  }
+  MuxMaster::Around around{channels_, forwards_, options_, [this] { push({Kind::terminate}); },
+                           [this] {
+                             clients_ = master_ ? master_->clients() : 0;
+                             push({Kind::clients_changed});
+                           }};
+  if (options_.master.mode == MasterMode::ask || options_.master.mode == MasterMode::automatic_ask) {
+    around.allowed = [](const std::string& question) {
+      const auto typed = TerminalPrompt().ask(question + "(yes/no) ", Echo::on, AskKind::confirm);
+      return typed && text_of(typed->view()) == "yes";
+    };
+  }
+  master_ = std::make_unique<MuxMaster>(std::move(*socket), options_.master.path, std::move(around));
+}
+
+void SshSession::take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome) {
+  const bool remote = spec.kind == ForwardKind::remote;
+  if (!outcome) {
+    const std::string what =
+        remote ? joined({"remote port forwarding failed for listen ", spec.listen.is_path() ? "path " : "port ",
+                         spec.listen.is_path() ? spec.listen.path : std::to_string(spec.listen.port), ": ",
+                         outcome.error()})
+               : joined({outcome.error(), "\nCould not request local forwarding."});
+    push({Kind::forward_failed, {}, {}, what});
+  } else if (remote && !spec.listen.is_path() && spec.listen.port == 0) {
+    log_line(LogLevel::notice, joined({"Allocated port ", std::to_string(*outcome), " for remote forward to ",
+                                       spec.target ? spec.target->text() : std::string("SOCKS")}));
+  }
+  if (--forwards_due_ == 0) push({Kind::forwards_ready});
+}
+
+// --- The session
+
+SessionSpec SshSession::session_spec() const {
+  const SessionWishes& wishes = options_.session;
+  SessionSpec spec;
+  spec.words = wishes.command;
+  spec.program = wishes.kind == SessionKind::subsystem ? SessionSpec::Program::subsystem
+                 : wishes.command.empty()              ? SessionSpec::Program::shell
+                                                       : SessionSpec::Program::command;
+  spec.terminal = wishes_.terminal;
+  if (spec.terminal) {
+    const char* type = std::getenv("TERM");
+    spec.terminal_type = type ? type : "";
+    spec.size = window_size();
+    if (terminal_.is_terminal()) spec.modes = encode_terminal_modes(terminal_.original());
+  }
+  spec.environment = wishes.environment;
+  spec.forward_agent = !wishes.agent_to_forward.empty();
+  spec.escape = wishes.escape;
+  spec.escape_command_line = wishes.escape_command_line;
+  return spec;
+}
+
+void SshSession::begin_session() {
+  if (wishes_.master_only || (options_.session.kind == SessionKind::none && !wishes_.stdio_target)) {
+    return settle_background();
+  }
+  session_ = channels_.new_id();
+  const int null = options_.session.stdin_null ? ::open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
+  auto input = open_standard_end(null >= 0 ? null : STDIN_FILENO, false);
+  if (null >= 0) ::close(null);
+  auto output = open_standard_end(STDOUT_FILENO, true);
+  if (wishes_.stdio_target) {
+    const StreamTarget target{StreamTarget::Kind::tcp, wishes_.stdio_target->host, wishes_.stdio_target->port};
+    channels_.start_stream(session_, target, std::move(input.descriptor), std::move(output.descriptor));
+  } else {
+    channels_.start_session(session_, session_spec(),
+                            {std::move(input.descriptor), std::move(output.descriptor),
+                             std::move(open_standard_end(STDERR_FILENO, true).descriptor)});
+  }
+  // The channel has its own of each, or shares it: ours would keep a pipe's other end waiting for an end.
+  if (!terminal_.is_terminal() && !background_.is_child()) {
+    const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    ::dup2(nothing, STDIN_FILENO);
+    if (::isatty(STDOUT_FILENO) == 0) ::dup2(nothing, STDOUT_FILENO);
+    ::close(nothing);
+  }
+}
+
+bool SshSession::take(const Event& event) {
+  switch (event.kind) {
+    case Kind::forward_failed:
+      if (options_.session.exit_on_forward_failure) {
+        complain(joined({"Error: ", event.text}));
+        return false;
+      }
+      if (verbosity_ >= Verbosity::info) complain(joined({"Warning: ", event.text}));
+      return true;
+    case Kind::forwards_ready: return begin_session(), true;
+    case Kind::session_ready:
+      session_ready_ = true;
+      if (wishes_.terminal && terminal_.is_terminal()) terminal_.make_raw();
+      settle_background();
+      return true;
+    case Kind::session_failed: complain(text_of(event.bytes)); return false;
+    case Kind::session_ended: {
+      WireReader reader(event.bytes);
+      const uint32_t status = reader.u32();
+      const bool known = reader.u8() != 0;
+      const std::string signal(reader.text());
+      exit_ = known ? static_cast<int>(status & 0xff) : kOurFault;
+      if (!signal.empty()) log_line(LogLevel::info, joined({"The command was ended by signal ", signal}));
+      session_over_ = true;
+      terminal_.restore();
+      return true;
+    }
+    case Kind::idle: return idle_ = true;
+    case Kind::escape: return take_escape(event.bytes);
+    case Kind::clients_changed: return true;
+    case Kind::terminate:
+      terminal_.restore();
+      if (!event.text.empty() && verbosity_ >= Verbosity::info)
+        complain(joined({"Killed by signal ", event.text, "."}));
+      exit_ = event.text.empty() ? 0 : kOurFault;
+      return false;
+    case Kind::link_ended: break;
+  }
+  link_over_ = true;
+  terminal_.restore();
+  if (event.end && !session_over_ && verbosity_ > Verbosity::quiet) {
+    TerminalDialog::print(event.end->kind == FailureKind::closed
+                              ? joined({"Connection to ", options_.host, " closed by remote host.\n"})
+                              : explain(*event.end, options_));
+    exit_ = kOurFault;
+  }
+  return false;
+}
+
+bool SshSession::may_end() const {
+  if (wishes_.master_only) return const_cast<SshSession*>(this)->persist_over();
+  return session_over_ && idle_ && clients_ == 0;
+}
+
+// A master that stays for so long after its last client.
+bool SshSession::persist_over() {
+  const long long seconds = options_.master.persist_s.value_or(0);
+  if (seconds == 0 || clients_ > 0) return alone_since_ms_ = 0, false;
+  if (alone_since_ms_ == 0) alone_since_ms_ = ControlLoop::now_ms();
+  if (ControlLoop::now_ms() - alone_since_ms_ < seconds * 1000) return false;
+  exit_ = 0;
+  return true;
+}
+
+// -f and ControlPersist: the user gets his shell back.
+void SshSession::settle_background() {
+  if (!background_.is_child() || background_.gone()) return;
+  // The session has its own of each stream by now: whoever waits for the end of ours waits for no background process.
+  background_.let_go(wishes_.master_only || verbosity_ != Verbosity::debug);
+}
+
+int SshSession::end(int code) {
+  terminal_.restore();
+  restore_standard_flags();
+  if (wishes_.terminal && !link_over_ && verbosity_ >= Verbosity::info) {
+    complain(joined({"Connection to ", options_.host, " closed."}));
+  }
+  // Sockets that others see go now; what else there is goes with the process.
+  run_.post([this] {
+    if (master_) master_->stop_listening();
+    forwards_.remove_paths();
+    if (ClientConnection* open = run_.connection(link_)) open->close();
+  });
+  while (!link_over_) {
+    const auto event = next_event(kFarewellMs);
+    if (!event || event->kind == Kind::link_ended) break;
+  }
+  return code;
+}
+
+// --- Escapes
+
+bool SshSession::take_escape(Bytes bytes) {
+  WireReader reader(bytes);
+  const auto order = static_cast<EscapeOrder>(reader.u8());
+  const std::string words(reader.text());
+  switch (order) {
+    case EscapeOrder::disconnect: return exit_ = kOurFault, false;
+    case EscapeOrder::suspend: return suspend(), true;
+    case EscapeOrder::rekey: run_.post([this] { run_.loop().rekey(link_); }); return true;
+    case EscapeOrder::louder:
+    case EscapeOrder::quieter: {
+      const int step = order == EscapeOrder::louder ? 1 : -1;
+      const int level = std::clamp(static_cast<int>(verbosity_) + step, 0, static_cast<int>(Verbosity::debug));
+      verbosity_ = static_cast<Verbosity>(level);
+      set_client_log(verbosity_);
+      return true;
+    }
+    case EscapeOrder::background: return complain("background: start with -f, or use ControlPersist"), true;
+    case EscapeOrder::command: return take_command(words), true;
+    default: return true;
+  }
+}
+
+void SshSession::suspend() {
+  const auto pause = [this](bool paused) {
+    channels_.order([id = session_, paused](ClientChannels& channels) {
+      if (ClientSession* session = channels.session(id)) session->pause_input(paused);
+    });
+  };
+  pause(true);
+  terminal_.restore();
+  ::kill(::getpid(), SIGTSTP);
+  terminal_.make_raw();
+  pause(false);
+  take_signal(SIGWINCH);
+}
+
+// -L, -R, -D begin one; -KL, -KR, -KD end it.
+void SshSession::take_command(const std::string& words) {
+  std::string_view text = words;
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  if (text.starts_with('-')) text.remove_prefix(1);
+  const bool cancel = text.starts_with('K');
+  if (cancel) text.remove_prefix(1);
+  const char kind = text.empty() ? '?' : text.front();
+  if (!text.empty()) text.remove_prefix(1);
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  if (kind != 'L' && kind != 'R' && kind != 'D') {
+    return complain(
+        "Commands:\n      -L[bind_address:]port:host:hostport    Request local forward\n"
+        "      -R[bind_address:]port:host:hostport    Request remote forward\n"
+        "      -D[bind_address:]port                  Request dynamic forward\n"
+        "      -KL, -KR, -KD with the same            Cancel it");
+  }
+  auto spec = kind == 'L'   ? parse_local_forward(text)
+              : kind == 'R' ? parse_remote_forward(text)
+                            : parse_dynamic_forward(text);
+  // The listening end alone says which one is to end.
+  if (!spec && cancel) {
+    spec = parse_dynamic_forward(text);
+    if (spec && kind == 'R') spec->kind = ForwardKind::remote;
+  }
+  if (!spec) return complain(spec.error());
+  run_.post([this, spec = *spec, cancel] {
+    const auto tell = [](const ResultOrText<uint32_t>& outcome) {
+      complain(outcome ? "Forwarding port." : joined({"Port forwarding failed: ", outcome.error()}));
+    };
+    const auto tell_end = [](const ResultOrText<uint32_t>& outcome) {
+      complain(outcome ? "Canceled forwarding." : outcome.error());
+    };
+    cancel ? forwards_.end(spec, tell_end) : forwards_.begin(spec, tell);
+  });
+}
+
+}  // namespace sluice

@@ -1,0 +1,55 @@
+// Devices by name, cores by number.
+#include "apps/sluiced/worker_setup.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "control/config/value_kind.h"
+
+namespace sluice {
+namespace {
+
+// Those of a list as 0-3,6 that we may run on; all where the list names none of them.
+cpu_set_t allowed_cores(const std::string& list) {
+  cpu_set_t allowed, chosen;
+  CPU_ZERO(&allowed);
+  CPU_ZERO(&chosen);
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return chosen;
+  for (const unsigned core : core_numbers(list))
+    if (core < CPU_SETSIZE && CPU_ISSET(core, &allowed)) CPU_SET(core, &chosen);
+  return CPU_COUNT(&chosen) > 0 ? chosen : allowed;
+}
+
+}  // namespace
+
+ResultOrText<std::unique_ptr<DriverSet>> make_drivers(const OffloadSettings& offload) {
+  if (offload.devices.empty()) return make_driver_set_from_environment();
+  std::vector<std::unique_ptr<CryptoDriver>> devices;
+  for (const std::string& name : offload.devices) {
+    auto device = make_driver(name);
+    if (!device) return fail(name + ": " + device.error());
+    devices.push_back(std::move(*device));
+  }
+  OffloadOptions options;
+  options.policy = static_cast<OffloadPolicy>(offload.use);
+  options.verify_one_in = offload.verify_one_in;
+  return make_driver_set_with(std::move(devices), options);
+}
+
+void pin(std::thread& thread, size_t n, const std::string& list) {
+  const cpu_set_t allowed = allowed_cores(list);
+  size_t left = n % static_cast<size_t>(std::max(1, CPU_COUNT(&allowed)));
+  for (size_t core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &allowed) || left-- != 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
+    return;
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,350 @@
+"""Peers, processes and machines that fail: each ends cleanly, everything is given back, and the server serves on."""
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import paramiko
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
+from tests.support.root_world import RootWorld, available, eventually  # noqa: E402
+from tests.support.ssh_servers import USER, Sluiced, family_of  # noqa: E402
+
+BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
+FULL = os.environ.get("SLUICE_TEST_FULL") == "1"
+SESSIONS = 10_000 if FULL else 200
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with Sluiced(BUILD, tmp_path_factory.mktemp("server"), "ssh server channel-limit 20", "ssh server client-alive interval 1",
+                 "ssh server client-alive count 2", "ssh timeout 5", "ssh server login-limit-source 64") as running:
+        assert run(running, "true").returncode == 0
+        yield running
+
+
+def command(server, *words, options=()):
+    return ["ssh", *server.options(), "-p", str(server.port), *options, f"{USER}@127.0.0.1", *words]
+
+
+def run(server, *words, options=()):
+    return subprocess.run(command(server, *words, options=options), capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+
+
+def connect(server):
+    client = paramiko.SSHClient()
+    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    client.connect("127.0.0.1", server.port, USER, key_filename=str(server.key), look_for_keys=False, allow_agent=False, timeout=60)
+    return client
+
+
+def named(server, name):
+    found = []
+    for pid in family_of(server.process.pid):
+        try:
+            if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                found.append(pid)
+        except OSError:
+            pass
+    return found
+
+
+def network(server):
+    return named(server, "sluiced-net")[0]
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def memory(pid):
+    """Kilobytes that are its own."""
+    rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith(("Private_Clean", "Private_Dirty")))
+
+
+def settled(server):
+    """Descriptors of the network process once nobody is connected."""
+    pid = network(server)
+    def no_connection():
+        inodes = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        lines = pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
+        return not any(f"socket:[{line.split()[9]}]" in inodes for line in lines if line.split()[3] != "0A")
+    eventually(no_connection, "a connection is still there")
+    return descriptors(pid)
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+def test_a_peer_that_vanishes_or_stalls_is_ended_and_all_of_it_given_back(server, how):
+    before = settled(server)
+    client = subprocess.Popen(command(server, "cat /dev/zero"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert client.stdout.read(1 << 20)
+        client.send_signal(signal.SIGKILL if how == "killed" else signal.SIGSTOP)
+        assert settled(server) == before
+    finally:
+        client.kill()
+        client.wait()
+    eventually(lambda: not named(server, "cat"), "its program runs on")
+    assert run(server, "echo on").stdout == "on\n"
+
+
+def test_a_stranger_that_says_nothing_or_half_closes_is_ended(server):
+    before = settled(server)
+    quiet = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    half = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    half.shutdown(socket.SHUT_WR)
+    for end in (half, quiet):
+        while end.recv(4096):
+            pass
+        end.close()
+    assert settled(server) == before
+
+
+def test_a_peer_that_half_closes_in_a_session_is_ended(server):
+    before = settled(server)
+    client = connect(server)
+    channel = client.get_transport().open_session(timeout=60)
+    channel.exec_command("cat")
+    client.get_transport().sock.shutdown(socket.SHUT_WR)
+    assert settled(server) == before
+    client.close()
+
+
+def test_channels_without_end_are_refused_and_the_others_go_on(server):
+    before = settled(server)
+    client = connect(server)
+    transport = client.get_transport()
+    channels = []
+    with pytest.raises(paramiko.ChannelException):
+        for _ in range(100):
+            channels.append(transport.open_session(timeout=60))
+    assert len(channels) == 20
+    channels[7].exec_command("echo still")
+    assert channels[7].makefile().read() == b"still\n"
+    client.close()
+    assert settled(server) == before
+
+
+def test_a_flood_of_requests_is_answered_or_ended_and_costs_no_memory(server):
+    before = settled(server)
+    held = memory(network(server))
+    client = connect(server)
+    channel = client.get_transport().open_session(timeout=60)
+    for i in range(3000):
+        message = paramiko.Message()
+        message.add_byte(b"\x62")
+        message.add_int(channel.remote_chanid)
+        message.add_string("nonsense@example.com")
+        message.add_boolean(False)
+        client.get_transport()._send_user_message(message)
+    channel.exec_command("echo served")
+    assert channel.makefile().read() == b"served\n"
+    client.close()
+    assert settled(server) == before
+    assert memory(network(server)) < held + 16 * 1024
+
+
+def test_a_peer_that_never_reads_holds_bounded_memory(tmp_path):
+    with Sluiced(BUILD, tmp_path) as server:
+        assert run(server, "true").returncode == 0
+        held = memory(network(server))
+        clients = [subprocess.Popen(command(server, "cat /dev/zero"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
+        try:
+            for client in clients:
+                assert client.stdout.read(65536)
+            # Nobody reads their output any more: they stop reading from the server, and it from its programs.
+            pid = network(server)
+            seen = -1
+            def still():
+                nonlocal seen
+                now, seen_before = sum(int(x) for x in pathlib.Path(f"/proc/{pid}/io").read_text().split()[1:4:2]), seen
+                seen = now
+                time.sleep(0.5)
+                return now == seen_before
+            eventually(still, "bytes still move")
+            assert memory(pid) < held + len(clients) * 8 * 1024
+        finally:
+            for client in clients:
+                client.kill()
+                client.wait()
+
+
+def test_no_more_sessions_means_it(server):
+    client = connect(server)
+    transport = client.get_transport()
+    transport.open_session(timeout=60)
+    transport.global_request("no-more-sessions@openssh.com", wait=True)
+    with pytest.raises(paramiko.ChannelException):
+        transport.open_session(timeout=60)
+    client.close()
+
+
+def test_compression_is_answered_with_none(server):
+    done = run(server, "echo plain", options=("-C", "-v", "-o", "LogLevel=DEBUG1"))
+    assert done.stdout == "plain\n"
+    assert "compression: none" in done.stderr and "compression: zlib" not in done.stderr
+
+
+def test_who_kills_the_users_process_ends_the_connection_and_no_other(server):
+    holder = subprocess.Popen(command(server, "cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        holder.stdin.write("one\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "one\n"
+        before = network(server)
+        done = run(server, "kill -9 $PPID")
+        assert done.returncode != 0
+        holder.wait(60)
+        assert run(server, "echo on").stdout == "on\n"
+        assert network(server) == before
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def test_a_killed_shell_is_told_by_its_signal(server):
+    client = connect(server)
+    channel = client.get_transport().open_session(timeout=60)
+    channel.exec_command("kill -KILL $$")
+    assert channel.recv_exit_status() == -1
+    client.close()
+
+
+def test_when_the_starter_is_killed_sessions_stay_and_new_ones_come(server):
+    holder = subprocess.Popen(command(server, "cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        holder.stdin.write("one\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "one\n"
+        starter, = named(server, "sluiced-starter")
+        os.kill(starter, signal.SIGKILL)
+        eventually(lambda: named(server, "sluiced-starter") not in ([], [starter]), "no other starter")
+        holder.stdin.write("two\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "two\n"
+        assert run(server, "echo on").stdout == "on\n"
+        assert "started again" in server.log.read_text()
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+@pytest.mark.parametrize("victim", ["monitor", "network"])
+def test_when_one_half_dies_the_other_ends_and_a_new_server_takes_the_port(tmp_path, victim):
+    with Sluiced(BUILD, tmp_path) as server:
+        holder = subprocess.Popen(command(server, "cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            holder.stdin.write("one\n")
+            holder.stdin.flush()
+            assert holder.stdout.readline() == "one\n"
+            family = family_of(server.process.pid)
+            os.kill(server.process.pid if victim == "monitor" else network(server), signal.SIGKILL)
+            status = server.process.wait(60)
+            assert status == (-9 if victim == "monitor" else 1)
+            holder.stdin.close()
+            assert holder.wait(60) != 0
+            eventually(lambda: not [pid for pid in family if alive(pid)], "a process of the server is left")
+            server.start()
+            assert run(server, "echo again").stdout == "again\n"
+        finally:
+            holder.kill()
+            holder.wait()
+
+
+def alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_client_hears_why_when_the_monitor_dies(tmp_path):
+    with Sluiced(BUILD, tmp_path) as server:
+        client = connect(server)
+        os.kill(server.process.pid, signal.SIGKILL)
+        eventually(lambda: not client.get_transport().is_active(), "the connection is still there")
+        server.process.wait()
+        eventually(lambda: "the monitor is gone" in server.log.read_text(), "nothing is said")
+
+
+def test_without_descriptors_it_waits_and_serves_again(tmp_path):
+    class Poor(Sluiced):
+        def launch(self, words):
+            return super().launch(["prlimit", "--nofile=64:64", *words])
+
+    with Poor(BUILD, tmp_path, "ssh server login-limit-source 1000", "ssh server login-limit 1000", "ssh timeout 120") as server:
+        assert run(server, "true").returncode == 0
+        before = settled(server)
+        crowd = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(100)]
+        eventually(lambda: "descriptors" in server.log.read_text() or "Too many open files" in server.log.read_text(), "it did not notice")
+        for one in crowd:
+            one.close()
+        assert settled(server) == before
+        # The crowd's address has to wait for a while.
+        assert run(server, "echo again", options=("-b", "127.0.0.9")).stdout == "again\n"
+
+
+@pytest.mark.skipif(not available(), reason="only root makes a small file system")
+def test_a_full_disk_is_an_error_of_that_file(tmp_path):
+    small = "mkdir /home/ann/small; mount -t tmpfs -o size=1m,uid=61001 small /home/ann/small"
+    with RootWorld(BUILD, tmp_path / "world", extra=small) as world:
+        big = tmp_path / "big"
+        big.write_bytes(os.urandom(4 << 20))
+        words = ["sftp", *world.login_options("ann"), "-P", str(world.port), "-b", "-", "ann@127.0.0.1"]
+        done = subprocess.run(words, input=f"-put {big} small/big\n-rm small/big\nput {tmp_path}/world/ann.pub small/little\nls small\n",
+                              capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        assert "small/little" in done.stdout
+        assert "Failure" in done.stderr or "No space" in done.stderr
+        for mode in ("-O", "-s"):
+            copied = subprocess.run(["scp", mode, *world.login_options("ann"), "-P", str(world.port), big, "ann@127.0.0.1:small/big"],
+                                    capture_output=True, text=True, timeout=120)
+            assert copied.returncode != 0
+
+
+def test_an_idle_session_is_ended_and_a_busy_one_is_not(tmp_path):
+    with Sluiced(BUILD, tmp_path, "ssh server idle-timeout session 3") as server:
+        busy = subprocess.Popen(command(server, "for i in 1 2 3 4 5 6 7 8; do echo $i; sleep 1; done"), stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, text=True)
+        idle = subprocess.run(command(server, options=("-N", "-o", "LogLevel=INFO")), capture_output=True, text=True, timeout=120,
+                              stdin=subprocess.DEVNULL)
+        assert idle.returncode == 255 and "idle" in idle.stderr
+        assert busy.communicate(timeout=120)[0].split() == [str(i) for i in range(1, 9)]
+        assert busy.returncode == 0
+
+
+def test_an_idle_channel_is_closed_and_its_connection_stays(tmp_path):
+    with Sluiced(BUILD, tmp_path, "ssh server idle-timeout channel 2") as server:
+        client = connect(server)
+        channel = client.get_transport().open_session(timeout=60)
+        channel.exec_command("cat")
+        channel.settimeout(60)
+        assert channel.recv(1) == b""
+        assert client.get_transport().is_active()
+        client.close()
+
+
+def test_nothing_is_left_of_many_sessions(server):
+    pid, monitor = network(server), server.process.pid
+    def some(count):
+        for _ in range(count):
+            client = connect(server)
+            assert client.exec_command("echo x", timeout=60)[1].read() == b"x\n"
+            client.close()
+    some(40)
+    before = settled(server), descriptors(monitor), len(family_of(monitor))
+    held = memory(pid), memory(monitor)
+    hands = [threading.Thread(target=some, args=(SESSIONS // 4,)) for _ in range(4)]
+    for hand in hands:
+        hand.start()
+    for hand in hands:
+        hand.join()
+    eventually(lambda: (settled(server), descriptors(monitor), len(family_of(monitor))) == before, "something is left")
+    # Heaps grow to what was used at one time, and no further.
+    assert memory(pid) < held[0] + 8 * 1024 and memory(monitor) < held[1] + 4 * 1024
