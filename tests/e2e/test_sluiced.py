@@ -197,7 +197,7 @@ def test_users_and_keys_of_other_servers_are_in_no_memory_of_the_network_process
                                 f"username alice privilege 15 secret 0 {secrets[0]}\n"
                                 f"radius-server host 192.0.2.1 key {secrets[1]}\n"
                                 f"tacacs-server host 192.0.2.2 key {secrets[2]}\n")
-            return self.launch([self.program, "-D", "-f", settings, "-p", self.port, "--listen", "127.0.0.1", "--state-dir",
+            return self.launch(lambda port: [self.program, "-D", "-f", settings, "-p", port, "--listen", "127.0.0.1", "--state-dir",
                                 self.folder / "state"])
 
     with FromFile(BUILD, tmp_path / "server") as server:
@@ -236,7 +236,7 @@ def test_a_reload_turns_away_who_was_taken_out_of_the_configuration(tmp_path):
     class FromFile(Sluiced):
         def start(self):
             settings.write_text(f"login authorized-keys {self.authorized}\nlogin root yes\nno login strict-modes\n")
-            return self.launch([self.program, "-D", "-f", settings, "-p", self.port, "--listen", "127.0.0.1", "--state-dir",
+            return self.launch(lambda port: [self.program, "-D", "-f", settings, "-p", port, "--listen", "127.0.0.1", "--state-dir",
                                 self.folder / "state"])
 
     with FromFile(BUILD, tmp_path / "server") as server:
