@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <iostream>
 
 #include "apps/sluicectl/key_report.h"
@@ -125,9 +124,7 @@ int show(const HostKeyStore& store, const KeyRequest& request, const Options& op
 int run(const KeyRequest& request, const Options& options) {
   const std::string folder =
       options.state_directory.empty() ? default_state_directory(::geteuid() == 0) : options.state_directory;
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return complain(folder + ": " + error.message());
+  if (const auto made = make_state_folder(folder); !made) return complain(made.error());
   const auto store = HostKeyStore::open(folder + "/host_keys", {.min_rsa_bits = kRsaBitsFloor});
   if (!store) return complain(store.error());
   switch (request.verb) {

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 
 #include "control/auth/backends/pam_login.h"
 #include "control/kex/hash.h"
@@ -16,6 +18,10 @@ namespace sluice {
 namespace {
 
 constexpr mode_t kDefaultMask = 022;
+// What Linux gives a process.
+constexpr int kMaxGroups = 65536;
+constexpr size_t kGroupRoom = 16 * 1024;
+constexpr size_t kMaxGroupRoom = 16 << 20;
 // Beside all else that an order to the starter carries.
 constexpr size_t kMostMessage = 16 * 1024;
 
@@ -64,11 +70,33 @@ bool narrow_to(std::vector<ForwardRule>& rules, const std::vector<ForwardTarget>
   return narrow_rules(rules, rules_of(permit));
 }
 
-std::vector<uint32_t> groups_of(const std::string& name, gid_t gid) {
-  std::array<gid_t, 1024> groups{};
-  int count = static_cast<int>(groups.size());
-  if (::getgrouplist(name.c_str(), gid, groups.data(), &count) < 0) return {gid};
-  return {groups.begin(), groups.begin() + count};
+// All of them or a failure: a user without some of his groups would miss a chroot that one of them brings.
+ResultOrText<std::vector<uint32_t>> groups_of(const std::string& name, gid_t gid) {
+  std::vector<gid_t> groups(64);
+  for (;;) {
+    int count = static_cast<int>(groups.size());
+    if (::getgrouplist(name.c_str(), gid, groups.data(), &count) >= 0) {
+      return std::vector<uint32_t>(groups.begin(), groups.begin() + count);
+    }
+    if (count <= static_cast<int>(groups.size()) || count > kMaxGroups) {
+      return fail("the groups of " + name + " cannot be read");
+    }
+    groups.resize(static_cast<size_t>(count));
+  }
+}
+
+ResultOrText<gid_t> group_number(const std::string& name) {
+  std::vector<char> room(kGroupRoom);
+  group entry{};
+  group* found = nullptr;
+  int error;
+  while ((error = ::getgrnam_r(name.c_str(), &entry, room.data(), room.size(), &found)) == ERANGE &&
+         room.size() < kMaxGroupRoom) {
+    room.resize(room.size() * 4);
+  }
+  if (found) return found->gr_gid;
+  return fail("group " + name + ", whose members get a folder as their root, " +
+              (error == 0 ? "is not there" : std::string("cannot be read: ") + std::strerror(error)));
 }
 
 // %u and %h; %% is %.
@@ -91,23 +119,30 @@ std::string with_user(const std::string& pattern, const UserIdentity& user) {
   return out;
 }
 
-bool is_in(const UserIdentity& user, const std::string& group_name) {
-  const group* found = ::getgrnam(group_name.c_str());
-  return found && std::find(user.groups.begin(), user.groups.end(), found->gr_gid) != user.groups.end();
+// Fails where it cannot be told: he would get another root than his group's, or none.
+ResultOrText<bool> is_in(const UserIdentity& user, const std::string& group_name) {
+  const auto number = group_number(group_name);
+  if (!number) return fail(number.error());
+  return std::find(user.groups.begin(), user.groups.end(), *number) != user.groups.end();
 }
 
 bool may_only_read(const UserIdentity& user, const SftpSettings& sftp) {
   const auto& users = sftp.read_only_users;
   const auto& groups = sftp.read_only_groups;
   return sftp.read_only || std::find(users.begin(), users.end(), user.name) != users.end() ||
-         std::any_of(groups.begin(), groups.end(), [&](const std::string& name) { return is_in(user, name); });
+         std::any_of(groups.begin(), groups.end(), [&](const std::string& name) {
+           const auto member = is_in(user, name);
+           return !member || *member;
+         });
 }
 
-std::string root_for(const UserIdentity& user, const SftpSettings& sftp) {
+ResultOrText<std::string> root_for(const UserIdentity& user, const SftpSettings& sftp) {
   const auto own = sftp.user_chroots.find(user.name);
   if (own != sftp.user_chroots.end()) return with_user(own->second, user);
   for (const auto& [group_name, folder] : sftp.group_chroots) {
-    if (is_in(user, group_name)) return with_user(folder, user);
+    const auto member = is_in(user, group_name);
+    if (!member) return fail(member.error());
+    if (*member) return with_user(folder, user);
   }
   return with_user(sftp.chroot, user);
 }
@@ -144,8 +179,12 @@ ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig
     user.home = entry->pw_dir;
     user.shell = entry->pw_shell;
   }
-  user.groups = groups_of(user.name, user.gid);
-  user.root = root_for(user, config.sftp);
+  auto groups = groups_of(user.name, user.gid);
+  if (!groups) return fail(groups.error());
+  user.groups = std::move(*groups);
+  auto root = root_for(user, config.sftp);
+  if (!root) return fail(root.error());
+  user.root = std::move(*root);
   // As sshd: inside another root the home folder is where it would be, or the root itself.
   user.umask = config.sftp.umask.empty() ? kDefaultMask
                                          : static_cast<uint32_t>(std::strtoul(config.sftp.umask.c_str(), nullptr, 8));

@@ -1,11 +1,11 @@
 // sluiced: the server's program. Order: configuration, sockets, the brokers' starter, the network process, the monitor.
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include "apps/sluiced/broker_wiring.h"
@@ -69,6 +69,21 @@ void hold_signals() {
   ::signal(SIGXFSZ, SIG_IGN);
 }
 
+// The network process' part of everything.
+ResultOrText<void> begin_network(ProcessLink& orders, const ServerConfig& config, const Machine& machine,
+                                 const ListenPlaces& places, UniqueFd monitor_end, bool foreground) {
+  const auto text = text_file(network_text(config, machine));
+  if (!text) return fail(text.error());
+  std::vector<int> descriptors{text->get(), monitor_end.get()};
+  const auto sockets = places.descriptors();
+  descriptors.insert(descriptors.end(), sockets.begin(), sockets.end());
+  if (!orders.send(Order::begin, foreground ? kForeground : std::string_view(), descriptors)) {
+    return fail("the network process cannot be started: " + std::to_string(sockets.size()) +
+                " addresses to listen on, or it is gone");
+  }
+  return {};
+}
+
 int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& machine, int settled_end) {
   MonitorStart start;
   start.settled = [settled_end, foreground = options.foreground](const ResultOrText<std::string>& where) {
@@ -99,21 +114,18 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
   const pid_t network = ::fork();
   if (network < 0) return complain(std::string("fork: ") + std::strerror(errno));
   if (network == 0) {
-    ::prctl(PR_SET_NAME, "sluiced-net");
-    // The ends of the others are not for this process.
-    ::close(start.starter->descriptor());
-    ::close(ours);
-    if (settled_end >= 0) ::close(settled_end);
     // What it has to say it tells the monitor, or the log.
     if (!options.foreground) leave_terminal();
-    orders->first = ProcessLink(UniqueFd());
-    std::vector<ListeningSocket> sockets = ListeningSocket::copies(start.places.descriptors());
-    start.places.close();
-    ::_exit(run_network(
-        {std::move(parsed.config), std::move(sockets), UniqueFd(theirs), std::move(orders->second), machine}));
+    become_network_program(orders->second);
+    orders->second.send(Order::failed, std::string("/proc/self/exe: ") + std::strerror(errno));
+    ::_exit(1);
   }
-  ::close(theirs);
   orders->second = ProcessLink(UniqueFd());
+  if (const auto told =
+          begin_network(orders->first, parsed.config, machine, start.places, UniqueFd(theirs), options.foreground);
+      !told) {
+    return complain(told.error());
+  }
   start.options = options;
   start.config = std::move(parsed.config);
   start.machine = machine;
@@ -130,6 +142,7 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 3 && std::strcmp(argv[1], kNetworkWord) == 0) return run_network_program(std::atoi(argv[2]));
   ServerOptions options;
   const OptionsOutcome outcome = parse_options(argc, argv, options);
   if (outcome != OptionsOutcome::run) return outcome == OptionsOutcome::done ? 0 : 2;

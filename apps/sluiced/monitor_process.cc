@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <filesystem>
 
 #include "apps/sluiced/broker_wiring.h"
 #include "apps/sluiced/log_output.h"
@@ -18,6 +17,7 @@
 #include "control/auth/backends/local_users.h"
 #include "control/config/algorithm_choice.h"
 #include "control/config/login_setup.h"
+#include "control/config/state_folder.h"
 #include "control/monitor/monitor_link.h"
 
 namespace sluice {
@@ -36,14 +36,14 @@ class MonitorProcess {
 
  private:
   ResultOrText<HostKeys> load_keys(bool make_missing) const;
-  std::shared_ptr<LoginBackend> make_backend() const;
+  static std::shared_ptr<LoginBackend> make_backend(const ServerConfig& config);
   MonitorConfig monitor_config();
   void start_broker(uint32_t connection, const LoginSource& source, const Permit& permit, BrokerDone done);
   void take_signal();
   void take_order();
   void hear_starter();
   void reload();
-  void reload_monitor();
+  void finish_reload(std::shared_ptr<LoginBackend> backend);
   // Whether it ended in good order.
   bool end_network();
 
@@ -51,6 +51,10 @@ class MonitorProcess {
   UniqueFd signals_;
   PidFile pid_file_;
   Monitor* monitor_ = nullptr;
+  WorkPool* slow_ = nullptr;
+  std::shared_ptr<Completions> completions_;
+  uint64_t reloads_ = 0;      // begun; an older one's users are not taken up any more
+  bool listen_anew_ = false;  // what no reload has told the network process yet
   std::atomic<bool> stop_{false};
   bool up_ = false;
   bool failed_ = false;
@@ -60,9 +64,7 @@ ResultOrText<HostKeys> MonitorProcess::load_keys(bool make_missing) const {
   KeyLimits limits;
   limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
   // The store itself makes the last folder, and judges it.
-  std::error_code error;
-  std::filesystem::create_directories(start_.state_directory, error);
-  if (error) return fail(start_.state_directory + ": " + error.message());
+  if (const auto made = make_state_folder(start_.state_directory); !made) return fail(made.error());
   const auto store = HostKeyStore::open(start_.state_directory + "/host_keys", limits);
   if (!store) return fail(store.error());
   if (make_missing) {
@@ -83,12 +85,12 @@ ResultOrText<HostKeys> MonitorProcess::load_keys(bool make_missing) const {
   return keys;
 }
 
-std::shared_ptr<LoginBackend> MonitorProcess::make_backend() const {
+std::shared_ptr<LoginBackend> MonitorProcess::make_backend(const ServerConfig& config) {
   std::vector<std::unique_ptr<LoginBackend>> links;
   KeyLimits limits;
-  limits.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  limits.min_rsa_bits = config.algorithms.min_rsa_bits;
   auto local = std::make_unique<LocalUsers>();
-  auto users = local_users(start_.config, limits);
+  auto users = local_users(config, limits);
   if (!users) {
     log_line(LogLevel::error, users.error());
   } else {
@@ -98,7 +100,7 @@ std::shared_ptr<LoginBackend> MonitorProcess::make_backend() const {
     }
   }
   links.push_back(std::move(local));
-  links.push_back(std::make_unique<SystemUsers>(system_users_config(start_.config)));
+  links.push_back(std::make_unique<SystemUsers>(system_users_config(config)));
   return std::make_shared<LoginChain>(std::move(links));
 }
 
@@ -175,10 +177,29 @@ void MonitorProcess::hear_starter() {
 }
 
 // Host keys that were generated or zeroized meanwhile, users, who may log in and how.
-void MonitorProcess::reload_monitor() {
+void MonitorProcess::finish_reload(std::shared_ptr<LoginBackend> backend) {
   auto keys = load_keys(false);
-  if (!keys) return log_line(LogLevel::error, "reload: " + keys.error() + "; host keys and users stay as they were");
-  monitor_->set_rules(monitor_config(), std::move(*keys), make_backend());
+  if (keys) {
+    monitor_->set_rules(monitor_config(), std::move(*keys), std::move(backend));
+  } else {
+    log_line(LogLevel::error, "reload: " + keys.error() + "; host keys and users stay as they were");
+  }
+  auto file = text_file(network_text(start_.config, start_.machine));
+  if (!file) return log_line(LogLevel::error, "reload: " + file.error());
+  std::vector<int> descriptors{file->get()};
+  std::string parts;
+  if (log_file_descriptor() >= 0) {
+    descriptors.push_back(log_file_descriptor());
+    parts.append(kWithLogFile);
+  }
+  if (listen_anew_) {
+    parts.append(kListenAnew);
+    const auto places = start_.places.descriptors();
+    descriptors.insert(descriptors.end(), places.begin(), places.end());
+  }
+  if (!start_.orders.send(Order::reload, parts, descriptors))
+    return log_line(LogLevel::error, "reload: the network process was not reached");
+  listen_anew_ = false;
 }
 
 // The supervisor waits for it, whether anything was reloaded or not.
@@ -189,7 +210,7 @@ struct ReadyAgain {
 // What needs new processes or threads keeps its value until a restart, and that is said.
 void MonitorProcess::reload() {
   notify_supervisor("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_clock().now_ns() / 1000));
-  const ReadyAgain ready{};
+  const auto ready = std::make_shared<ReadyAgain>();
   const auto text = read_config_text(start_.options, start_.machine.root);
   if (!text) return log_line(LogLevel::error, "reload: " + text.error());
   const ParsedConfig parsed = parse_config_text(*text, start_.machine);
@@ -197,23 +218,17 @@ void MonitorProcess::reload() {
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: the configuration stays as it was");
   const auto listen_anew = start_.places.open(parsed.config);
   if (!listen_anew) return log_line(LogLevel::error, "reload: " + listen_anew.error());
-  auto file = text_file(text->file + "\n" + text->lines);
-  if (!file) return log_line(LogLevel::error, "reload: " + file.error());
-  std::vector<int> descriptors{file->get()};
-  std::string parts;
-  open_log(parsed.config.log, start_.options.foreground);
-  if (log_file_descriptor() >= 0) {
-    descriptors.push_back(log_file_descriptor());
-    parts.append(kWithLogFile);
-  }
-  if (*listen_anew) {
-    parts.append(kListenAnew);
-    const auto places = start_.places.descriptors();
-    descriptors.insert(descriptors.end(), places.begin(), places.end());
-  }
+  listen_anew_ = listen_anew_ || *listen_anew;
   start_.config = parsed.config;
-  reload_monitor();
-  start_.orders.send(Order::reload, parts, descriptors);
+  open_log(parsed.config.log, start_.options.foreground);
+  // Hashing what stands in the configuration takes as long as there are users; logins go on meanwhile.
+  const uint64_t number = ++reloads_;
+  const bool taken = slow_->submit({}, [this, ready, number, config = parsed.config, completions = completions_] {
+    completions->post([this, ready, number, backend = make_backend(config)] {
+      if (number == reloads_) finish_reload(backend);
+    });
+  });
+  if (!taken) log_line(LogLevel::error, "reload: too much is being done; try again");
 }
 
 bool MonitorProcess::end_network() {
@@ -246,15 +261,16 @@ int MonitorProcess::run() {
     end_network();
     return 1;
   }
-  auto completions = std::make_shared<Completions>();
+  completions_ = std::make_shared<Completions>();
   bool in_order = false;
   {
     WorkPool quick({.threads = kQuickThreads});
     WorkPool slow({.threads = kSlowThreads});
-    Monitor monitor(monitor_config(), std::move(*keys), make_backend(), quick, slow, completions);
+    Monitor monitor(monitor_config(), std::move(*keys), make_backend(start_.config), quick, slow, completions_);
     monitor_ = &monitor;
+    slow_ = &slow;
     MonitorLink link(start_.monitor_end);
-    in_order = run_monitor(monitor, *completions, link, stop_,
+    in_order = run_monitor(monitor, *completions_, link, stop_,
                            {{signals_.get(), [this] { take_signal(); }},
                             {start_.orders.descriptor(), [this] { take_order(); }},
                             {start_.starter->descriptor(), [this] { hear_starter(); }}});

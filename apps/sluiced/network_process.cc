@@ -1,6 +1,8 @@
 // Making the pieces, and passing what one says to the other.
 #include "apps/sluiced/network_process.h"
 
+#include <fcntl.h>
+#include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -24,7 +26,9 @@
 #include "dataplane/channel_table.h"
 #include "dataplane/worker.h"
 #include "drivers/socket_transport.h"
+#include "services/connection/broker_session.h"
 #include "services/connection/connection_notes.h"
+#include "services/transfer/file_io_pool.h"
 
 namespace sluice {
 namespace {
@@ -348,7 +352,7 @@ void Network::end_when_empty(int64_t left, int64_t step) {
 
 void Network::reload(const ReceivedOrder& order) {
   if (order.descriptors.empty() || draining_) return;
-  const auto text = read_text_file(order.descriptors.front().get(), 2 * kMaxConfigText);
+  const auto text = read_text_file(order.descriptors.front().get(), kMaxNetworkText);
   if (!text) return log_line(LogLevel::error, "reload: " + text.error());
   const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
@@ -391,8 +395,6 @@ void end_with_parent() {
   ::prctl(PR_SET_PDEATHSIG, SIGUSR1);
 }
 
-}  // namespace
-
 int run_network(NetworkStart start) {
   // Each connection is a descriptor, each open file another.
   rlimit files{};
@@ -424,8 +426,47 @@ int run_network(NetworkStart start) {
     start.orders.send(Order::failed, restricted.error());
     return 1;
   }
+  BrokerSession::discard_with([](std::vector<UniqueFd>&& refused) {
+    for (UniqueFd& descriptor : refused) FileIoPool::shared().close(std::move(descriptor), "");
+  });
   Network network(std::move(start), std::move(drivers), std::move(*porch_drivers));
   return network.run();
+}
+
+}  // namespace
+
+int run_network_program(int descriptor) {
+  ::prctl(PR_SET_NAME, "sluiced-net");
+  ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  ProcessLink orders{UniqueFd(descriptor)};
+  auto first = orders.receive_first();
+  if (!first || first->order != Order::begin || first->descriptors.size() < 2) return 1;
+  const Machine machine = Machine::here();
+  auto text = read_text_file(first->descriptors[0].get(), kMaxNetworkText);
+  ParsedConfig parsed;
+  if (text) parsed = parse_config_text({"configuration", *text, ""}, machine);
+  if (!text || !parsed.ok()) {
+    orders.send(Order::failed, text ? parsed.errors.front().text() : text.error());
+    return 1;
+  }
+  open_log(parsed.config.log, first->text == kForeground);
+  open_transfer_log(parsed.config.sftp.transfer_log_file);
+  std::vector<int> places;
+  for (size_t i = 2; i < first->descriptors.size(); ++i) places.push_back(first->descriptors[i].get());
+  std::vector<ListeningSocket> sockets = ListeningSocket::copies(places);
+  UniqueFd monitor = std::move(first->descriptors[1]);
+  first.reset();
+  return run_network({std::move(parsed.config), std::move(sockets), std::move(monitor), std::move(orders), machine});
+}
+
+void become_network_program(const ProcessLink& orders) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Nothing else is handed down.
+  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
+  ::fcntl(orders.descriptor(), F_SETFD, 0);
+  std::string name = "sluiced", word = kNetworkWord, number = std::to_string(orders.descriptor());
+  const std::array<char*, 4> words{name.data(), word.data(), number.data(), nullptr};
+  ::execv("/proc/self/exe", words.data());
 }
 
 }  // namespace sluice

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "control/config/running_config.h"
 #include "control/config/state_folder.h"
 
 namespace sluice {
@@ -126,6 +127,12 @@ ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool roo
 ParsedConfig parse_config_text(const ConfigText& text, const Machine& machine) {
   const std::array<ConfigSource, 2> sources{{{text.file_name, text.file}, {"command line", text.lines}}};
   return parse_config(sources, machine);
+}
+
+std::string network_text(ServerConfig config, const Machine& machine) {
+  config.users.clear();
+  config.kept.clear();
+  return running_config(config, machine);
 }
 
 }  // namespace sluice

@@ -34,5 +34,9 @@ struct ConfigText {
 ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool root);
 // The command line's port, addresses and folder are lines too, behind the file's.
 ParsedConfig parse_config_text(const ConfigText& text, const Machine& machine);
+// What the network process may know of a configuration: all but the users and the lines that are kept for the servers
+// of others, with their keys.
+std::string network_text(ServerConfig config, const Machine& machine);
+inline constexpr size_t kMaxNetworkText = 4 * kMaxConfigText;
 
 }  // namespace sluice

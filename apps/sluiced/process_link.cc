@@ -1,6 +1,7 @@
 // Packets with descriptors.
 #include "apps/sluiced/process_link.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -47,6 +48,15 @@ bool ProcessLink::send(Order order, std::string_view text, const std::vector<int
     sent = ::sendmsg(end_.get(), &message, MSG_NOSIGNAL);
   } while (sent < 0 && errno == EINTR);
   return sent >= 0;
+}
+
+std::optional<ReceivedOrder> ProcessLink::receive_first() {
+  std::optional<ReceivedOrder> order;
+  while (!(order = receive()) && !ended_) {
+    pollfd waited{end_.get(), POLLIN, 0};
+    (void)::poll(&waited, 1, -1);
+  }
+  return order;
 }
 
 std::optional<ReceivedOrder> ProcessLink::receive() {

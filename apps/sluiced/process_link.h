@@ -2,8 +2,8 @@
 // talk.
 //
 // Packets of a SOCK_SEQPACKET pair: a letter, with descriptors. The network process says `up` when it serves and
-// `failed` with a reason; it is told to reload (a memory file with the configuration's text, and new sockets), to
-// drain, to stop.
+// `failed` with a reason; it is told to begin (a memory file with its part of the configuration, its end of the
+// monitor's link, sockets), to reload (such a file, and new sockets), to drain, to stop.
 #pragma once
 
 #include <optional>
@@ -20,10 +20,13 @@ namespace sluice {
 // where there are none.
 inline constexpr std::string_view kWithLogFile = "log ", kListenAnew = "listen";
 
-enum class Order : char { reload = 'R', drain = 'D', stop = 'S', up = 'U', failed = 'F' };
+// The text of a beginning where standard error belongs to somebody who reads it.
+inline constexpr std::string_view kForeground = "foreground";
 
-// Of one order; a reload brings the text and the sockets.
-inline constexpr size_t kMostOrderDescriptors = 64;
+enum class Order : char { begin = 'B', reload = 'R', drain = 'D', stop = 'S', up = 'U', failed = 'F' };
+
+// Of one order; a reload brings the text and the sockets. The kernel takes 253.
+inline constexpr size_t kMostOrderDescriptors = 250;
 
 struct ReceivedOrder {
   Order order;
@@ -39,6 +42,8 @@ class ProcessLink {
   int descriptor() const { return end_.get(); }
   // False: the other side is gone, or there were too many descriptors.
   bool send(Order order, std::string_view text = {}, const std::vector<int>& descriptors = {});
+  // Waits for it.
+  std::optional<ReceivedOrder> receive_first();
   // Nothing: none is there, or the other side is gone (ended()).
   std::optional<ReceivedOrder> receive();
   bool ended() const { return ended_; }

@@ -16,6 +16,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/file_nature.h"
+
 namespace sluice {
 namespace {
 
@@ -197,6 +199,12 @@ ResultOrText<void> restrict_calls() {
     if (::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, only.call, 1, only.argument) != 0) {
       return fail(std::string("seccomp: a rule was refused"));
     }
+  }
+  // What a descriptor is of, and nothing by a path.
+  if (::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(statx), 2,
+                         SCMP_A1(SCMP_CMP_EQ, reinterpret_cast<uintptr_t>(kNoPath)),
+                         SCMP_A2_32(SCMP_CMP_EQ, uint32_t{kNatureFlags})) != 0) {
+    return fail(std::string("seccomp: a rule was refused"));
   }
   // Its arguments are in memory, where no filter looks; without it libc takes clone.
   if (::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0) {

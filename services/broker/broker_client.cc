@@ -1,10 +1,26 @@
 // Requests out as the socket takes them, answers matched to what is open.
 #include "services/broker/broker_client.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/check.h"
+#include "base/file_nature.h"
 #include "services/broker/packet_socket.h"
 
 namespace sluice {
+namespace {
+
+// A worker reads and writes it: a pipe, a socket or a device, and one that says when it would have to wait.
+bool becomes_stream(int descriptor) {
+  struct statx facts;
+  if (!nature_of(descriptor, facts)) return false;
+  const bool stream = S_ISFIFO(facts.stx_mode) || S_ISSOCK(facts.stx_mode) || S_ISCHR(facts.stx_mode);
+  const int flags = stream ? ::fcntl(descriptor, F_GETFL) : -1;
+  return flags >= 0 && ((flags & O_NONBLOCK) != 0 || ::fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0);
+}
+
+}  // namespace
 
 BrokerClient::BrokerClient(UniqueFd link) : link_(std::move(link)) {
   SLUICE_CHECK(link_ && set_nonblocking(link_.get()));
@@ -20,6 +36,7 @@ std::optional<uint32_t> BrokerClient::send(const BrokerRequest& request) {
   do ++last_request_;
   while (last_request_ == 0 || open_.contains(last_request_));
   open_.insert(last_request_);
+  if (std::holds_alternative<OpenFile>(request)) files_wanted_.insert(last_request_);
   auto packet = write_request(last_request_, request);
   if (!packet) {
     answer_ourselves(last_request_, failed(BrokerFault::invalid, "A name is too long or has a NUL in it"));
@@ -50,7 +67,23 @@ std::optional<BrokerReceived> BrokerClient::receive() {
   BrokerReceived own = std::move(own_answers_.front());
   own_answers_.pop_front();
   open_.erase(own.request);
+  files_wanted_.erase(own.request);
   return own;
+}
+
+// Files only for whoever asked for one and knows that they may make him wait; all else is a stream that never does.
+bool BrokerClient::acceptable(const Numbered<BrokerAnswer>& answer, const std::vector<UniqueFd>& descriptors) const {
+  const auto [least, most] = descriptors_of(answer.body);
+  if (answer.request != 0 && !open_.contains(answer.request)) return false;
+  if (descriptors.size() < least || descriptors.size() > most) return false;
+  if (std::holds_alternative<FileOpened>(answer.body)) return files_wanted_.contains(answer.request);
+  return std::all_of(descriptors.begin(), descriptors.end(),
+                     [](const UniqueFd& descriptor) { return becomes_stream(descriptor.get()); });
+}
+
+void BrokerClient::refuse(std::vector<UniqueFd>&& descriptors) {
+  std::move(descriptors.begin(), descriptors.end(), std::back_inserter(refused_));
+  end();
 }
 
 std::optional<BrokerReceived> BrokerClient::receive_packet() {
@@ -59,10 +92,9 @@ std::optional<BrokerReceived> BrokerClient::receive_packet() {
   if (packet.outcome == PacketOutcome::ended) return end(), std::nullopt;
   auto answer = read_answer(packet.bytes);
   // A user may have taken over his own broker: what it says is checked like any peer's.
-  if (!answer) return end(), std::nullopt;
-  const auto [least, most] = descriptors_of(answer->body);
-  const bool asked = answer->request == 0 || open_.contains(answer->request);
-  if (!asked || packet.descriptors.size() < least || packet.descriptors.size() > most) return end(), std::nullopt;
+  if (!answer) return refuse(std::move(packet.descriptors)), std::nullopt;
+  if (!acceptable(*answer, packet.descriptors)) return refuse(std::move(packet.descriptors)), std::nullopt;
+  files_wanted_.erase(answer->request);
   open_.erase(answer->request);
   return BrokerReceived{answer->request, std::move(answer->body), std::move(packet.descriptors)};
 }

@@ -42,15 +42,21 @@ class BrokerClient {
   void flush();
   // The next answer or event. Nothing: would block, or ended and everything was told.
   std::optional<BrokerReceived> receive();
+  // Descriptors of packets that were refused, which ended the link. Closing one may mean waiting for somebody.
+  std::vector<UniqueFd> take_refused() { return std::exchange(refused_, {}); }
 
  private:
   std::optional<BrokerReceived> receive_packet();
+  bool acceptable(const Numbered<BrokerAnswer>& answer, const std::vector<UniqueFd>& descriptors) const;
+  void refuse(std::vector<UniqueFd>&& descriptors);
   void end();
   void answer_ourselves(uint32_t request, Failure failure);
 
   UniqueFd link_;
   uint32_t last_request_ = 0;
   std::unordered_set<uint32_t> open_;
+  std::unordered_set<uint32_t> files_wanted_;  // of those the ones that open a file
+  std::vector<UniqueFd> refused_;
   std::deque<std::vector<uint8_t>> unsent_;
   std::deque<BrokerReceived> own_answers_;
   bool ended_ = false;

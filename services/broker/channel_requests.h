@@ -20,7 +20,7 @@ struct TerminalRequest {
   std::vector<uint8_t> modes;  // RFC 4254 section 8, as it came
   static auto fields(auto& s) { return std::tie(s.type, s.size, s.modes); }
 };
-enum class ProgramKind : uint8_t { login_shell, shell_command, subsystem, argv, count_ };
+enum class ProgramKind : uint8_t { login_shell, shell_command, subsystem, count_ };
 // Spawned with three descriptors (ends of stdin, stdout, stderr) or one (the terminal). ChildExited follows, once.
 struct SpawnProgram {
   ProgramKind kind = ProgramKind::login_shell;

@@ -1,8 +1,6 @@
 // The order of the environment is who may overrule whom: the client nobody, the administrator everybody.
 #include "services/broker/program_plan.h"
 
-#include <unistd.h>
-
 #include <map>
 
 namespace sluice {
@@ -38,18 +36,6 @@ Environment environment_of(const UserIdentity& identity, const LinkPolicy& polic
 
 std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-std::string found_in_path(const std::string& program, std::string_view path) {
-  if (program.find('/') != std::string::npos) return program;
-  while (!path.empty()) {
-    const size_t colon = std::min(path.find(':'), path.size());
-    std::string candidate(path.substr(0, colon));
-    candidate.append("/").append(program);
-    if (colon > 0 && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-    path.remove_prefix(std::min(colon + 1, path.size()));
-  }
-  return program;
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) out.append(out.empty() ? "" : " ").append(word);
@@ -69,9 +55,6 @@ Outcome<std::string> wanted(const LinkPolicy& policy, const SpawnProgram& reques
       if (!command) return tl::unexpected(failed(BrokerFault::not_found, "No such subsystem"));
       return *command;
     }
-    case ProgramKind::argv:
-      if (request.words.empty()) return tl::unexpected(failed(BrokerFault::invalid, "No program named"));
-      return joined(request.words);
     case ProgramKind::count_: break;
   }
   return tl::unexpected(failed(BrokerFault::invalid, "No such kind"));
@@ -92,9 +75,6 @@ Outcome<ProgramPlan> plan_program(const UserIdentity& identity, const LinkPolicy
     plan.words = {base_name(shell), "-c", *policy.forced_command};
   } else if (request.kind == ProgramKind::login_shell) {
     plan.words = {base_name(shell).insert(0, 1, '-')};
-  } else if (request.kind == ProgramKind::argv) {
-    plan.path = found_in_path(request.words[0], environment["PATH"]);
-    plan.words = request.words;
   } else {
     plan.words = {base_name(shell), "-c", *command};
   }

@@ -6,6 +6,16 @@
 #include "services/connection/connection_notes.h"
 
 namespace sluice {
+namespace {
+
+BrokerCaller::Late& discard() {
+  static BrokerCaller::Late how;
+  return how;
+}
+
+}  // namespace
+
+void BrokerSession::discard_with(BrokerCaller::Late how) { discard() = std::move(how); }
 
 BrokerCaller::~BrokerCaller() { broker_.forget(*this); }
 
@@ -47,7 +57,7 @@ void BrokerSession::await_exit(const BrokerCaller& caller, uint32_t child,
 
 void BrokerSession::forget(const BrokerCaller& caller) {
   for (auto& [request, pending] : pending_) {
-    if (pending.caller == &caller) pending.caller = nullptr, pending.then = nullptr;
+    if (pending.caller == &caller) pending = {nullptr, nullptr, caller.late_};
   }
   const auto is_his = [&](const Waiting& waiting) { return waiting.caller == &caller; };
   std::erase_if(waiting_, is_his);
@@ -83,6 +93,8 @@ void BrokerSession::send_waiting() {
 void BrokerSession::on_ready(uint32_t) {
   if (client_->wants_write()) client_->flush();
   while (auto received = client_->receive()) take(std::move(*received));
+  auto refused = client_->take_refused();
+  if (!refused.empty() && discard()) discard()(std::move(refused));
   send_waiting();
 }
 
@@ -91,11 +103,12 @@ void BrokerSession::take(BrokerReceived&& received) {
   const auto found = pending_.find(received.request);
   if (found == pending_.end()) return;
   const Then then = std::move(found->second.then);
+  const BrokerCaller::Late late = std::move(found->second.late);
   pending_.erase(found);
   if (then) {
     then(std::move(received));
   } else {
-    give_back(received);
+    give_back(received, late);
   }
 }
 
@@ -115,11 +128,12 @@ void BrokerSession::take_event(const BrokerAnswer& event) {
 }
 
 // Its asker is gone: what the answer opened is closed again.
-void BrokerSession::give_back(const BrokerReceived& received) {
+void BrokerSession::give_back(BrokerReceived& received, const BrokerCaller::Late& late) {
   if (const auto* opened = std::get_if<FileOpened>(&received.answer)) tell(CloseHandle{opened->handle});
   if (const auto* folder = std::get_if<DirectoryOpened>(&received.answer)) tell(CloseHandle{folder->handle});
   if (const auto* listening = std::get_if<Listening>(&received.answer)) tell(CloseHandle{listening->handle});
   if (const auto* spawned = std::get_if<Spawned>(&received.answer)) tell(SignalChild{spawned->child, "HUP"});
+  if (late) late(std::move(received.descriptors));
 }
 
 }  // namespace sluice

@@ -19,21 +19,29 @@ inline constexpr size_t kMaxWaitingRequests = 4096;
 
 class BrokerSession;
 
-// Who asks: what it asked is forgotten when it is gone, and handles that come later are given back.
+// Who asks: what it asked is forgotten when it is gone, and handles that come later are given back. `late` gets the
+// descriptors that came with them, for closing a file may mean waiting for it; without it they are closed at once.
 class BrokerCaller {
  public:
-  explicit BrokerCaller(BrokerSession& broker) : broker_(broker) {}
+  using Late = std::function<void(std::vector<UniqueFd>&&)>;
+
+  explicit BrokerCaller(BrokerSession& broker, Late late = {}) : broker_(broker), late_(std::move(late)) {}
   ~BrokerCaller();
   BrokerCaller(const BrokerCaller&) = delete;
   BrokerCaller& operator=(const BrokerCaller&) = delete;
 
  private:
+  friend class BrokerSession;
   BrokerSession& broker_;
+  Late late_;
 };
 
 class BrokerSession final : public Watcher {
  public:
   using Then = std::function<void(BrokerReceived&&)>;
+
+  // For descriptors that a broker should not have passed; before the first session. Else they are closed at once.
+  static void discard_with(BrokerCaller::Late discard);
 
   explicit BrokerSession(ChannelHost& host) : host_(host) {}
   ~BrokerSession() override;
@@ -66,6 +74,7 @@ class BrokerSession final : public Watcher {
   struct Pending {
     const BrokerCaller* caller;
     Then then;
+    BrokerCaller::Late late{};
   };
   struct Exit {
     const BrokerCaller* caller;
@@ -75,7 +84,7 @@ class BrokerSession final : public Watcher {
   void send_waiting();
   void take(BrokerReceived&& received);
   void take_event(const BrokerAnswer& event);
-  void give_back(const BrokerReceived& received);
+  void give_back(BrokerReceived& received, const BrokerCaller::Late& late);
 
   ChannelHost& host_;
   std::optional<BrokerClient> client_;

@@ -19,6 +19,7 @@ namespace sluice {
 struct SftpFile {
   FileKind kind = FileKind::memory;
   bool readable = false, writable = false;
+  bool far = false;      // at somebody's server: nothing of it is done on the worker
   bool closing = false;  // CLOSE came: no longer to be found
   std::shared_ptr<UniqueFd> descriptor;
   uint32_t broker_handle = 0;

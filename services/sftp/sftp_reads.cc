@@ -162,7 +162,7 @@ SftpSession::Served SftpSession::read_in_pool() {
     ++jobs_;
     port()->submit(std::move(job));
   } else {
-    job->run();
+    job->fail_with(EMFILE);
     take_read(std::move(job));
   }
   return Served::some;

@@ -4,6 +4,7 @@
 #include <ctime>
 
 #include "base/clock.h"
+#include "base/file_nature.h"
 #include "services/broker/attributes_of.h"
 
 namespace sluice {
@@ -33,14 +34,19 @@ void SftpRequests::open(SftpSession& session, Task& task) {
     return session.answer(task.id, SftpStatus::permission_denied, "Read-only");
   auto grant = HandleGrant::take(session.budget_);
   if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+  if (FileIoPool::shared().owes_closes(session.owner()))
+    return session.answer(task.id, SftpStatus::failure, "Too many files wait for their server to close them");
   OpenFile request{path, open_flags(flags), wanted.mode.value_or(0666)};
   ask<FileOpened>(session, task.id, std::move(request), {},
                   [&session, id = task.id, path, flags, grant](FileOpened&& opened, std::vector<UniqueFd>&& given) {
                     SftpFile file;
                     file.kind = kind_of(given.front().get());
+                    file.far = file.kind == FileKind::disk && is_far_file(given.front().get());
+                    file.cached_reads = !file.far;
                     file.readable = flags & kSftpRead;
                     file.writable = flags & (kSftpWrite | kSftpAppend);
-                    file.descriptor = std::make_shared<UniqueFd>(std::move(given.front()));
+                    file.descriptor = file.far ? FileIoPool::shared().keep(std::move(given.front()), session.owner())
+                                               : std::make_shared<UniqueFd>(std::move(given.front()));
                     file.broker_handle = opened.handle;
                     file.path = path;
                     file.opened_ns = monotonic_clock().now_ns();
@@ -87,7 +93,7 @@ void SftpRequests::stat(SftpSession& session, Task& task) {
 
 void SftpRequests::fstat(SftpSession& session, Task& task) {
   struct stat facts;
-  if (task.file->descriptor && look_at(task.file->descriptor->get(), facts))
+  if (task.file->descriptor && !task.file->far && look_at(task.file->descriptor->get(), facts))
     return answer_attributes(session, task.id, attributes_of(facts));
   ask<Attributes>(session, task.id, StatHandle{task.file->broker_handle}, {task.file},
                   [&session, id = task.id](Attributes&& found, std::vector<UniqueFd>&&) {

@@ -27,7 +27,9 @@ std::unique_ptr<Service> make_sftp_service(ConnectionServices& connection) {
 
 SftpSession::SftpSession(ConnectionServices& connection)
     : connection_(connection), budget_(connection.part<TransferBudget>()) {
-  caller_.emplace(connection.broker());
+  caller_.emplace(connection.broker(), [user = owner()](std::vector<UniqueFd>&& late) {
+    for (UniqueFd& file : late) FileIoPool::shared().close(std::move(file), user);
+  });
 }
 
 void SftpSession::on_data(std::span<const MutableBytes> pieces) {

@@ -97,6 +97,9 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   void answer(std::vector<uint8_t> packet) { outbox_.add(std::move(packet)); }
   void answer(uint32_t id, SftpStatus status, std::string_view text) { answer(status_packet(id, status, text)); }
 
+  // Who shares the pool's threads with others.
+  const std::string& owner() const { return connection_.login().user; }
+
   ConnectionServices& connection_;
   TransferBudget& budget_;
   Channel* channel_ = nullptr;

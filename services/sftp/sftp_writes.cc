@@ -1,5 +1,6 @@
 // WRITE: from where it was received into the file, adjoining ones at once; or through the pool, with one copy.
 #include <algorithm>
+#include <cerrno>
 
 #include "services/sftp/sftp_session.h"
 
@@ -52,6 +53,9 @@ void SftpSession::flush_writes() {
   SftpFile& file = gather_.file();
   if (file.kind == FileKind::disk && port()) {
     queue_write_job(file);
+  } else if (file.kind == FileKind::disk) {
+    for (WriteMark& mark : gather_.marks()) mark.error = EMFILE;
+    tell_written(file, gather_.marks());
   } else {
     WriteRun run{file.descriptor->get(), file.kind != FileKind::stream,
                  gather_.offset(),       gather_.pieces(),
@@ -108,10 +112,10 @@ void SftpSession::start_write_job(SftpFile& file) {
   port()->submit(std::move(file.writes.front()));
 }
 
-// Null: there is no descriptor for it; then the worker waits for the disk itself.
+// Null: there is no descriptor for it; then what needs it fails, since the worker does not wait.
 FileIoPort* SftpSession::port() {
   if (!port_) {
-    auto made = std::make_unique<FileIoPort>(FileIoPool::shared());
+    auto made = std::make_unique<FileIoPort>(FileIoPool::shared(), owner());
     if (made->descriptor() < 0 || !channel_->watch(made->descriptor(), *this)) return nullptr;
     port_ = std::move(made);
   }

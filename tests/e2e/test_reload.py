@@ -32,7 +32,7 @@ class Configured(Sluiced):
     def start(self):
         fixed = [f"login authorized-keys {self.authorized}", "login root yes", "no login strict-modes"]
         options = [word for line in fixed for word in ("-o", line)]
-        command = [self.program, "-D", "-f", self.file, "-p", self.port, "--listen", "127.0.0.1", "--state-dir",
+        command = lambda port: [self.program, "-D", "-f", self.file, "-p", port, "--listen", "127.0.0.1", "--state-dir",
                    self.folder / "state", *options]
         self.launch(command)
         # The port answers before there is who serves it.

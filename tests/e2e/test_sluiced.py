@@ -167,6 +167,54 @@ def test_a_forced_file_service_keeps_its_limits(server, tmp_path):
     assert (folder / "there").exists()
 
 
+def places_of(text, pid):
+    """The mappings of a process' memory that may be written to and have the text somewhere."""
+    found = []
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            begin, end = (int(part, 16) for part in place.split("-"))
+            if not rights.startswith("rw") or "[v" in line:
+                continue
+            memory.seek(begin)
+            try:
+                if text.encode() in memory.read(end - begin):
+                    found.append(line)
+            except OSError:
+                pass
+    return found
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root reads another process' memory")
+def test_users_and_keys_of_other_servers_are_in_no_memory_of_the_network_process(tmp_path):
+    settings = tmp_path / "settings"
+    secrets = ["a-users-secret-0815", "a-radius-key-0816", "a-tacacs-key-0817"]
+    banner = "a-banner-that-is-to-be-found-0818"
+
+    class FromFile(Sluiced):
+        def start(self):
+            settings.write_text(f"login authorized-keys {self.authorized}\nlogin root yes\nno login strict-modes\n"
+                                f"username alice privilege 15 secret 0 {secrets[0]}\n"
+                                f"radius-server host 192.0.2.1 key {secrets[1]}\n"
+                                f"tacacs-server host 192.0.2.2 key {secrets[2]}\n")
+            return self.launch(lambda port: [self.program, "-D", "-f", settings, "-p", port, "--listen", "127.0.0.1", "--state-dir",
+                                self.folder / "state"])
+
+    with FromFile(BUILD, tmp_path / "server") as server:
+        assert ssh(server, "true").returncode == 0
+        pid = network_process(server)
+        assert [secret for secret in secrets if places_of(secret, pid)] == []
+        assert all(places_of(secret, server.process.pid) for secret in secrets), "the search finds nothing at all"
+        settings.write_text(settings.read_text() + f"banner login c {banner} c\n")
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 60
+        while "configuration reloaded" not in server.log.read_text():
+            assert time.monotonic() < deadline, server.log.read_text()
+            time.sleep(0.05)
+        assert places_of(banner, pid) != []
+        assert [secret for secret in secrets if places_of(secret, pid)] == []
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root reads another process' memory")
 def test_a_password_stays_in_no_memory_of_the_network_process(server, tmp_path):
     password = "correct-horse-battery-staple-4711"
@@ -179,21 +227,7 @@ def test_a_password_stays_in_no_memory_of_the_network_process(server, tmp_path):
                            "-p", str(server.port), f"{USER}@127.0.0.1", "true"], env=environment, timeout=60,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, start_new_session=True)
     assert done.returncode == 255 and "denied" in done.stderr, done.stderr
-    pid = network_process(server)
-    found = []
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
-        for line in maps:
-            place, rights = line.split()[:2]
-            begin, end = (int(part, 16) for part in place.split("-"))
-            if not rights.startswith("rw") or "[v" in line:
-                continue
-            memory.seek(begin)
-            try:
-                if password.encode() in memory.read(end - begin):
-                    found.append(line)
-            except OSError:
-                pass
-    assert found == []
+    assert places_of(password, network_process(server)) == []
 
 
 def test_a_reload_turns_away_who_was_taken_out_of_the_configuration(tmp_path):
@@ -202,7 +236,7 @@ def test_a_reload_turns_away_who_was_taken_out_of_the_configuration(tmp_path):
     class FromFile(Sluiced):
         def start(self):
             settings.write_text(f"login authorized-keys {self.authorized}\nlogin root yes\nno login strict-modes\n")
-            return self.launch([self.program, "-D", "-f", settings, "-p", self.port, "--listen", "127.0.0.1", "--state-dir",
+            return self.launch(lambda port: [self.program, "-D", "-f", settings, "-p", port, "--listen", "127.0.0.1", "--state-dir",
                                 self.folder / "state"])
 
     with FromFile(BUILD, tmp_path / "server") as server:

@@ -44,6 +44,17 @@ std::string hash_secret(const Secret& password) {
   return hash_with(password, setting);
 }
 
+std::string method_and_cost(const std::string& hashed) {
+  if (hashed.empty() || hashed[0] != '$') return {};
+  const size_t method = hashed.find('$', 1);
+  if (method == std::string::npos) return {};
+  const size_t cost = hashed.find('$', method + 1);
+  const std::string name = hashed.substr(1, method - 1);
+  const bool has_cost = name == "y" || name == "gy" || name == "2a" || name == "2b" || name == "2y" ||
+                        hashed.compare(method + 1, 7, "rounds=") == 0;
+  return hashed.substr(0, has_cost && cost != std::string::npos ? cost + 1 : method + 1);
+}
+
 std::string fake_hash_like(const std::string& model) {
   Secret random(16);
   fill_random(random.view());

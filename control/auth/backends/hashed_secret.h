@@ -15,6 +15,8 @@ std::string hash_secret(const Secret& password);
 // A hash of a random secret with the method and cost of the model, or the preferred one: what unknown users are
 // measured against.
 std::string fake_hash_like(const std::string& model);
+// What of a hash says how long computing it takes: "$6$rounds=9000$", "$y$j9T$"; the salt follows. Empty: not known.
+std::string method_and_cost(const std::string& hashed);
 bool usable_hash(const std::string& hashed);
 
 }  // namespace sluice

@@ -21,8 +21,15 @@ ResultOrText<void> LocalUsers::put(LocalUser user) {
     if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7f) return fail("user name: no blanks or control characters");
   if (user.privilege > kMaxPrivilege) return fail("privilege: 0 to 15");
   if (user.keys.size() + user.key_hashes.size() > kMaxKeysPerUser) return fail("too many keys for one user");
-  // Unknown users cost what known ones do.
-  std::string fake = usable_hash(user.hashed_secret) ? fake_hash_like(user.hashed_secret) : std::string();
+  // Unknown users cost what known ones do. Made once for all who cost the same.
+  std::string fake;
+  if (usable_hash(user.hashed_secret)) {
+    const std::string like = method_and_cost(user.hashed_secret);
+    const std::lock_guard lock(fakes_mutex_);
+    std::string& known = fakes_[like];
+    if (known.empty() || like.empty()) known = fake_hash_like(user.hashed_secret);
+    fake = known;
+  }
   const std::lock_guard lock(mutex_);
   if (users_.size() >= kMaxLocalUsers && !users_.contains(user.name)) return fail("too many local users");
   if (!fake.empty()) fake_ = std::move(fake);

@@ -45,6 +45,8 @@ class LocalUsers : public LoginBackend {
 
   Keeper keeper_;
   std::string fake_;
+  std::mutex fakes_mutex_;
+  std::map<std::string, std::string> fakes_;  // by method and cost
   mutable std::mutex mutex_;
   std::map<std::string, LocalUser, std::less<>> users_;
 };

@@ -3,11 +3,11 @@
 
 #include <security/pam_appl.h>
 
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -22,7 +22,42 @@ constexpr std::string_view kNobodysPassword = "\b\n\r\177INCORRECT";
 constexpr std::chrono::minutes kLongestWait{10};
 constexpr const char* kExpired = "Your password has expired.\nEnter a new one now.";
 
-std::atomic<unsigned> g_dialogues{0};
+// Of IPv6 the /64: a host is given a whole one.
+std::string source_of(const std::string& address) {
+  const auto parsed = Address::parse(address);
+  if (!parsed || parsed->v4) return address;
+  return {parsed->octets.begin(), parsed->octets.begin() + 8};
+}
+
+// Places for dialogues. Outlives all threads: they are nobody's to wait for.
+class DialogueCount {
+ public:
+  bool enter(const std::string& source) {
+    const std::lock_guard lock(mutex_);
+    if (all_ >= kMaxPamDialogues) return false;
+    unsigned& of_source = of_sources_[source];
+    if (of_source >= kMaxPamDialoguesOfSource) return false;
+    ++of_source;
+    ++all_;
+    return true;
+  }
+  void leave(const std::string& source) {
+    const std::lock_guard lock(mutex_);
+    --all_;
+    const auto found = of_sources_.find(source);
+    if (--found->second == 0) of_sources_.erase(found);
+  }
+
+ private:
+  std::mutex mutex_;
+  unsigned all_ = 0;
+  std::map<std::string, unsigned> of_sources_;
+};
+
+DialogueCount& dialogues() {
+  static auto* const count = new DialogueCount;
+  return *count;
+}
 
 // Answers a round of prompts; nothing: give up.
 using Answerer = std::function<std::optional<std::vector<Secret>>(PromptSet)>;
@@ -184,16 +219,15 @@ class PamConversation : public Conversation {
   }
 
   void begin(LoginSink done) override {
-    if (g_dialogues.fetch_add(1) >= kMaxPamDialogues) {
-      g_dialogues.fetch_sub(1);
-      return done(refused("too many PAM dialogues"));
-    }
+    const std::string source = source_of(attempt_.source.address);
+    if (!dialogues().enter(source)) return done(refused("too many PAM dialogues"));
     state_->sink = std::move(done);
     // Alone with its state: a module that never returns holds up nobody's end.
-    std::thread([state = state_, attempt = attempt_] {
+    std::thread([state = state_, attempt = attempt_, source] {
       LoginAnswer answer = run_dialogue(attempt, *state);
+      // Free before it is told: who was told may come again at once.
+      dialogues().leave(source);
       if (LoginSink sink = state->take_sink()) sink(std::move(answer));
-      g_dialogues.fetch_sub(1);
     }).detach();
   }
 

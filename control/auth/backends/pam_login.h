@@ -7,6 +7,8 @@ namespace sluice {
 
 // Dialogues that wait for a user at one time; each is a thread.
 inline constexpr unsigned kMaxPamDialogues = 64;
+// Of one source (an IPv4 address, an IPv6 /64): it cannot keep everybody else from logging in.
+inline constexpr unsigned kMaxPamDialoguesOfSource = 8;
 
 bool pam_available();
 

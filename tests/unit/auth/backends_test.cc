@@ -368,5 +368,49 @@ TEST_F(SystemUsersTest, hold_a_dialogue_with_pam_and_drop_it) {
   dropped.reset();
 }
 
+TEST_F(SystemUsersTest, hold_a_few_dialogues_with_one_source_and_others_beside) {
+  if (!pam_available()) GTEST_SKIP() << "built without PAM";
+  SystemUsers users(pam_config("auth required pam_unix.so\naccount required pam_unix.so\n"));
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::optional<LoginOutcome> outcome;
+  std::vector<std::shared_ptr<Conversation>> open;
+  const auto begin_from = [&](const std::string& address) {
+    outcome.reset();
+    open.push_back(users.converse(name_, LoginSource{address, ""}));
+    open.back()->begin([&](LoginAnswer answer) {
+      const std::lock_guard lock(mutex);
+      outcome = answer.outcome;
+      changed.notify_all();
+    });
+    std::unique_lock lock(mutex);
+    changed.wait_for(lock, std::chrono::seconds(30), [&] { return outcome.has_value(); });
+    return outcome;
+  };
+  for (unsigned i = 0; i < kMaxPamDialoguesOfSource; ++i)
+    ASSERT_EQ(begin_from("2001:db8::" + std::to_string(i + 1)), LoginOutcome::prompts);
+  // The same /64.
+  EXPECT_EQ(begin_from("2001:db8::ffff"), LoginOutcome::refused);
+  EXPECT_EQ(begin_from("2001:db8:0:1::1"), LoginOutcome::prompts);
+  EXPECT_EQ(begin_from("192.0.2.1"), LoginOutcome::prompts);
+  open.clear();
+  // Dropped ones make room, as soon as their threads have seen it.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (begin_from("2001:db8::1") != LoginOutcome::prompts && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_EQ(outcome, LoginOutcome::prompts);
+  open.clear();
+}
+
+TEST(HashedSecret, tells_hashes_that_cost_the_same) {
+  EXPECT_EQ(method_and_cost("$6$salt$hash"), "$6$");
+  EXPECT_EQ(method_and_cost("$6$rounds=9000$salt$hash"), "$6$rounds=9000$");
+  EXPECT_EQ(method_and_cost("$y$j9T$salt$hash"), "$y$j9T$");
+  EXPECT_EQ(method_and_cost("$2b$12$saltandhash"), "$2b$12$");
+  EXPECT_EQ(method_and_cost("$1$salt$hash"), "$1$");
+  EXPECT_EQ(method_and_cost("abJnggxhB/yWI"), "");
+  EXPECT_EQ(method_and_cost("$6"), "");
+}
+
 }  // namespace
 }  // namespace sluice

@@ -37,7 +37,7 @@ TEST(BrokerProtocol, reads_every_request_and_answer_that_it_writes_and_no_part_o
 
 TEST(BrokerProtocol, keeps_every_field) {
   SpawnProgram spawn;
-  spawn.kind = ProgramKind::argv;
+  spawn.kind = ProgramKind::subsystem;
   spawn.words = {"a", "", "b c"};
   spawn.terminal = TerminalRequest{"xterm", {1, 2, 3, 4}, {5, 0, 6}};
   spawn.environment = {{"A", "1"}, {"B", ""}};

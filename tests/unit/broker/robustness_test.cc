@@ -191,5 +191,60 @@ TEST(BrokerRobustness, survives_noise_that_begins_like_requests) {
   }
 }
 
+// A broker's end in the hands of whoever took it over.
+class HostileBroker : public testing::Test {
+ protected:
+  HostileBroker() {
+    auto [ours, theirs] = make_packet_pair();
+    link_ = std::move(ours);
+    client_.emplace(std::move(theirs));
+  }
+  std::optional<BrokerReceived> answer(uint32_t request, const BrokerAnswer& body, std::vector<UniqueFd> descriptors) {
+    EXPECT_EQ(send_packet(link_.get(), *write_answer(request, body), descriptors), PacketOutcome::packet);
+    return client_->receive();
+  }
+  static std::vector<UniqueFd> pipes() {
+    std::vector<UniqueFd> ends;
+    for (int i = 0; i < 3; ++i) {
+      int pair[2];
+      EXPECT_EQ(::pipe2(pair, O_CLOEXEC), 0);
+      ends.emplace_back(pair[0]);
+      ::close(pair[1]);
+    }
+    return ends;
+  }
+
+  UniqueFd link_;
+  std::optional<BrokerClient> client_;
+};
+
+TEST_F(HostileBroker, that_passes_blocking_streams_has_them_made_non_blocking) {
+  const auto received = answer(*client_->send(SpawnProgram{}), Spawned{1, false}, pipes());
+  ASSERT_TRUE(received);
+  ASSERT_EQ(received->descriptors.size(), 3u);
+  for (const UniqueFd& stream : received->descriptors) EXPECT_NE(::fcntl(stream.get(), F_GETFL) & O_NONBLOCK, 0);
+}
+
+TEST_F(HostileBroker, that_passes_a_file_as_a_stream_is_left) {
+  auto descriptors = pipes();
+  descriptors[1] = UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  const auto received = answer(*client_->send(SpawnProgram{}), Spawned{1, false}, std::move(descriptors));
+  ASSERT_TRUE(received);
+  EXPECT_TRUE(std::holds_alternative<Failure>(received->answer));
+  EXPECT_FALSE(client_->alive());
+  // For somebody to close who may wait for it.
+  EXPECT_EQ(client_->take_refused().size(), 3u);
+  EXPECT_TRUE(client_->take_refused().empty());
+}
+
+TEST_F(HostileBroker, that_opens_a_file_unasked_is_left) {
+  std::vector<UniqueFd> file;
+  file.emplace_back(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+  const auto received = answer(*client_->send(StatPath{"x", true}), FileOpened{}, std::move(file));
+  ASSERT_TRUE(received);
+  EXPECT_TRUE(std::holds_alternative<Failure>(received->answer));
+  EXPECT_EQ(client_->take_refused().size(), 1u);
+}
+
 }  // namespace
 }  // namespace sluice

@@ -13,6 +13,8 @@
 #include <cerrno>
 #include <thread>
 
+#include "base/file_nature.h"
+
 namespace sluice {
 namespace {
 
@@ -54,6 +56,15 @@ TEST(Sandbox, touches_no_other_process) {
   EXPECT_TRUE(confined([other] {
     rlimit limit{};
     return refused(::prlimit(other, RLIMIT_NOFILE, nullptr, &limit), EPERM) && ::getrlimit(RLIMIT_NOFILE, &limit) == 0;
+  }));
+}
+
+TEST(Sandbox, looks_at_descriptors_and_at_no_path) {
+  EXPECT_TRUE(confined([] {
+    struct statx facts;
+    return nature_of(STDIN_FILENO, facts) && refused(::statx(AT_FDCWD, "/", 0, STATX_TYPE, &facts), EPERM) &&
+           refused(::statx(AT_FDCWD, "/", kNatureFlags, STATX_TYPE, &facts), EPERM) &&
+           refused(::statx(STDIN_FILENO, kNoPath, AT_EMPTY_PATH, STATX_TYPE, &facts), EPERM);
   }));
 }
 
