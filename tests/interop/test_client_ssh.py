@@ -22,7 +22,7 @@ import foreign_servers as foreign  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 SLUICE = BUILD / "apps" / "sluice" / "sluice"
-PATIENCE = 30
+PATIENCE = 120
 PATTERN = bytes(range(256)) * 16
 
 
