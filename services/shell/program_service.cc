@@ -59,7 +59,7 @@ void ProgramService::take_spawned(BrokerReceived&& received) {
     connection_.broker().tell(SignalChild{child_, "HUP"});
     return refuse("its streams cannot be watched");
   }
-  if (late_size_) connection_.broker().tell(ResizeTerminal{child_, *late_size_});
+  if (late_size_) resize(*late_size_);
   channel_->answer(true);
   channel_->ask_turn();
 }
@@ -73,6 +73,15 @@ bool ProgramService::take_streams(std::vector<UniqueFd> descriptors) {
     streams[i]->descriptor = std::move(descriptors[i]);
   }
   return true;
+}
+
+// What is typed behind the change waits for it: the broker makes it, but input goes straight to the terminal.
+void ProgramService::resize(const TerminalSize& size) {
+  ++resizing_;
+  connection_.broker().ask(caller_, ResizeTerminal{child_, size}, [this](BrokerReceived&&) {
+    --resizing_;
+    if (!closed_) channel_->ask_turn();
+  });
 }
 
 // The channel stays: a client may ask for something else.
@@ -108,7 +117,7 @@ RequestAnswer ProgramService::on_request(const ChannelRequest& request) {
     size.columns = reader.u32(), size.rows = reader.u32(), size.width = reader.u32(), size.height = reader.u32();
     if (!reader.ok() || !terminal_) return RequestAnswer::failure;
     if (running_) {
-      connection_.broker().tell(ResizeTerminal{child_, size});
+      resize(size);
     } else {
       late_size_ = size;
     }
@@ -137,7 +146,7 @@ void ProgramService::on_data(std::span<const MutableBytes> pieces) {
   size_t total = 0;
   for (const MutableBytes& piece : pieces) total += piece.size();
   if (input_over_ || closed_) return channel_->consumed(total);
-  size_t written = kept_.empty() && input().descriptor ? write(pieces) : 0;
+  size_t written = kept_.empty() && input().descriptor && resizing_ == 0 ? write(pieces) : 0;
   channel_->consumed(input_over_ ? total : written);
   if (input_over_) return;
   for (const MutableBytes& piece : pieces) {
@@ -169,7 +178,7 @@ bool ProgramService::after_write(ssize_t n, size_t wanted) {
 }
 
 void ProgramService::write_kept() {
-  while (!kept_.empty() && input().descriptor && input().writable) {
+  while (resizing_ == 0 && !kept_.empty() && input().descriptor && input().writable) {
     std::array<iovec, kMostPieces> places;
     const size_t count = kept_.front(places);
     size_t wanted = 0;

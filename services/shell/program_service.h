@@ -40,6 +40,7 @@ class ProgramService final : public Service {
   void take_spawned(BrokerReceived&& received);
   void take_exit(const ChildExited* exited);
   bool take_streams(std::vector<UniqueFd> descriptors);
+  void resize(const TerminalSize& size);
   void refuse(std::string_view why);
   Stream& input() { return terminal_ ? output_ : input_; }
   // Returns how much of it was written; the rest must be kept.
@@ -66,6 +67,7 @@ class ProgramService final : public Service {
   bool closed_ = false;
   std::optional<ChildExited> exited_;
   std::optional<TerminalSize> late_size_;  // changed while it was being started
+  unsigned resizing_ = 0;                  // changes that the broker has not made yet
   uint32_t child_ = 0;
   Stream input_, output_, errors_;  // a terminal: all of it is output_
   ByteQueue kept_;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <utmp.h>
 
+#include <cstdlib>
 #include <fstream>
 
 #include "services/broker/greeting.h"
@@ -90,7 +91,11 @@ TEST_F(LoginRecords, make_no_file_that_is_not_there) {
 
 TEST_F(LoginRecords, are_written_of_the_users_own_terminals_and_processes_only) {
   const std::optional<RecordFiles> wanted = files;
-  const auto terminal = [] { return UniqueFd(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)); };
+  const auto terminal = [] {
+    UniqueFd opened(::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (opened) ::unlockpt(opened.get());
+    return opened;
+  };
   const auto with = [](UniqueFd first) {
     std::vector<UniqueFd> given;
     given.push_back(std::move(first));
