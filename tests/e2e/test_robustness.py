@@ -275,8 +275,8 @@ def test_a_client_hears_why_when_the_monitor_dies(tmp_path):
 
 def test_without_descriptors_it_waits_and_serves_again(tmp_path):
     class Poor(Sluiced):
-        def launch(self, words):
-            return super().launch(["prlimit", "--nofile=64:64", *words])
+        def launch(self, command_for):
+            return super().launch(lambda port: ["prlimit", "--nofile=64:64", *command_for(port)])
 
     with Poor(BUILD, tmp_path, "ssh server login-limit-source 1000", "ssh server login-limit 1000", "ssh timeout 120") as server:
         assert run(server, "true").returncode == 0

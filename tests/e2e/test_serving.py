@@ -110,7 +110,7 @@ def test_readiness_reload_and_end_are_told_to_a_supervisor(tmp_path):
         notify.bind(str(tmp_path / "notify"))
         notify.settimeout(60)
         launch = server.launch
-        server.launch = lambda words: launch(["env", f"NOTIFY_SOCKET={tmp_path}/notify", *words])
+        server.launch = lambda command_for: launch(lambda port: ["env", f"NOTIFY_SOCKET={tmp_path}/notify", *command_for(port)])
         with server:
             assert notify.recv(4096).decode().split("\n")[0] == "READY=1"
             server.process.send_signal(signal.SIGHUP)

@@ -68,7 +68,7 @@ class Server:
             make_key(self.key)
         self.authorized = self.folder / "authorized"
         self.authorized.write_text((self.folder / "user.pub").read_text())
-        self.port = None
+        self.port = free_port()
         self.log = self.folder / "log"
         self.process = None
 
@@ -78,10 +78,12 @@ class Server:
                 "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
 
     def launch(self, command_for):
-        """command_for: what to run, given a port. Somebody else may be quicker to take it: then another one is tried."""
-        for port in (self.port or free_port(), *(free_port() for _ in range(4))):
+        """command_for: what to run, given a port. Somebody else may be quicker to take it: then another one is tried.
+        Words alone are for self.port."""
+        others = 4 if callable(command_for) else 0
+        for port in (self.port, *(free_port() for _ in range(others))):
             self.port = port
-            command = [str(word) for word in command_for(self.port)]
+            command = [str(word) for word in (command_for(port) if callable(command_for) else command_for)]
             with open(self.log, "ab") as log:
                 self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             if self.listens():
