@@ -82,6 +82,7 @@ void Worker::run() {
 void Worker::look_now() { look(0); }
 
 bool Worker::step() {
+  turned_by_others_ = true;
   if (!stalled_.empty()) revive_stalled();
   const bool moved = turn();
   const uint64_t now = monotonic_clock().now_ns();
@@ -263,7 +264,7 @@ void Worker::revive_stalled() {
 // A login or a key exchange is no stream: each of its steps is waited for. So nobody on a porch naps.
 void Worker::set_pace(Member& member, uint64_t now) {
   const uint64_t bytes = member.session->take_moved_bytes();
-  const bool waited_for = member.session->turning() || !member.session->has_channels();
+  const bool waited_for = turned_by_others_ || member.session->turning() || !member.session->has_channels();
   if (waited_for ? member.pace.hurry() : member.pace.note(bytes, now))
     member.session->transport().wake_for(member.pace.naps() ? StreamPace::kWakeBytes : 1);
   if (!member.pace.naps()) return;

@@ -91,6 +91,7 @@ class Worker final : public WatchList, public Porch {
   std::vector<Member*> active_;
   std::vector<SessionId> stalled_;  // not active, but waiting for something that makes no descriptor ready
   std::vector<SessionId> napping_;  // all looked at again at the same time
+  bool turned_by_others_ = false;   // who would have to end the naps
   uint64_t nap_over_ns_ = 0;
   std::unordered_map<int, uint32_t> watch_of_;
   std::vector<Watch> watches_;
