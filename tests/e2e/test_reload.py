@@ -30,7 +30,7 @@ class Configured(Sluiced):
         self.file.write_text("\n".join(lines) + "\n")
 
     def start(self):
-        fixed = [f"login authorized-keys {self.authorized}", "login root yes", "no login strict-modes"]
+        fixed = [f"login authorized-keys {self.authorized}", "login root yes", "no login strict-modes", "login key-environment SHLVL"]
         options = [word for line in fixed for word in ("-o", line)]
         command = lambda port: [self.program, "-D", "-f", self.file, "-p", port, "--listen", "127.0.0.1", "--state-dir",
                    self.folder / "state", *options]

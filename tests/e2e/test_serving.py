@@ -51,7 +51,7 @@ class Bare(Sluiced):
 
     def start(self, *words):
         return self.launch([PROGRAM, "-f", "/dev/null", "--state-dir", self.folder / "state", "-o", f"login authorized-keys {self.authorized}",
-                            "-o", "login root yes", "-o", "no login strict-modes", *words])
+                            "-o", "login root yes", "-o", "no login strict-modes", "-o", "login key-environment SHLVL", *words])
 
 
 def test_a_daemon_tells_that_it_serves_writes_its_number_and_removes_it(tmp_path):

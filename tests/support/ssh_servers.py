@@ -67,7 +67,8 @@ class Server:
         if not self.key.exists():
             make_key(self.key)
         self.authorized = self.folder / "authorized"
-        self.authorized.write_text((self.folder / "user.pub").read_text())
+        # A bash that a server started reads the user's .bashrc, with whatever takes its time there, unless it is no first one.
+        self.authorized.write_text('environment="SHLVL=1" ' + (self.folder / "user.pub").read_text())
         self.port = free_port()
         self.log = self.folder / "log"
         self.process = None
@@ -136,7 +137,8 @@ class Sluiced(Server):
         self.environment = environment
 
     def start(self):
-        lines = [f"login authorized-keys {self.authorized}", "login root yes", "no login strict-modes", *self.lines]
+        lines = [f"login authorized-keys {self.authorized}", "login root yes", "no login strict-modes", "login key-environment SHLVL",
+                 *self.lines]
         options = [word for line in lines for word in ("-o", line)]
         return self.launch(lambda port: [self.program, "-D", "-f", "/dev/null", "-p", port, "--listen", "127.0.0.1", "--state-dir",
                                          self.folder / "state", *options])
@@ -155,6 +157,6 @@ class Sshd(Server):
             os.makedirs("/run/sshd", exist_ok=True)
         options = [f"ListenAddress=127.0.0.1", f"AuthorizedKeysFile={self.authorized}", "StrictModes=no", "UsePAM=no",
                    "PermitRootLogin=yes", f"PidFile={self.folder}/pid", "MaxStartups=1000", "MaxSessions=1000",
-                   "Subsystem=sftp internal-sftp", *self.extra]
+                   "Subsystem=sftp internal-sftp", "PermitUserEnvironment=yes", *self.extra]
         words = [word for option in options for word in ("-o", option)]
         return self.launch(lambda port: ["/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", "-p", port, "-h", host, *words])
