@@ -156,13 +156,17 @@ def test_a_folder_to_start_in_a_mask_and_read_only_mode(tmp_path):
             with session.open("new", "w") as file:
                 file.write("x")
             assert stat.S_IMODE(session.stat("/home/ann/inner/new").st_mode) == 0o600
-    with RootWorld(BUILD, tmp_path, "sftp server read-only-user ann", "sftp server read-only-group nobodies", extra=FILES) as world:
+    with RootWorld(BUILD, tmp_path, "sftp server read-only-user ann", "sftp server read-only-group daemon", extra=FILES) as world:
         with sftp(world, "ann") as session:
             assert session.open("secret").read() == b"ann's secret\n"
             for change in (lambda: session.open("secret", "w"), lambda: session.remove("secret"), lambda: session.mkdir("made")):
                 with pytest.raises(OSError):
                     change()
         with sftp(world, "bob") as session:
+            session.mkdir("made")
+    # A group that nobody knows limits everybody: who was meant by it cannot be told.
+    with RootWorld(BUILD, tmp_path, "sftp server read-only-group nobodies", extra=FILES) as world:
+        with sftp(world, "bob") as session, pytest.raises(OSError):
             session.mkdir("made")
     with RootWorld(BUILD, tmp_path, "sftp server read-only-group sluicers", extra=FILES) as world:
         with sftp(world, "ann") as session, pytest.raises(OSError):
