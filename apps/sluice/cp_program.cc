@@ -5,10 +5,10 @@
 #include <future>
 #include <map>
 
+#include "apps/file_digests.h"
 #include "apps/sluice/client_log.h"
 #include "apps/sluice/client_run.h"
 #include "apps/sluice/cp_command_line.h"
-#include "apps/sluice/file_digests.h"
 #include "apps/sluice/programs.h"
 #include "apps/sluice/progress.h"
 #include "services/copy/copy_run.h"
@@ -107,7 +107,7 @@ int run_cp(int argc, char** argv) {
   auto line = parse_cp_command_line(argc, argv);
   if (!line) return complain(line.error()), kNotAll;
   if (line->help) return std::fputs(kCpHelp, stdout), 0;
-  line->copy.digests = &client_digests();
+  line->copy.digests = &file_digests();
   std::map<std::string, std::unique_ptr<CpHost>> hosts;
   CopyCounts counts;
   const auto place_of = [&](const CpPlace& place) -> ResultOrText<CopyPlace> {

@@ -6,13 +6,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include "control/auth/backends/pam_login.h"
-#include "control/kex/hash.h"
 
 namespace sluice {
 namespace {
@@ -24,38 +22,6 @@ constexpr size_t kGroupRoom = 16 * 1024;
 constexpr size_t kMaxGroupRoom = 16 << 20;
 // Beside all else that an order to the starter carries.
 constexpr size_t kMostMessage = 16 * 1024;
-
-struct NamedHash {
-  std::string_view name;
-  HashId id;
-};
-constexpr std::array<NamedHash, 4> kHashes{
-    {{"sha256", HashId::sha256}, {"sha384", HashId::sha384}, {"sha512", HashId::sha512}, {"sha1", HashId::sha1}}};
-
-class HasherDigest final : public FileDigest {
- public:
-  explicit HasherDigest(HashId id) : hasher_(id), size_(hash_size(id)) {}
-  void update(Bytes input) override { hasher_.update(input); }
-  std::vector<uint8_t> finish() override {
-    std::vector<uint8_t> hash(size_);
-    hasher_.finish(hash);
-    return hash;
-  }
-
- private:
-  Hasher hasher_;
-  size_t size_;
-};
-
-class HasherDigests final : public DigestMaker {
- public:
-  std::unique_ptr<FileDigest> make(std::string_view algorithm) const override {
-    for (const NamedHash& hash : kHashes) {
-      if (hash.name == algorithm) return std::make_unique<HasherDigest>(hash.id);
-    }
-    return nullptr;
-  }
-};
 
 std::vector<ForwardRule> rules_of(const std::vector<ForwardTarget>& targets) {
   std::vector<ForwardRule> rules;
@@ -229,11 +195,6 @@ LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const
   if (!narrow_to(policy.permit_listen, forwarding.permit_listen, permit.permit_listen)) policy.listen_tcp = false;
   policy.take_internal_sftp();
   return policy;
-}
-
-const DigestMaker& file_digests() {
-  static const HasherDigests digests;
-  return digests;
 }
 
 }  // namespace sluice

@@ -3,7 +3,6 @@
 
 #include "control/auth/backends/login_backend.h"
 #include "control/config/server_config.h"
-#include "services/broker/file_digest.h"
 #include "services/broker/link_policy.h"
 #include "services/broker/user_identity.h"
 
@@ -15,7 +14,5 @@ ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig
                                         uint32_t connection);
 LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const ServerConfig& config,
                            const LoginSource& source);
-// Hashes for check-file.
-const DigestMaker& file_digests();
 
 }  // namespace sluice

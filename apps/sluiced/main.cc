@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "apps/file_digests.h"
 #include "apps/sluiced/broker_wiring.h"
 #include "apps/sluiced/listen_places.h"
 #include "apps/sluiced/log_output.h"

@@ -125,25 +125,7 @@ Kept check_hash(std::string_view text) {
   return check_name(text);
 }
 
-// "0-3,6"
-// Empty where it is no list of ranges.
-std::vector<unsigned> read_cores(std::string_view text) {
-  std::vector<unsigned> cores;
-  bool good = true;
-  for_each_part(text, [&](std::string_view part) {
-    unsigned first = 0, last = 0;
-    const char* stop = part.data() + part.size();
-    auto read = std::from_chars(part.data(), stop, first);
-    last = first;
-    if (read.ec == std::errc() && read.ptr != stop && *read.ptr == '-')
-      read = std::from_chars(read.ptr + 1, stop, last);
-    good = good && read.ec == std::errc() && read.ptr == stop && first <= last && last < kMaxCores;
-    for (unsigned core = first; good && core <= last; ++core) cores.push_back(core);
-  });
-  return good ? cores : std::vector<unsigned>();
-}
-
-Kept check_cores(std::string_view text) { return read_cores(text).empty() ? std::nullopt : word_of(text, 256); }
+Kept check_cores(std::string_view text) { return core_numbers(text).empty() ? std::nullopt : word_of(text, 256); }
 
 bool is_method(std::string_view word) {
   return word == "publickey" || word == "keyboard-interactive" || word == "password";
@@ -242,7 +224,22 @@ std::string_view delimiter_for(std::string_view text) {
   return {};
 }
 
-std::vector<unsigned> core_numbers(std::string_view text) { return read_cores(text); }
+// Empty where it is no list of ranges as "0-3,6".
+std::vector<unsigned> core_numbers(std::string_view text) {
+  std::vector<unsigned> cores;
+  bool good = true;
+  for_each_part(text, [&](std::string_view part) {
+    unsigned first = 0, last = 0;
+    const char* stop = part.data() + part.size();
+    auto read = std::from_chars(part.data(), stop, first);
+    last = first;
+    if (read.ec == std::errc() && read.ptr != stop && *read.ptr == '-')
+      read = std::from_chars(read.ptr + 1, stop, last);
+    good = good && read.ec == std::errc() && read.ptr == stop && first <= last && last < kMaxCores;
+    for (unsigned core = first; good && core <= last; ++core) cores.push_back(core);
+  });
+  return good ? cores : std::vector<unsigned>();
+}
 
 std::vector<std::string_view> host_key_algorithms(std::string_view command_word) {
   std::vector<std::string_view> names;

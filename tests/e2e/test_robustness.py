@@ -43,19 +43,8 @@ def connect(server):
     return client
 
 
-def named(server, name):
-    found = []
-    for pid in family_of(server.process.pid):
-        try:
-            if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name:
-                found.append(pid)
-        except OSError:
-            pass
-    return found
-
-
 def network(server):
-    return named(server, "sluiced-net")[0]
+    return server.processes("sluiced-net")[0]
 
 
 def descriptors(pid):
@@ -90,7 +79,7 @@ def test_a_peer_that_vanishes_or_stalls_is_ended_and_all_of_it_given_back(server
     finally:
         client.kill()
         client.wait()
-    eventually(lambda: not named(server, "cat"), "its program runs on")
+    eventually(lambda: not server.processes("cat"), "its program runs on")
     assert run(server, "echo on").stdout == "on\n"
 
 
@@ -222,9 +211,9 @@ def test_when_the_starter_is_killed_sessions_stay_and_new_ones_come(server):
         holder.stdin.write("one\n")
         holder.stdin.flush()
         assert holder.stdout.readline() == "one\n"
-        starter, = named(server, "sluiced-starter")
+        starter, = server.processes("sluiced-starter")
         os.kill(starter, signal.SIGKILL)
-        eventually(lambda: named(server, "sluiced-starter") not in ([], [starter]), "no other starter")
+        eventually(lambda: server.processes("sluiced-starter") not in ([], [starter]), "no other starter")
         holder.stdin.write("two\n")
         holder.stdin.flush()
         assert holder.stdout.readline() == "two\n"

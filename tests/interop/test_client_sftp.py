@@ -15,7 +15,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
-from tests.interop.test_client_cp import (AsyncsshServer, ParamikoServer, SIZES, checksums, content)  # noqa: E402
+from tests.interop.test_client_cp import SIZES, checksums, content, server, servers  # noqa: E402, F401
 from tests.support.link import Link  # noqa: E402
 from tests.support.ssh_servers import Sluiced, Sshd, USER  # noqa: E402
 
@@ -23,25 +23,6 @@ BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 SLUICE = BUILD / "apps/sluice/sluice"
 HOST = f"{USER}@127.0.0.1"
 TIMEOUT = 180
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("servers")
-    with Sluiced(BUILD, folder / "sluiced") as ours, Sshd(folder / "sshd") as theirs:
-        yield {"sluiced": ours, "sshd": theirs}
-
-
-@pytest.fixture(params=["sluiced", "sshd", "asyncssh", "paramiko"])
-def server(request, servers, tmp_path):
-    if request.param in servers:
-        yield servers[request.param]
-        return
-    kind = AsyncsshServer if request.param == "asyncssh" else ParamikoServer
-    with kind(tmp_path, servers["sshd"].key) as foreign:
-        foreign.key = servers["sshd"].key
-        foreign.options = servers["sshd"].options
-        yield foreign
 
 
 @pytest.fixture(params=["sluiced", "sshd"])

@@ -107,16 +107,6 @@ class RootWorld(Server):
         done = subprocess.run(self.ssh_command(user, options=("-tt", *options)), input=typed, capture_output=True, text=True, timeout=120)
         return done.stdout.replace("\r\n", "\n")
 
-    def processes(self, name):
-        found = []
-        for pid in family_of(self.process.pid):
-            try:
-                if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name:
-                    found.append(pid)
-            except OSError:
-                pass
-        return found
-
 
 def eventually(true, what, seconds=60):
     """Waits until it is true; the answer is what made it so."""

@@ -103,6 +103,16 @@ class Server:
             time.sleep(0.05)
         return False
 
+    def processes(self, name):
+        found = []
+        for pid in family_of(self.process.pid):
+            try:
+                if pathlib.Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                    found.append(pid)
+            except OSError:
+                pass
+        return found
+
     def cpu_seconds(self):
         total = 0
         for pid in family_of(self.process.pid):

@@ -1,5 +1,5 @@
 // Hashers behind the services' face.
-#include "apps/sluice/file_digests.h"
+#include "apps/file_digests.h"
 
 #include <array>
 
@@ -42,7 +42,7 @@ class Digests final : public DigestMaker {
 
 }  // namespace
 
-const DigestMaker& client_digests() {
+const DigestMaker& file_digests() {
   static const Digests digests;
   return digests;
 }
