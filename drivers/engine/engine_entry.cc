@@ -55,9 +55,9 @@ int select_cipher(ENGINE*, const EVP_CIPHER** cipher, const int** nids, int nid)
 int control(ENGINE*, int command, long, void* pointer, void (*)()) {
   if (command != kAlgorithms || pointer == nullptr) return 0;
   const auto modes = ServedModes::parse(static_cast<const char*>(pointer));
-  if (!modes) return 0;
-  choose(*modes);
-  return 1;
+  // Better nothing than something else than was asked for.
+  choose(modes ? *modes : ServedModes::none());
+  return modes ? 1 : 0;
 }
 
 int destroy(ENGINE*) {

@@ -11,6 +11,7 @@ namespace sluice {
 class ServedModes {
  public:
   static constexpr ServedModes all() { return ServedModes(~0u); }
+  static constexpr ServedModes none() { return ServedModes(0); }
   // Nothing where a word of it is none of ours.
   static std::optional<ServedModes> parse(std::string_view list) {
     unsigned bits = 0;
