@@ -4,8 +4,8 @@
 // -> hash -> verify -> judge the host key -> NEWKEYS. Keys are derived in the same slow step that hashes.
 #include "base/message_numbers.h"
 #include "base/wire.h"
+#include "control/engine/key_engine.h"
 #include "control/kex/exchange_hash.h"
-#include "control/kex/key_engine.h"
 #include "control/keys/public_key.h"
 #include "control/transport/transport_machine.h"
 
