@@ -1,4 +1,5 @@
 """sluiced with OpenSSL engines: one that computes, pauses, fails or is not there, and a PKCS#11 token with the host keys."""
+import hashlib
 import os
 import pathlib
 import re
@@ -67,6 +68,29 @@ def test_An_engine_that_cannot_be_had_is_said_so_and_software_serves(tmp_path, e
     with Sluiced(BUILD, tmp_path, f"crypto engine {engine}") as server:
         exchanges(server, 1)
         assert "software does its work" in server.log.read_text()
+
+
+def sha256_through(server, cipher, size=9_000_000):
+    data = os.urandom(size)
+    done = subprocess.run(["ssh", *server.options(), "-c", cipher, "-p", str(server.port), f"{USER}@127.0.0.1", "sha256sum"], input=data,
+                          capture_output=True, timeout=TIMEOUT)
+    return done.stdout.split()[:1] == [hashlib.sha256(data).hexdigest().encode()]
+
+
+@pytest.mark.parametrize("command", ["DELAY_US=20", "FAIL=1", "NEVER=1"])
+def test_Records_by_an_engine_that_pauses_fails_or_never_answers_arrive(tmp_path, command):
+    lines = [f"crypto offload device openssl:{FAKE},{command}", "crypto offload policy hardware"]
+    with Sluiced(BUILD, tmp_path, *lines) as server:
+        for cipher in ("aes128-gcm@openssh.com", "aes256-ctr", "chacha20-poly1305@openssh.com"):
+            assert sha256_through(server, cipher), server.log.read_text()[-2000:]
+        if command == "FAIL=1":
+            assert "software does it" in server.log.read_text()
+
+
+def test_A_record_engine_that_cannot_be_had_is_said_so_and_software_serves(tmp_path):
+    with Sluiced(BUILD, tmp_path, "crypto offload device openssl:/nowhere/engine.so") as server:
+        assert sha256_through(server, "aes128-gcm@openssh.com")
+        assert server.log.read_text().count("/nowhere/engine.so") == 1
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
-// An ENGINE for tests, as a shared module: computes X25519, powers, RSA signatures and random bytes by software, but
-// pauses its job as hardware would, or fails, or signs wrongly.
+// An ENGINE for tests, as a shared module: computes X25519, powers, RSA signatures, random bytes, AES-128-GCM and
+// AES-256-CTR by software, but pauses its job as hardware would, or fails, or signs wrongly.
 //
 // Commands: PAUSES n (of each operation), DELAY_US n (until the device "answers"), FAIL 0|1, NEVER 0|1 (it does not
 // answer), WRONG 0|1 (signatures have a bit turned). MOST_AT_ONCE tells how many operations were under way at the same
@@ -92,6 +92,45 @@ int random_bytes(unsigned char* out, int n) {
 
 const RAND_METHOD kRandom{nullptr, random_bytes, nullptr, nullptr, random_bytes, nullptr};
 
+template <const EVP_CIPHER* (*kBuiltIn)()>
+int run_cipher(EVP_CIPHER_CTX* context, unsigned char* out, const unsigned char* in, size_t n) {
+  const bool custom = (EVP_CIPHER_get_flags(kBuiltIn()) & EVP_CIPH_FLAG_CUSTOM_CIPHER) != 0;
+  // Only data goes to the device.
+  if (in != nullptr && out != nullptr && !ask_device()) return custom ? -1 : 0;
+  return EVP_CIPHER_meth_get_do_cipher(kBuiltIn())(context, out, in, n);
+}
+
+template <const EVP_CIPHER* (*kBuiltIn)()>
+const EVP_CIPHER* paused_cipher() {
+  static EVP_CIPHER* const cipher = [] {
+    // A duplicate would not take another function.
+    const EVP_CIPHER* from = kBuiltIn();
+    EVP_CIPHER* copy =
+        EVP_CIPHER_meth_new(EVP_CIPHER_get_nid(from), EVP_CIPHER_get_block_size(from), EVP_CIPHER_get_key_length(from));
+    EVP_CIPHER_meth_set_iv_length(copy, EVP_CIPHER_get_iv_length(from));
+    EVP_CIPHER_meth_set_flags(copy, EVP_CIPHER_get_flags(from));
+    EVP_CIPHER_meth_set_impl_ctx_size(copy, EVP_CIPHER_impl_ctx_size(from));
+    EVP_CIPHER_meth_set_init(copy, EVP_CIPHER_meth_get_init(from));
+    EVP_CIPHER_meth_set_cleanup(copy, EVP_CIPHER_meth_get_cleanup(from));
+    EVP_CIPHER_meth_set_ctrl(copy, EVP_CIPHER_meth_get_ctrl(from));
+    EVP_CIPHER_meth_set_do_cipher(copy, run_cipher<kBuiltIn>);
+    return copy;
+  }();
+  return cipher;
+}
+
+int ciphers(ENGINE*, const EVP_CIPHER** cipher, const int** kinds, int kind) {
+  static const int kKinds[] = {NID_aes_128_gcm, NID_aes_256_ctr};
+  if (cipher == nullptr) {
+    *kinds = kKinds;
+    return 2;
+  }
+  *cipher = kind == NID_aes_128_gcm   ? paused_cipher<EVP_aes_128_gcm>()
+            : kind == NID_aes_256_ctr ? paused_cipher<EVP_aes_256_ctr>()
+                                      : nullptr;
+  return *cipher != nullptr;
+}
+
 int methods(ENGINE*, EVP_PKEY_METHOD** method, const int** kinds, int kind) {
   static const int kKinds[] = {EVP_PKEY_X25519};
   if (method == nullptr) {
@@ -124,10 +163,10 @@ int bind(ENGINE* engine, const char*) {
   DH_meth_set_bn_mod_exp(g_dh, power);
   g_rsa = RSA_meth_dup(RSA_PKCS1_OpenSSL());
   RSA_meth_set_priv_enc(g_rsa, sign);
-  return ENGINE_set_RSA(engine, g_rsa) && ENGINE_set_RAND(engine, &kRandom) && ENGINE_set_id(engine, "sluice_fake") &&
-         ENGINE_set_name(engine, "pauses and fails for tests") && ENGINE_set_pkey_meths(engine, methods) &&
-         ENGINE_set_DH(engine, g_dh) && ENGINE_set_cmd_defns(engine, kCommands) &&
-         ENGINE_set_ctrl_function(engine, control);
+  return ENGINE_set_RSA(engine, g_rsa) && ENGINE_set_RAND(engine, &kRandom) && ENGINE_set_ciphers(engine, ciphers) &&
+         ENGINE_set_id(engine, "sluice_fake") && ENGINE_set_name(engine, "pauses and fails for tests") &&
+         ENGINE_set_pkey_meths(engine, methods) && ENGINE_set_DH(engine, g_dh) &&
+         ENGINE_set_cmd_defns(engine, kCommands) && ENGINE_set_ctrl_function(engine, control);
 }
 
 }  // namespace
