@@ -51,8 +51,8 @@ class Worker final : public WatchList, public Porch {
     std::unique_ptr<Session> session;
     uint64_t moved_ns = 0;
     uint64_t received_ns = 0;  // when it was last looked at for bytes
-    int heat = 0;          // times in a row that it moved soon again, up to kHot
-    uint32_t watched = 0;  // epoll's event bits
+    int heat = 0;              // times in a row that it moved soon again, up to kHot
+    uint32_t watched = 0;      // epoll's event bits
     bool active = false;
     bool readable = false;  // there may be bytes to receive, or the end
     StreamPace pace;
