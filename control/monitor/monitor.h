@@ -63,6 +63,7 @@ class Monitor {
 
  private:
   struct Connection;
+  struct KeyJudgement;
   struct Reply {
     uint32_t connection;
     uint32_t request;
@@ -80,7 +81,7 @@ class Monitor {
   void prove(Connection& connection, const MonitorFrame& frame);
   void question(Connection& connection, const MonitorFrame& frame, Instant now);
   void judge(Connection& connection, std::shared_ptr<AuthQuestion> question, uint32_t request);
-  void judge_key(Connection& connection, std::shared_ptr<AuthQuestion> question, LoginSink done);
+  void judge_key(Connection& connection, std::shared_ptr<AuthQuestion> question, uint32_t request);
   void judge_secret(Connection& connection, std::shared_ptr<AuthQuestion> question, LoginSink done);
   void settle(Reply reply, const AuthQuestion& question, LoginAnswer answer);
   void send_verdict(Connection& connection, uint32_t request, AuthVerdict verdict);
