@@ -76,7 +76,7 @@ ResultOrText<std::unique_ptr<PreparedKey>> EngineDriver::prepare(const CipherSui
   return key;
 }
 
-// 1. a free flight  2. a free slot of the key  3. start; what does not pause is done
+// 1. a free flight  2. a free slot of the key  3. begin; what does not pause is done
 size_t EngineDriver::submit(std::span<CryptoOp* const> ops) {
   size_t taken = 0;
   for (CryptoOp* op : ops.first(std::min(ops.size(), done_.room() - paused_))) {
@@ -85,13 +85,13 @@ size_t EngineDriver::submit(std::span<CryptoOp* const> ops) {
     size_t slot = 0;
     while (slot < kFlightsOfKey && (!key.slots[slot] || (key.busy >> slot & 1) != 0)) ++slot;
     if (flight == flights_.end() || slot == kFlightsOfKey) break;
-    start(**flight, *op, slot);
+    begin(**flight, *op, slot);
     ++taken;
   }
   return taken;
 }
 
-void EngineDriver::start(Flight& flight, CryptoOp& op, size_t slot) {
+void EngineDriver::begin(Flight& flight, CryptoOp& op, size_t slot) {
   flight.op = &op;
   flight.key = static_cast<Key*>(op.key);
   flight.slot = slot;

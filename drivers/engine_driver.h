@@ -38,7 +38,7 @@ class EngineDriver final : public CryptoDriver {
   struct Flight;
   struct Key;
 
-  void start(Flight& flight, CryptoOp& op, size_t slot);
+  void begin(Flight& flight, CryptoOp& op, size_t slot);
   // True when it is over.
   bool go_on(Flight& flight);
   void resume_answered();

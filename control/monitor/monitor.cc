@@ -134,8 +134,8 @@ void Monitor::run_pausable(Connection& connection, JobRunner& runner, Job job) {
       monitor->condemn(*still, "an engine did not answer");
     });
   };
-  count_job(connection, runner.submit({connection.source.address, 0, connection.login.authenticated(), true},
-                                      std::move(job), std::move(lost)));
+  count_job(connection, runner.submit_pausable({connection.source.address, 0, connection.login.authenticated(), true},
+                                               std::move(job), std::move(lost)));
 }
 
 // Its end comes by way of the completions, on this thread and so not before this.
