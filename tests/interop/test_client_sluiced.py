@@ -36,6 +36,7 @@ from test_client_ssh import (  # noqa: E402, F401
     test_an_agent_is_forwarded,
     test_jumps_lead_through_other_hosts,
     test_a_master_serves_others_and_obeys_orders,
+    test_a_master_that_asks_waits_for_the_answer_and_nothing_else_does,
     test_a_master_stays_behind_and_goes_after_its_time,
     test_f_returns_when_the_forwarding_stands,
     test_rsync_runs_over_it,
