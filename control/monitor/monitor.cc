@@ -118,12 +118,31 @@ void Monitor::serve(Connection& connection, const MonitorFrame& frame, Instant n
 }
 
 void Monitor::run(Connection& connection, JobRunner& runner, Job job) {
+  count_job(connection,
+            runner.submit({connection.source.address, 0, connection.login.authenticated()}, std::move(job)));
+}
+
+void Monitor::run_pausable(Connection& connection, JobRunner& runner, Job job) {
+  Job lost = [self = self_, completions = completions_, id = connection.id] {
+    completions->post([self, id] {
+      Monitor* monitor = *self;
+      if (!monitor) return;
+      --monitor->open_jobs_;
+      Connection* still = monitor->find(id);
+      if (!still) return;
+      --still->open_requests;
+      monitor->condemn(*still, "an engine did not answer");
+    });
+  };
+  count_job(connection, runner.submit({connection.source.address, 0, connection.login.authenticated(), true},
+                                      std::move(job), std::move(lost)));
+}
+
+// Its end comes by way of the completions, on this thread and so not before this.
+void Monitor::count_job(Connection& connection, bool taken) {
+  if (!taken) return condemn(connection, "the monitor is overloaded");
   ++connection.open_requests;
   ++open_jobs_;
-  if (runner.submit({connection.source.address, 0, connection.login.authenticated()}, std::move(job))) return;
-  --open_jobs_;
-  --connection.open_requests;
-  condemn(connection, "the monitor is overloaded");
 }
 
 void Monitor::sign(Connection& connection, const MonitorFrame& frame) {
@@ -140,13 +159,16 @@ void Monitor::sign(Connection& connection, const MonitorFrame& frame) {
   if (connection.session_id.empty()) connection.session_id = wanted->hash;
 
   const Reply reply{connection.id, frame.header.request};
-  if (!signs_slowly(key->type())) {
+  // Whoever else signs may take his time.
+  if (!signs_slowly(key->type()) && !key->is_held_elsewhere() && !KeyEngine::in_use()) {
     const auto signature = key->sign(wanted->algorithm, wanted->hash);
     if (!signature) return condemn(connection, "the crypto library refused to sign");
     output_.append({MonitorType::signature, reply.connection, reply.request}, write_blobs({*signature}));
     return;
   }
-  run(connection, quick_,
+  const auto run_it = KeyEngine::in_use() && !key->is_held_elsewhere() ? &Monitor::run_pausable : &Monitor::run;
+  (this->*run_it)(
+      connection, quick_,
       [self = self_, completions = completions_, key, reply, algorithm = wanted->algorithm, hash = wanted->hash] {
         auto signature = key->sign(algorithm, hash);
         completions->post([self, reply, signature = std::move(signature)] {

@@ -87,6 +87,9 @@ class Monitor {
   void send_verdict(Connection& connection, uint32_t request, AuthVerdict verdict);
   void broker(Connection& connection, const MonitorFrame& frame);
   void run(Connection& connection, JobRunner& runner, Job job);
+  // It may pause while an engine's device computes.
+  void run_pausable(Connection& connection, JobRunner& runner, Job job);
+  void count_job(Connection& connection, bool taken);
   void condemn(Connection& connection, std::string_view why);
   Connection* find(uint32_t id);
 
