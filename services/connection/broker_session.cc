@@ -132,8 +132,7 @@ void BrokerSession::take_event(const BrokerAnswer& event) {
   // As with sshd: who ends the user's process ends the connection. Its handles mean nothing to another one.
   SinkNote note;
   note.kind = static_cast<uint32_t>(ConnectionNote::hang_up);
-  constexpr std::string_view kWhy = "The process that served this user has ended";
-  note.bytes.assign(kWhy.begin(), kWhy.end());
+  note.id = static_cast<uint32_t>(ErrorCode::broker_gone);
   host_.tell_control(std::move(note));
 }
 

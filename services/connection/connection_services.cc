@@ -43,6 +43,13 @@ void ConnectionServices::on_note(SinkNote&& note) {
   }
 }
 
+// Sessions that are asked for behind it must not be opened before control has answered it.
+void ConnectionServices::hear_global_request(Bytes payload) {
+  WireReader reader(payload);
+  reader.u8();
+  if (reader.text() == "no-more-sessions@openssh.com" && reader.ok()) no_more_sessions_ = true;
+}
+
 void ConnectionServices::on_turn() {
   broker_->on_turn();
   for (const auto& [name, part] : parts_) part->on_turn();
@@ -64,10 +71,10 @@ void ConnectionServices::log_transfer(std::string text) {
   host_->tell_control(std::move(note));
 }
 
-void ConnectionServices::hang_up(std::string_view why) {
+void ConnectionServices::hang_up(ErrorCode why) {
   SinkNote note;
   note.kind = static_cast<uint32_t>(ConnectionNote::hang_up);
-  note.bytes.assign(why.begin(), why.end());
+  note.id = static_cast<uint32_t>(why);
   host_->tell_control(std::move(note));
 }
 

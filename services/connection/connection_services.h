@@ -45,6 +45,7 @@ class ConnectionServices final : public ChannelOpener {
   void attach(ChannelHost& host) override;
   OpenDecision open(std::string_view type, Bytes extra) override;
   void on_note(SinkNote&& note) override;
+  void hear_global_request(Bytes payload) override;
   void on_turn() override;
 
   ChannelHost& host() { return *host_; }
@@ -58,9 +59,7 @@ class ConnectionServices final : public ChannelOpener {
   // A transfer's line, where those go.
   void log_transfer(std::string text);
   // The connection ends, in good order.
-  void hang_up(std::string_view why);
-  // no-more-sessions@openssh.com, from the client.
-  void refuse_more_sessions() { no_more_sessions_ = true; }
+  void hang_up(ErrorCode why);
   bool more_sessions() const { return !no_more_sessions_ && session_channels_ < settings_->session_channels; }
   // A session channel has begun or ended.
   void count_session(int change) {
