@@ -83,6 +83,9 @@ def counted(server):
 
 def test_what_ends_is_counted_by_its_reason(tmp_path):
     with Sluiced(BUILD, tmp_path, "ssh server idle-timeout session 2", "ssh timeout 5") as server:
+        # The first one's end is in the first count.
+        assert run(server, "true").returncode == 0
+        eventually(lambda: "disconnected by user" in server.log.read_text(errors="replace"), "it has not ended")
         before = counted(server)
         assert run(server, "true").returncode == 0
         assert run(server, "kill -9 $PPID").returncode != 0
@@ -101,6 +104,7 @@ def test_what_ends_is_counted_by_its_reason(tmp_path):
             found.update({name: count - before.get(name, 0) for name, count in counted(server).items()})
             wanted = {"by the client's word": 1, "session.broker_gone": 1, "session.idle": 1, "auth.timeout": 1, "timed out": 1,
                       "misbehaved": 1, "admitted": 5, "refused": 0, "starter restarted": 1}
+            time.sleep(0.5)
             return all(found.get(name) == count for name, count in wanted.items())
         eventually(all_there, found)
 
