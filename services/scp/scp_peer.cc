@@ -15,6 +15,8 @@ ScpPeer::ScpPeer(ConnectionServices& connection, ScpCommand command)
     : connection_(connection),
       command_(std::move(command)),
       jobs_(connection.login().user),
+      throttle_(connection.budget()),
+      memory_(connection.budget()),
       expander_(connection),
       caller_(connection.broker(), [user = connection.login().user](std::vector<UniqueFd>&& late) {
         for (UniqueFd& file : late) FileIoPool::shared().close(std::move(file), user);
@@ -23,6 +25,7 @@ ScpPeer::ScpPeer(ConnectionServices& connection, ScpCommand command)
 void ScpPeer::attach(Channel& channel) {
   channel_ = &channel;
   jobs_.attach(channel);
+  throttle_.attach(channel);
   expander_.expand(command_.paths, [this](std::optional<std::vector<std::string>> paths) {
     if (paths) {
       begin(std::move(*paths));
@@ -77,6 +80,8 @@ void ScpPeer::on_close() {
 void ScpPeer::let_go() {
   release();
   jobs_.leave();
+  throttle_.leave();
+  memory_.release_all();
 }
 
 void ScpPeer::wake() { channel_->ask_turn(); }
@@ -132,8 +137,11 @@ void ScpPeer::give_back(BrokerReceived&& received) {
   for (UniqueFd& file : received.descriptors) FileIoPool::shared().close(std::move(file), owner());
 }
 
-std::string_view ScpPeer::why_no_open() const {
-  return FileIoPool::shared().owes_closes(owner()) ? "too many files wait for their server to close them" : "";
+std::shared_ptr<HandleGrant> ScpPeer::take_handle(std::string_view& why) const {
+  why = "too many files wait for their server to close them";
+  if (FileIoPool::shared().owes_closes(owner())) return nullptr;
+  why = "too many open files";
+  return HandleGrant::take(connection_.budget());
 }
 
 void ScpPeer::log_transfer(const ScpTransfer& transfer) {

@@ -8,6 +8,7 @@
 #include "services/shell/byte_queue.h"
 #include "services/transfer/disk_jobs.h"
 #include "services/transfer/held_file.h"
+#include "services/transfer/throttle.h"
 
 namespace sluice {
 
@@ -67,14 +68,16 @@ class ScpPeer : public Service {
   void give_back(BrokerReceived&& received);
   // Who shares the pool's threads with others.
   const std::string& owner() const { return connection_.login().user; }
-  // Why nothing may be opened now; empty: it may.
-  std::string_view why_no_open() const;
+  // A place for one more open file or folder. Null: none, and `why` is told.
+  std::shared_ptr<HandleGrant> take_handle(std::string_view& why) const;
   void log_transfer(const ScpTransfer& transfer);
 
   ConnectionServices& connection_;
   const ScpCommand command_;
   Channel* channel_ = nullptr;
   DiskJobs jobs_;
+  Throttle throttle_;
+  MemoryShare memory_;  // of jobs
 
  private:
   void let_go();

@@ -67,8 +67,8 @@ size_t ScpSink::take(std::span<const MutableBytes> pieces) {
     const bool data = state_ == State::data;
     size_t n = data ? write(pieces, first, skip) : take_bytes(pieces[first].subspan(skip));
     taken += n;
-    // The disk first.
-    if (data && n == 0 && file_->job_bytes >= kMaxScpJobs) break;
+    // The disk first, or the time.
+    if (data && n == 0 && pieces[first].size() > skip) break;
     for (n += skip, skip = 0; first < pieces.size() && n >= pieces[first].size(); ++first) n -= pieces[first].size();
     skip = n;
   }
@@ -128,7 +128,10 @@ void ScpSink::take_entry(ScpEntry&& entry) {
   if (path.size() >= kMaxPath) return refuse(why_not(path, ENAMETOOLONG));
   state_ = State::waiting;
   if (entry.folder) return make_folder(std::move(path), entry.mode, times);
-  open_file(std::move(path), entry, times, false);
+  std::string_view why;
+  auto grant = take_handle(why);
+  if (!grant) return refuse(path.append(": ").append(why));
+  open_file(std::move(path), entry, times, false, std::move(grant));
 }
 
 // Until it is filled its owner must be able to enter and write.
@@ -181,32 +184,35 @@ void ScpSink::leave() {
 }
 
 // Most files are new: the one request finds out, makes it, and follows no link that somebody left there.
-void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing) {
-  if (const auto why = why_no_open(); !why.empty()) return refuse(path.append(": ").append(why));
+void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing,
+                        std::shared_ptr<HandleGrant> grant) {
   const uint32_t flags = kOpenWrite | kOpenCreate | (existing ? 0u : kOpenExclusive);
   OpenFile request{path, flags, entry.mode | S_IWUSR};
-  ask(std::move(request), [this, path = std::move(path), entry, times, existing](BrokerReceived&& received) {
-    const auto* failure = std::get_if<Failure>(&received.answer);
-    if (failure && failure->fault == BrokerFault::exists && !existing) return open_file(path, entry, times, true);
-    const auto* opened = std::get_if<FileOpened>(&received.answer);
-    if (!opened || received.descriptors.empty()) return refuse(why_not(path, received.answer));
-    if (!S_ISREG(opened->attributes.mode) && !S_ISCHR(opened->attributes.mode)) {
-      give_back(std::move(received));
-      return refuse(path + ": not a regular file");
-    }
-    file_.emplace();
-    file_->path = path;
-    file_->held = HeldFile(std::move(received.descriptors[0]), owner());
-    file_->handle = opened->handle;
-    file_->before = opened->attributes;
-    file_->existed = existing;
-    file_->mode = entry.mode;
-    file_->times = times;
-    file_->size = entry.size;
-    file_->opened_ns = monotonic_clock().now_ns();
-    say_ok();
-    state_ = entry.size > 0 ? State::data : State::status;
-  });
+  ask(std::move(request),
+      [this, path = std::move(path), entry, times, existing, grant = std::move(grant)](BrokerReceived&& received) {
+        const auto* failure = std::get_if<Failure>(&received.answer);
+        if (failure && failure->fault == BrokerFault::exists && !existing)
+          return open_file(path, entry, times, true, grant);
+        const auto* opened = std::get_if<FileOpened>(&received.answer);
+        if (!opened || received.descriptors.empty()) return refuse(why_not(path, received.answer));
+        if (!S_ISREG(opened->attributes.mode) && !S_ISCHR(opened->attributes.mode)) {
+          give_back(std::move(received));
+          return refuse(path + ": not a regular file");
+        }
+        file_.emplace();
+        file_->path = path;
+        file_->grant = grant;
+        file_->held = HeldFile(std::move(received.descriptors[0]), owner());
+        file_->handle = opened->handle;
+        file_->before = opened->attributes;
+        file_->existed = existing;
+        file_->mode = entry.mode;
+        file_->times = times;
+        file_->size = entry.size;
+        file_->opened_ns = monotonic_clock().now_ns();
+        say_ok();
+        state_ = entry.size > 0 ? State::data : State::status;
+      });
 }
 
 // After a fault the rest is read and dropped: both sides must agree where the next line begins.
@@ -215,7 +221,9 @@ size_t ScpSink::write(std::span<const MutableBytes> pieces, size_t first, size_t
   size_t count = 0, wanted = 0;
   const bool waits = file_->held.waits();
   uint64_t left = file_->size - file_->offset;
-  if (waits) left = std::min<uint64_t>(left, kMaxScpJobs - std::min(kMaxScpJobs, file_->job_bytes));
+  if (waits)
+    left = std::min<uint64_t>(left, std::min(kMaxScpJobs - std::min(kMaxScpJobs, file_->job_bytes), memory_.room()));
+  if (throttle_.capped()) left = throttle_.holds_back() ? 0 : std::min<uint64_t>(left, throttle_.most_at_once());
   for (; first < pieces.size() && count < places.size() && wanted < left; ++first, skip = 0) {
     const size_t n = static_cast<size_t>(std::min<uint64_t>(pieces[first].size() - skip, left - wanted));
     places[count++] = {pieces[first].data() + skip, n};
@@ -229,6 +237,7 @@ size_t ScpSink::write(std::span<const MutableBytes> pieces, size_t first, size_t
     }
   }
   file_->offset += wanted;
+  throttle_.spend(wanted);
   if (file_->offset == file_->size) state_ = State::status;
   return wanted;
 }
@@ -245,12 +254,10 @@ void ScpSink::write_in_pool(std::span<const iovec> places, size_t size) {
   // The first may be in the pool; one that waits grows.
   const bool grows = !file_->jobs.empty() && file_->jobs.back() && file_->jobs.back()->buffer.size() < kMostOfJob;
   if (!grows) {
-    auto job = jobs_.blank();
-    job->kind = FileJob::Kind::write;
+    auto job = jobs_.blank(FileJob::Kind::write);
     job->file = file_->held.descriptor;
     job->seekable = file_->regular();
     job->offset = file_->offset;
-    job->buffer.clear();
     job->buffer.reserve(static_cast<size_t>(std::min<uint64_t>(file_->size - file_->offset, kMostOfJob + size)));
     file_->jobs.push_back(std::move(job));
   }
@@ -260,6 +267,7 @@ void ScpSink::write_in_pool(std::span<const iovec> places, size_t size) {
     buffer.insert(buffer.end(), from, from + place.iov_len);
   }
   file_->job_bytes += size;
+  memory_.hold(size);
   if (buffer.size() >= kMostOfJob) start_jobs();
 }
 
@@ -274,6 +282,7 @@ void ScpSink::start_jobs() {
 void ScpSink::take_job(std::unique_ptr<FileJob> job) {
   file_->jobs.pop_front();
   file_->job_bytes -= job->buffer.size();
+  memory_.release(job->buffer.size());
   if (job->kind == FileJob::Kind::write) file_->written += job->got;
   int error = job->error;
   for (const WriteMark& mark : job->marks) error = mark.error != 0 ? mark.error : error;
@@ -290,6 +299,7 @@ void ScpSink::take_job(std::unique_ptr<FileJob> job) {
 void ScpSink::drop_writes() {
   for (const auto& next : file_->jobs) {
     file_->job_bytes -= next->buffer.size();
+    memory_.release(next->buffer.size());
     next->buffer.clear();
     if (next->closes) next->kind = FileJob::Kind::close;
   }
@@ -302,8 +312,7 @@ void ScpSink::end_file() {
   const bool new_job = file_->jobs.empty() || !file_->jobs.back();
   if (new_job) {
     if (file_->size == 0 && !file_->held.far) return finish_file();
-    auto job = jobs_.blank();
-    job->kind = FileJob::Kind::close;
+    auto job = jobs_.blank(FileJob::Kind::close);
     job->file = file_->held.descriptor;
     file_->jobs.push_back(std::move(job));
   } else {

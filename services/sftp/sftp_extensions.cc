@@ -141,7 +141,7 @@ void SftpRequests::lsetstat(SftpSession& session, Task& task) {
 
 void SftpRequests::limits(SftpSession& session, Task& task) {
   WireWriter writer;
-  writer.u64(kMaxSftpPacket).u64(kMaxSftpData).u64(kMaxSftpData).u64(session.connection_.settings().sftp.handles);
+  writer.u64(kMaxSftpPacket).u64(kMaxSftpData).u64(kMaxSftpData).u64(session.connection_.settings().sftp.user.handles);
   session.answer(packet_of(SftpType::extended_reply, task.id, writer.view()));
 }
 
@@ -207,7 +207,7 @@ void SftpRequests::check_name(SftpSession& session, Task& task) {
   std::string path = take_path(reader);
   const CheckFile check = take_check(reader);
   if (!reader.ok()) return refuse_malformed(session, task.id);
-  auto grant = HandleGrant::take(session.budget_);
+  auto grant = HandleGrant::take(session.connection_.budget());
   if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
   ask<FileOpened>(session, task.id, OpenFile{std::move(path), kOpenRead, 0}, {},
                   [&session, id = task.id, check, grant](FileOpened&& opened, std::vector<UniqueFd>&&) {

@@ -1,8 +1,6 @@
 // The flow of requests: read, begun in order, answered as there is room; and the end.
 #include "services/sftp/sftp_session.h"
 
-#include <sys/timerfd.h>
-
 #include <algorithm>
 #include <cstdio>
 
@@ -26,7 +24,10 @@ std::unique_ptr<Service> make_sftp_service(ConnectionServices& connection) {
 }
 
 SftpSession::SftpSession(ConnectionServices& connection)
-    : connection_(connection), budget_(connection.part<TransferBudget>()), jobs_(connection.login().user) {
+    : connection_(connection),
+      jobs_(connection.login().user),
+      memory_(connection.budget()),
+      throttle_(connection.budget()) {
   caller_.emplace(connection.broker(), [user = owner()](std::vector<UniqueFd>&& late) {
     for (UniqueFd& file : late) FileIoPool::shared().close(std::move(file), user);
   });
@@ -171,6 +172,7 @@ void SftpSession::on_turn() {
     more = resume_input() || more;
   }
   outbox_.send(stream);
+  if (outbox_.empty()) memory_.release(std::exchange(answer_bytes_, 0));
   const bool again = more || stream.full();
   stream.close();
   if (broken()) return end(1);
@@ -180,18 +182,6 @@ void SftpSession::on_turn() {
 
 bool SftpSession::idle() const {
   return input_.empty() && tasks_.empty() && at_broker_ == 0 && jobs_.out() == 0 && outbox_.empty();
-}
-
-bool SftpSession::throttled() {
-  const uint64_t wait = budget_.capped() ? budget_.wait_ns(monotonic_clock().now_ns()) : 0;
-  if (wait == 0) return false;
-  if (!timer_) {
-    timer_ = UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    if (timer_ && !channel_->watch(timer_.get(), *this)) timer_.reset();
-  }
-  const itimerspec when{{}, {static_cast<time_t>(wait / kSecond), static_cast<long>(wait % kSecond)}};
-  if (!timer_ || ::timerfd_settime(timer_.get(), 0, &when, nullptr) != 0) channel_->ask_turn();
-  return true;
 }
 
 // The channel's last words: as a program would end.
@@ -217,8 +207,8 @@ void SftpSession::release() {
     connection_.broker().tell(CloseHandle{file.broker_handle});
   });
   jobs_.leave();
-  if (timer_) channel_->unwatch(timer_.get());
-  timer_.reset();
+  throttle_.leave();
+  memory_.release_all();
   tasks_.clear();
   files_.clear();
   outbox_.clear();
