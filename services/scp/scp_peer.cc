@@ -3,16 +3,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstring>
 
-#include "base/clock.h"
 #include "base/wire.h"
 
 namespace sluice {
 
 ScpPeer::ScpPeer(ConnectionServices& connection, ScpCommand command)
     : connection_(connection),
+      log_(connection.part<TransferLog>()),
       command_(std::move(command)),
       jobs_(connection.login().user),
       throttle_(connection.budget()),
@@ -119,6 +118,15 @@ void ScpPeer::say_error(std::string_view text) {
   waiting_.append("\1scp: ").append(printable(text)).append("\n");
 }
 
+void ScpPeer::say_error(std::string_view path, std::string_view why) {
+  say_error(std::string(path).append(": ").append(why));
+}
+
+void ScpPeer::say_refused(std::string_view path, std::string_view why) {
+  log_.refused("scp", command_.sink ? "put" : "get", path, "", why);
+  say_error(path, why);
+}
+
 void ScpPeer::end() { ending_ = true; }
 
 void ScpPeer::ask(BrokerRequest request, BrokerSession::Then then) {
@@ -144,29 +152,19 @@ std::shared_ptr<HandleGrant> ScpPeer::take_handle(std::string_view& why) const {
   return HandleGrant::take(connection_.budget());
 }
 
-void ScpPeer::log_transfer(const ScpTransfer& transfer) {
-  if (!connection_.settings().sftp.transfer_log) return;
-  const auto quoted = [](std::string_view text) { return std::string("\"").append(printable(text)).append("\""); };
-  std::array<char, 96> figures{};
-  const bool put = transfer.operation == "put";
-  const double seconds = static_cast<double>(monotonic_clock().now_ns() - transfer.opened_ns) / 1e9;
-  std::snprintf(figures.data(), figures.size(), " %s %llu in %.3f s: ", put ? "written" : "read",
-                static_cast<unsigned long long>(transfer.bytes), seconds);
-  std::string line = "scp: user ";
-  line.append(quoted(connection_.login().user)).append(" from ").append(connection_.login().source).append(" ");
-  line.append(transfer.operation).append(" ").append(quoted(transfer.path)).append(figures.data());
-  line.append(transfer.fault.empty() ? "ok" : printable(transfer.fault));
-  connection_.log_transfer(std::move(line));
+void ScpPeer::log_transfer(std::string_view path, uint64_t bytes, uint64_t opened_ns, std::string_view fault) {
+  const std::string figures = (command_.sink ? " written " : " read ") + std::to_string(bytes);
+  log_.ended("scp", {command_.sink ? "put" : "get", path, figures, opened_ns, fault.empty() ? "ok" : fault});
 }
 
-std::string why_not(std::string_view path, const BrokerAnswer& answer) {
+std::string why_not(const BrokerAnswer& answer) {
   const auto* failure = std::get_if<Failure>(&answer);
-  return std::string(path) + ": " + (failure ? failure->text : "Unknown error");
+  return failure ? failure->text : "Unknown error";
 }
 
-std::string why_not(std::string_view path, int system_error) {
+std::string why_not(int system_error) {
   const char* text = ::strerrordesc_np(system_error);
-  return std::string(path) + ": " + (text ? text : "Unknown error");
+  return text ? text : "Unknown error";
 }
 
 }  // namespace sluice

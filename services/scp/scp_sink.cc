@@ -45,7 +45,7 @@ void ScpSink::begin(std::vector<std::string> paths) {
     const bool folder = folder_of(received.answer) != nullptr;
     if (command_.to_folder && !folder) {
       const bool there = std::holds_alternative<Attributes>(received.answer);
-      say_error(there ? why_not(path, ENOTDIR) : why_not(path, received.answer));
+      say_refused(path, there ? why_not(ENOTDIR) : why_not(received.answer));
       return end();
     }
     enter({path, folder, {}, {}});
@@ -122,15 +122,15 @@ void ScpSink::take_line() {
 void ScpSink::take_entry(ScpEntry&& entry) {
   const auto times = std::exchange(times_, std::nullopt);
   if (entry.folder && !command_.recursive) return fail("protocol error: received directory without -r");
-  if (has_control_characters(entry.name)) return refuse("error: invalid filename: " + entry.name);
+  if (has_control_characters(entry.name)) return refuse(entry.name, "invalid filename");
   const Level& level = levels_.back();
   std::string path = level.folder ? inside(level.path, entry.name) : level.path;
-  if (path.size() >= kMaxPath) return refuse(why_not(path, ENAMETOOLONG));
+  if (path.size() >= kMaxPath) return refuse(path, why_not(ENAMETOOLONG));
   state_ = State::waiting;
   if (entry.folder) return make_folder(std::move(path), entry.mode, times);
   std::string_view why;
   auto grant = take_handle(why);
-  if (!grant) return refuse(path.append(": ").append(why));
+  if (!grant) return refuse(path, why);
   open_file(std::move(path), entry, times, false, std::move(grant));
 }
 
@@ -154,7 +154,7 @@ void ScpSink::find_folder(Level level, const BrokerAnswer& why) {
   ask(StatPath{level.path}, [this, level, why](BrokerReceived&& received) {
     if (folder_of(received.answer)) return enter(level);
     const bool there = std::holds_alternative<Attributes>(received.answer);
-    refuse(there ? why_not(level.path, ENOTDIR) : why_not(level.path, why));
+    refuse(level.path, there ? why_not(ENOTDIR) : why_not(why));
   });
 }
 
@@ -194,10 +194,10 @@ void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<F
         if (failure && failure->fault == BrokerFault::exists && !existing)
           return open_file(path, entry, times, true, grant);
         const auto* opened = std::get_if<FileOpened>(&received.answer);
-        if (!opened || received.descriptors.empty()) return refuse(why_not(path, received.answer));
+        if (!opened || received.descriptors.empty()) return refuse(path, why_not(received.answer));
         if (!S_ISREG(opened->attributes.mode) && !S_ISCHR(opened->attributes.mode)) {
           give_back(std::move(received));
-          return refuse(path + ": not a regular file");
+          return refuse(path, "not a regular file");
         }
         file_.emplace();
         file_->path = path;
@@ -247,7 +247,7 @@ void ScpSink::write_now(std::span<const iovec> places, size_t size) {
   WriteRun run{file_->held.descriptor->get(), file_->regular(), file_->offset, places, {&mark, 1}, 0};
   write_run(run);
   file_->written += run.written;
-  if (mark.error != 0) file_->fault = why_not(file_->path, mark.error);
+  if (mark.error != 0) file_->fault = why_not(mark.error);
 }
 
 void ScpSink::write_in_pool(std::span<const iovec> places, size_t size) {
@@ -287,7 +287,7 @@ void ScpSink::take_job(std::unique_ptr<FileJob> job) {
   int error = job->error;
   for (const WriteMark& mark : job->marks) error = mark.error != 0 ? mark.error : error;
   if (error != 0 && file_->fault.empty()) {
-    file_->fault = why_not(file_->path, error);
+    file_->fault = why_not(error);
     drop_writes();
   }
   jobs_.done_with(std::move(job));
@@ -337,26 +337,25 @@ void ScpSink::finish_file() {
   if (!change.size && !change.mode && !change.times) return answer_file();
   state_ = State::waiting;
   ask(ChangeHandle{file_->handle, change}, [this](BrokerReceived&& received) {
-    if (file_->fault.empty() && !std::holds_alternative<Done>(received.answer))
-      file_->fault = why_not(file_->path, received.answer);
+    if (file_->fault.empty() && !std::holds_alternative<Done>(received.answer)) file_->fault = why_not(received.answer);
     answer_file();
   });
 }
 
 void ScpSink::answer_file() {
-  log_transfer({"put", file_->path, file_->written, file_->opened_ns, file_->fault});
+  log_transfer(file_->path, file_->written, file_->opened_ns, file_->fault);
   if (file_->fault.empty()) {
     say_ok();
   } else {
-    say_error(file_->fault);
+    say_error(file_->path, file_->fault);
   }
   release();
   state_ = State::line;
 }
 
 // This file or folder is not copied; the sender goes on with the next.
-void ScpSink::refuse(std::string_view why) {
-  say_error(why);
+void ScpSink::refuse(std::string_view path, std::string_view why) {
+  say_refused(path, why);
   state_ = State::line;
 }
 

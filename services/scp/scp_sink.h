@@ -63,7 +63,7 @@ class ScpSink final : public ScpPeer {
   void end_file();
   void finish_file();
   void answer_file();
-  void refuse(std::string_view why);
+  void refuse(std::string_view path, std::string_view why);
   void fail(std::string_view why);
 
   State state_ = State::waiting;

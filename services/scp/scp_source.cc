@@ -131,7 +131,7 @@ void ScpSource::next_of_folder() {
     folder.entries.pop_front();
     std::string path = folder.path;
     path.append("/").append(entry.name);
-    if (path.size() >= kMaxPath) return refuse(path + ": name too long");
+    if (path.size() >= kMaxPath) return refuse(path, "name too long");
     return S_ISDIR(entry.attributes.mode) ? open_folder(path, entry.attributes) : open_argument(path);
   }
   if (!folder.last) return read_folder();
@@ -168,7 +168,7 @@ void ScpSource::read_folder() {
         if (entry.name != "." && entry.name != "..") folder.entries.push_back(std::move(entry));
       }
     } else {
-      say_error(why_not(folder.path, received.answer));
+      say_refused(folder.path, why_not(received.answer));
     }
     folder.last = !entries || entries->last;
     ready_ = true;
@@ -178,14 +178,14 @@ void ScpSource::read_folder() {
 void ScpSource::open_argument(const std::string& path) {
   std::string_view why;
   auto grant = take_handle(why);
-  if (!grant) return refuse(std::string(path).append(": ").append(why));
+  if (!grant) return refuse(path, why);
   ask(OpenFile{path, kOpenRead, 0}, [this, path, grant](BrokerReceived&& received) {
     const auto* failure = std::get_if<Failure>(&received.answer);
     const bool folder = failure && failure->fault == BrokerFault::is_directory;
     if (!folder || !command_.recursive) return describe_file(path, std::move(received), grant);
     ask(StatPath{path}, [this, path](BrokerReceived&& seen) {
       const auto* found = std::get_if<Attributes>(&seen.answer);
-      if (!found) return refuse(why_not(path, seen.answer));
+      if (!found) return refuse(path, why_not(seen.answer));
       open_folder(path, found->attributes);
     });
   });
@@ -196,11 +196,11 @@ void ScpSource::describe_file(std::string path, BrokerReceived&& received, std::
   if (!opened || received.descriptors.empty()) {
     const auto* failure = std::get_if<Failure>(&received.answer);
     const bool folder = failure && failure->fault == BrokerFault::is_directory;
-    return refuse(folder ? path + ": not a regular file" : why_not(path, received.answer));
+    return refuse(path, folder ? "not a regular file" : why_not(received.answer));
   }
   if (!S_ISREG(opened->attributes.mode)) {
     give_back(std::move(received));
-    return refuse(path + ": not a regular file");
+    return refuse(path, "not a regular file");
   }
   file_.emplace();
   file_->path = std::move(path);
@@ -216,10 +216,10 @@ void ScpSource::describe_file(std::string path, BrokerReceived&& received, std::
 void ScpSource::open_folder(const std::string& path, const FileAttributes& attributes) {
   std::string_view why;
   auto grant = take_handle(why);
-  if (!grant) return refuse(std::string(path).append(": ").append(why));
+  if (!grant) return refuse(path, why);
   ask(OpenDirectory{path}, [this, path, attributes, grant](BrokerReceived&& received) {
     const auto* opened = std::get_if<DirectoryOpened>(&received.answer);
-    if (!opened) return refuse(why_not(path, received.answer));
+    if (!opened) return refuse(path, why_not(received.answer));
     folders_.push_back({path, opened->handle, attributes, grant});
     if (command_.preserve) return say_times(attributes, Awaited::folder_times);
     say_folder();
@@ -245,8 +245,8 @@ void ScpSource::say_folder() {
   awaited_ = Awaited::folder_entry;
 }
 
-void ScpSource::refuse(std::string_view why) {
-  say_error(why);
+void ScpSource::refuse(std::string_view path, std::string_view why) {
+  say_refused(path, why);
   ready_ = true;
 }
 
@@ -269,11 +269,11 @@ bool ScpSource::send_data() {
 
 void ScpSource::end_data() {
   sending_ = false;
-  log_transfer({"get", file_->path, file_->offset, file_->opened_ns, file_->fault});
+  log_transfer(file_->path, file_->offset, file_->opened_ns, file_->fault);
   if (file_->fault.empty()) {
     say_ok();
   } else {
-    say_error(file_->fault);
+    say_error(file_->path, file_->fault);
   }
   drop_file();
   awaited_ = Awaited::file_end;
@@ -308,14 +308,14 @@ size_t ScpSource::read_now(std::span<const iovec> places) {
   }
   if (n > 0) return static_cast<size_t>(n);
   if (n == 0) {
-    file_->fault = file_->path + ": file became shorter while it was sent";
+    file_->fault = "file became shorter while it was sent";
   } else if (held.waits() && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
     if (errno != EAGAIN) held.cached_reads = false;
     file_->asked = file_->offset;
     if (tries) file_->pool_until = file_->offset + kPoolStretch;
     read_ahead();
   } else {
-    file_->fault = why_not(file_->path, errno);
+    file_->fault = why_not(errno);
   }
   return 0;
 }
@@ -368,7 +368,7 @@ size_t ScpSource::take_read(DraftStream& stream, size_t room) {
     Read& read = file_->reads.front();
     const FileJob& job = *read.done;
     if (job.error != 0) {
-      if (filled == 0) file_->fault = why_not(file_->path, job.error);
+      if (filled == 0) file_->fault = why_not(job.error);
       return filled;
     }
     const size_t n = std::min(room - filled, job.got - read.sent);
@@ -378,7 +378,7 @@ size_t ScpSource::take_read(DraftStream& stream, size_t room) {
     if (read.sent < job.got) break;
     // Short: what came behind it says why, and is asked for.
     const bool whole = job.got == job.buffer.size();
-    if (job.got == 0) file_->fault = file_->path + ": file became shorter while it was sent";
+    if (job.got == 0) file_->fault = "file became shorter while it was sent";
     drop_job(std::move(read.done));
     file_->reads.pop_front();
     if (!whole) {

@@ -76,7 +76,7 @@ class ScpSource final : public ScpPeer {
   void say_times(const FileAttributes& attributes, Awaited then);
   void say_file();
   void say_folder();
-  void refuse(std::string_view why);
+  void refuse(std::string_view path, std::string_view why);
   bool send_data();
   bool may_send() const;
   size_t fill(DraftStream& stream, size_t room);

@@ -33,11 +33,11 @@ void SftpRequests::open(SftpSession& session, Task& task) {
   const AttributeChange wanted = read_attributes(reader);
   if (!reader.ok()) return refuse_malformed(session, task.id);
   if (session.connection_.settings().sftp.read_only && (flags & ~uint32_t{kSftpRead}) != 0)
-    return session.answer(task.id, SftpStatus::permission_denied, "Read-only");
+    return session.refuse(task.id, SftpStatus::permission_denied, "Read-only");
   auto grant = HandleGrant::take(session.connection_.budget());
-  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+  if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
   if (FileIoPool::shared().owes_closes(session.owner()))
-    return session.answer(task.id, SftpStatus::failure, "Too many files wait for their server to close them");
+    return session.refuse(task.id, SftpStatus::failure, "Too many files wait for their server to close them");
   OpenFile request{path, open_flags(flags), wanted.mode.value_or(0666)};
   ask<FileOpened>(session, task.id, std::move(request), {},
                   [&session, id = task.id, path, flags, grant](FileOpened&& opened, std::vector<UniqueFd>&& given) {
@@ -120,7 +120,7 @@ void SftpRequests::opendir(SftpSession& session, Task& task) {
   std::string path = take_path(reader);
   if (!reader.ok()) return refuse_malformed(session, task.id);
   auto grant = HandleGrant::take(session.connection_.budget());
-  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+  if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
   ask<DirectoryOpened>(session, task.id, OpenDirectory{path}, {},
                        [&session, id = task.id, path, grant](DirectoryOpened&& opened, std::vector<UniqueFd>&&) {
                          SftpFile folder;

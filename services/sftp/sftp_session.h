@@ -7,7 +7,7 @@
 // kMaxJobBytes.
 #pragma once
 
-#include "services/connection/connection_services.h"
+#include "services/connection/transfer_log.h"
 #include "services/sftp/open_files.h"
 #include "services/sftp/packet_reader.h"
 #include "services/sftp/sftp_fields.h"
@@ -54,6 +54,11 @@ class SftpSession final : public Service, private PacketSink {
     SftpFile* other = nullptr;
     std::vector<uint8_t> body{};
   };
+  // A request as it is told where it is refused.
+  struct Asked {
+    const struct SftpRequest* request = nullptr;
+    std::string path{}, other{};
+  };
   friend struct SftpRequest;
   friend struct SftpRequests;
   enum class Served : uint8_t { some, waits };
@@ -99,6 +104,10 @@ class SftpSession final : public Service, private PacketSink {
   Served end_read(uint32_t id, SftpStatus status, std::string_view text);
 
   void log_transfer(const SftpFile& file, std::string_view result);
+  // For what is refused from now on.
+  void begin_to_answer(const struct SftpRequest& request, Bytes body, const SftpFile* file);
+  void tell_refused(const Asked& asked, SftpStatus status, std::string_view why);
+  void refuse(uint32_t id, SftpStatus status, std::string_view why);
   void answer(std::vector<uint8_t> packet) { outbox_.add(std::move(packet)); }
   void answer(uint32_t id, SftpStatus status, std::string_view text) { answer(status_packet(id, status, text)); }
 
@@ -106,6 +115,8 @@ class SftpSession final : public Service, private PacketSink {
   const std::string& owner() const { return connection_.login().user; }
 
   ConnectionServices& connection_;
+  TransferLog& log_;
+  Asked asked_;
   Channel* channel_ = nullptr;
   PacketReader reader_{*this};
   OpenFiles files_;

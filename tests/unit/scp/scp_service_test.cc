@@ -295,6 +295,29 @@ TEST_F(Scp, source_sends_a_tree_and_goes_on_after_what_it_cannot_send) {
   world.service.reset();
 }
 
+TEST_F(Scp, tells_the_log_what_it_did_not_copy_as_one_word) {
+  ASSERT_EQ(::mkdir((world.folder / "d").c_str(), 0755), 0);
+  ASSERT_EQ(::mkdir((world.folder / "d/taken").c_str(), 0755), 0);
+  start("scp -t d");
+  EXPECT_EQ(hear(), kOk);
+  world.send("C0644 3 taken\n");
+  hear();
+  world.send("C0644 3 a\": ok\x1b[2J\n");
+  hear();
+  world.send("C0644 3 \": ok\n");
+  hear();
+  EXPECT_EQ(end_of_input(), 1u);
+  EXPECT_NE(world.log.find("refused put \"d/taken\": Is a directory\n"), std::string::npos) << world.log;
+  EXPECT_NE(world.log.find("refused put \"a\\x22: ok\\x1b[2J\": invalid filename\n"), std::string::npos) << world.log;
+  ServiceWorld other;
+  other.attach(make_scp_service(other.connection(), "scp -f 'none\": ok'"));
+  other.send(kOk);
+  ASSERT_TRUE(other.turn_until([&] { return other.channel.closed; }));
+  other.turn();
+  EXPECT_NE(other.log.find("refused get \"none\\x22: ok\": No such file or directory\n"), std::string::npos)
+      << other.log;
+}
+
 TEST_F(Scp, keeps_a_users_bandwidth_both_ways) {
   const std::string content(400000, 'c');
   world.settings.sftp.user.bytes_per_second = 1000000;
