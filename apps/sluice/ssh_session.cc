@@ -63,7 +63,10 @@ SshSession::SshSession(ClientOptions options, SshWishes wishes, Background backg
       verbosity_(options_.verbosity),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-SshSession::~SshSession() { terminal_.restore(); }
+SshSession::~SshSession() {
+  permission_.cancel();
+  terminal_.restore();
+}
 
 void SshSession::push(Event event) {
   {
@@ -196,12 +199,18 @@ void SshSession::begin_master() {
                              push({Kind::clients_changed});
                            }};
   if (options_.master.mode == MasterMode::ask || options_.master.mode == MasterMode::automatic_ask) {
-    around.allowed = [](const std::string& question) {
-      const auto typed = TerminalPrompt().ask(question + "(yes/no) ", Echo::on, AskKind::confirm);
-      return typed && text_of(typed->view()) == "yes";
-    };
+    around.ask = [this](const std::string& question, std::function<void(bool)> then) { ask(question, then); };
   }
   master_ = std::make_unique<MuxMaster>(std::move(*socket), options_.master.path, std::move(around));
+}
+
+// The user may take his time: nobody else waits for him.
+void SshSession::ask(const std::string& question, const std::function<void(bool)>& then) {
+  auto allowed = std::make_shared<bool>(false);
+  const bool taken = run_.pool().run(
+      {.source = options_.host, .logged_in = true},
+      [this, question, allowed] { *allowed = permission_.confirm(question); }, [then, allowed] { then(*allowed); });
+  if (!taken) then(false);
 }
 
 void SshSession::take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome) {

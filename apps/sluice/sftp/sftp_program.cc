@@ -140,7 +140,7 @@ int run(CommandLine& line) {
     if (fetched || !good) return status(good);
   }
   const auto lines = batch || !interactive
-                         ? make_line_reader(input, "")
+                         ? make_line_reader(::fileno(input), "")
                          : make_line_editor("sftp> ", [&](std::string_view typed) { return console.complete(typed); });
   return status(console.run(*lines));
 }
