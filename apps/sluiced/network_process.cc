@@ -96,6 +96,7 @@ class Network {
   ServerConnectionConfig connection_;
   RekeyLimits rekey_;
   std::shared_ptr<const ServiceSettings> services_;
+  UserBudgets budgets_;
   ControlLoop loop_;
   MonitorGate gate_;
   std::unique_ptr<Listener> listener_;
@@ -112,9 +113,11 @@ class Network {
   bool lost_ = false;
 };
 
-std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers) {
+std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers,
+                                                  const WorkerSettings& settings) {
+  const RecordPoolSize records = RecordPoolSize::within(size_t{settings.record_megabytes} << 20);
   std::vector<std::unique_ptr<Worker>> workers;
-  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set));
+  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set, records));
   return workers;
 }
 
@@ -130,7 +133,7 @@ Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> dri
       orders_(std::move(start.orders)),
       sockets_(std::move(start.sockets)),
       drivers_(std::move(drivers)),
-      workers_(make_workers(drivers_)),
+      workers_(make_workers(drivers_, start.config.workers)),
       porch_drivers_(std::move(porch_drivers)),
       porch_(*porch_drivers_),
       engine_(std::move(engine)),
@@ -244,11 +247,12 @@ void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
   auto settings = services_;
   if (const auto own = config_.sftp.user_bandwidths.find(permit.user); own != config_.sftp.user_bandwidths.end()) {
     auto his = std::make_shared<ServiceSettings>(*services_);
-    his->sftp.bytes_per_second = uint64_t{own->second} * 1024;
+    his->sftp.user.bytes_per_second = uint64_t{own->second} * 1024;
     settings = std::move(his);
   }
-  auto services =
-      std::make_unique<ConnectionServices>(service_makers(), std::move(settings), login_facts(permit, login->source));
+  auto budget = budgets_.of(permit.user, settings->sftp.user);
+  auto services = std::make_unique<ConnectionServices>(service_makers(), std::move(settings),
+                                                       login_facts(permit, login->source), std::move(budget));
   loop_.open_channels(login->session, std::make_unique<ChannelTable>(std::move(services), limits));
 }
 

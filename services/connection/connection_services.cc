@@ -8,8 +8,10 @@
 namespace sluice {
 
 ConnectionServices::ConnectionServices(const ServiceMakers& makers, std::shared_ptr<const ServiceSettings> settings,
-                                       LoginFacts login)
-    : makers_(makers), settings_(std::move(settings)), login_(std::move(login)) {}
+                                       LoginFacts login, std::shared_ptr<UserBudget> budget)
+    : makers_(makers), settings_(std::move(settings)), login_(std::move(login)), budget_(std::move(budget)) {
+  if (!budget_) budget_ = std::make_shared<UserBudget>(settings_->sftp.user);
+}
 
 // Parts may have asked the broker something: they go before it.
 ConnectionServices::~ConnectionServices() { parts_.clear(); }

@@ -39,7 +39,9 @@ class ConnectionPart {
 
 class ConnectionServices final : public ChannelOpener {
  public:
-  ConnectionServices(const ServiceMakers& makers, std::shared_ptr<const ServiceSettings> settings, LoginFacts login);
+  // Without a budget the user has no other connections.
+  ConnectionServices(const ServiceMakers& makers, std::shared_ptr<const ServiceSettings> settings, LoginFacts login,
+                     std::shared_ptr<UserBudget> budget = {});
   ~ConnectionServices() override;
 
   void attach(ChannelHost& host) override;
@@ -53,6 +55,8 @@ class ConnectionServices final : public ChannelOpener {
   const ServiceMakers& makers() const { return makers_; }
   const ServiceSettings& settings() const { return *settings_; }
   const LoginFacts& login() const { return login_; }
+  // What his file transfers may use, together with those of his other connections.
+  const std::shared_ptr<UserBudget>& budget() const { return budget_; }
 
   void answer_global(uint32_t id, bool success, Bytes extra = {});
   void log(LogLevel level, std::string text);
@@ -78,6 +82,7 @@ class ConnectionServices final : public ChannelOpener {
   const ServiceMakers& makers_;
   std::shared_ptr<const ServiceSettings> settings_;
   LoginFacts login_;
+  std::shared_ptr<UserBudget> budget_;
   ChannelHost* host_ = nullptr;
   std::unique_ptr<BrokerSession> broker_;
   std::map<std::string_view, std::unique_ptr<ConnectionPart>> parts_;

@@ -3,18 +3,19 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstring>
 
-#include "base/clock.h"
 #include "base/wire.h"
 
 namespace sluice {
 
 ScpPeer::ScpPeer(ConnectionServices& connection, ScpCommand command)
     : connection_(connection),
+      log_(connection.part<TransferLog>()),
       command_(std::move(command)),
       jobs_(connection.login().user),
+      throttle_(connection.budget()),
+      memory_(connection.budget()),
       expander_(connection),
       caller_(connection.broker(), [user = connection.login().user](std::vector<UniqueFd>&& late) {
         for (UniqueFd& file : late) FileIoPool::shared().close(std::move(file), user);
@@ -23,6 +24,7 @@ ScpPeer::ScpPeer(ConnectionServices& connection, ScpCommand command)
 void ScpPeer::attach(Channel& channel) {
   channel_ = &channel;
   jobs_.attach(channel);
+  throttle_.attach(channel);
   expander_.expand(command_.paths, [this](std::optional<std::vector<std::string>> paths) {
     if (paths) {
       begin(std::move(*paths));
@@ -77,6 +79,8 @@ void ScpPeer::on_close() {
 void ScpPeer::let_go() {
   release();
   jobs_.leave();
+  throttle_.leave();
+  memory_.release_all();
 }
 
 void ScpPeer::wake() { channel_->ask_turn(); }
@@ -114,6 +118,15 @@ void ScpPeer::say_error(std::string_view text) {
   waiting_.append("\1scp: ").append(printable(text)).append("\n");
 }
 
+void ScpPeer::say_error(std::string_view path, std::string_view why) {
+  say_error(std::string(path).append(": ").append(why));
+}
+
+void ScpPeer::say_refused(std::string_view path, std::string_view why) {
+  log_.refused("scp", command_.sink ? "put" : "get", path, "", why);
+  say_error(path, why);
+}
+
 void ScpPeer::end() { ending_ = true; }
 
 void ScpPeer::ask(BrokerRequest request, BrokerSession::Then then) {
@@ -132,33 +145,26 @@ void ScpPeer::give_back(BrokerReceived&& received) {
   for (UniqueFd& file : received.descriptors) FileIoPool::shared().close(std::move(file), owner());
 }
 
-std::string_view ScpPeer::why_no_open() const {
-  return FileIoPool::shared().owes_closes(owner()) ? "too many files wait for their server to close them" : "";
+std::shared_ptr<HandleGrant> ScpPeer::take_handle(std::string_view& why) const {
+  why = "too many files wait for their server to close them";
+  if (FileIoPool::shared().owes_closes(owner())) return nullptr;
+  why = "too many open files";
+  return HandleGrant::take(connection_.budget());
 }
 
-void ScpPeer::log_transfer(const ScpTransfer& transfer) {
-  if (!connection_.settings().sftp.transfer_log) return;
-  const auto quoted = [](std::string_view text) { return std::string("\"").append(printable(text)).append("\""); };
-  std::array<char, 96> figures{};
-  const bool put = transfer.operation == "put";
-  const double seconds = static_cast<double>(monotonic_clock().now_ns() - transfer.opened_ns) / 1e9;
-  std::snprintf(figures.data(), figures.size(), " %s %llu in %.3f s: ", put ? "written" : "read",
-                static_cast<unsigned long long>(transfer.bytes), seconds);
-  std::string line = "scp: user ";
-  line.append(quoted(connection_.login().user)).append(" from ").append(connection_.login().source).append(" ");
-  line.append(transfer.operation).append(" ").append(quoted(transfer.path)).append(figures.data());
-  line.append(transfer.fault.empty() ? "ok" : printable(transfer.fault));
-  connection_.log_transfer(std::move(line));
+void ScpPeer::log_transfer(std::string_view path, uint64_t bytes, uint64_t opened_ns, std::string_view fault) {
+  const std::string figures = (command_.sink ? " written " : " read ") + std::to_string(bytes);
+  log_.ended("scp", {command_.sink ? "put" : "get", path, figures, opened_ns, fault.empty() ? "ok" : fault});
 }
 
-std::string why_not(std::string_view path, const BrokerAnswer& answer) {
+std::string why_not(const BrokerAnswer& answer) {
   const auto* failure = std::get_if<Failure>(&answer);
-  return std::string(path) + ": " + (failure ? failure->text : "Unknown error");
+  return failure ? failure->text : "Unknown error";
 }
 
-std::string why_not(std::string_view path, int system_error) {
+std::string why_not(int system_error) {
   const char* text = ::strerrordesc_np(system_error);
-  return std::string(path) + ": " + (text ? text : "Unknown error");
+  return text ? text : "Unknown error";
 }
 
 }  // namespace sluice

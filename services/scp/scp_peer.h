@@ -2,12 +2,13 @@
 // status.
 #pragma once
 
-#include "services/connection/connection_services.h"
+#include "services/connection/transfer_log.h"
 #include "services/scp/path_expander.h"
 #include "services/scp/scp_command.h"
 #include "services/shell/byte_queue.h"
 #include "services/transfer/disk_jobs.h"
 #include "services/transfer/held_file.h"
+#include "services/transfer/throttle.h"
 
 namespace sluice {
 
@@ -16,13 +17,6 @@ inline constexpr size_t kMaxScpWaiting = 64 * 1024;
 
 // What one side has in the pool of one file: a disk's queue does not run empty, and nobody's memory is spent for more.
 inline constexpr size_t kMaxScpJobs = 4 << 20;
-
-// One file, for the log.
-struct ScpTransfer {
-  std::string_view operation, path;
-  uint64_t bytes, opened_ns;
-  std::string_view fault;
-};
 
 class ScpPeer : public Service {
  public:
@@ -56,6 +50,9 @@ class ScpPeer : public Service {
   void say_ok() { waiting_.push_back('\0'); }
   // As scp's run_err: counted, and told the other side.
   void say_error(std::string_view text);
+  void say_error(std::string_view path, std::string_view why);
+  // Likewise, and into the log of transfers.
+  void say_refused(std::string_view path, std::string_view why);
   void count_error() { ++errors_; }
   // After what was said, with the status that the errors come to.
   void end();
@@ -67,14 +64,18 @@ class ScpPeer : public Service {
   void give_back(BrokerReceived&& received);
   // Who shares the pool's threads with others.
   const std::string& owner() const { return connection_.login().user; }
-  // Why nothing may be opened now; empty: it may.
-  std::string_view why_no_open() const;
-  void log_transfer(const ScpTransfer& transfer);
+  // A place for one more open file or folder. Null: none, and `why` is told.
+  std::shared_ptr<HandleGrant> take_handle(std::string_view& why) const;
+  // What was read or written of a file that was opened then, and the error that it ended with.
+  void log_transfer(std::string_view path, uint64_t bytes, uint64_t opened_ns, std::string_view fault);
 
   ConnectionServices& connection_;
+  TransferLog& log_;
   const ScpCommand command_;
   Channel* channel_ = nullptr;
   DiskJobs jobs_;
+  Throttle throttle_;
+  MemoryShare memory_;  // of jobs
 
  private:
   void let_go();
@@ -90,8 +91,8 @@ class ScpPeer : public Service {
   BrokerCaller caller_;
 };
 
-// `failure` in scp's words: "PATH: why".
-std::string why_not(std::string_view path, const BrokerAnswer& answer);
-std::string why_not(std::string_view path, int system_error);
+// A failure in scp's words.
+std::string why_not(const BrokerAnswer& answer);
+std::string why_not(int system_error);
 
 }  // namespace sluice

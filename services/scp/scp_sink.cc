@@ -45,7 +45,7 @@ void ScpSink::begin(std::vector<std::string> paths) {
     const bool folder = folder_of(received.answer) != nullptr;
     if (command_.to_folder && !folder) {
       const bool there = std::holds_alternative<Attributes>(received.answer);
-      say_error(there ? why_not(path, ENOTDIR) : why_not(path, received.answer));
+      say_refused(path, there ? why_not(ENOTDIR) : why_not(received.answer));
       return end();
     }
     enter({path, folder, {}, {}});
@@ -67,8 +67,8 @@ size_t ScpSink::take(std::span<const MutableBytes> pieces) {
     const bool data = state_ == State::data;
     size_t n = data ? write(pieces, first, skip) : take_bytes(pieces[first].subspan(skip));
     taken += n;
-    // The disk first.
-    if (data && n == 0 && file_->job_bytes >= kMaxScpJobs) break;
+    // The disk first, or the time.
+    if (data && n == 0 && pieces[first].size() > skip) break;
     for (n += skip, skip = 0; first < pieces.size() && n >= pieces[first].size(); ++first) n -= pieces[first].size();
     skip = n;
   }
@@ -122,13 +122,16 @@ void ScpSink::take_line() {
 void ScpSink::take_entry(ScpEntry&& entry) {
   const auto times = std::exchange(times_, std::nullopt);
   if (entry.folder && !command_.recursive) return fail("protocol error: received directory without -r");
-  if (has_control_characters(entry.name)) return refuse("error: invalid filename: " + entry.name);
+  if (has_control_characters(entry.name)) return refuse(entry.name, "invalid filename");
   const Level& level = levels_.back();
   std::string path = level.folder ? inside(level.path, entry.name) : level.path;
-  if (path.size() >= kMaxPath) return refuse(why_not(path, ENAMETOOLONG));
+  if (path.size() >= kMaxPath) return refuse(path, why_not(ENAMETOOLONG));
   state_ = State::waiting;
   if (entry.folder) return make_folder(std::move(path), entry.mode, times);
-  open_file(std::move(path), entry, times, false);
+  std::string_view why;
+  auto grant = take_handle(why);
+  if (!grant) return refuse(path, why);
+  open_file(std::move(path), entry, times, false, std::move(grant));
 }
 
 // Until it is filled its owner must be able to enter and write.
@@ -151,7 +154,7 @@ void ScpSink::find_folder(Level level, const BrokerAnswer& why) {
   ask(StatPath{level.path}, [this, level, why](BrokerReceived&& received) {
     if (folder_of(received.answer)) return enter(level);
     const bool there = std::holds_alternative<Attributes>(received.answer);
-    refuse(there ? why_not(level.path, ENOTDIR) : why_not(level.path, why));
+    refuse(level.path, there ? why_not(ENOTDIR) : why_not(why));
   });
 }
 
@@ -181,32 +184,35 @@ void ScpSink::leave() {
 }
 
 // Most files are new: the one request finds out, makes it, and follows no link that somebody left there.
-void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing) {
-  if (const auto why = why_no_open(); !why.empty()) return refuse(path.append(": ").append(why));
+void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing,
+                        std::shared_ptr<HandleGrant> grant) {
   const uint32_t flags = kOpenWrite | kOpenCreate | (existing ? 0u : kOpenExclusive);
   OpenFile request{path, flags, entry.mode | S_IWUSR};
-  ask(std::move(request), [this, path = std::move(path), entry, times, existing](BrokerReceived&& received) {
-    const auto* failure = std::get_if<Failure>(&received.answer);
-    if (failure && failure->fault == BrokerFault::exists && !existing) return open_file(path, entry, times, true);
-    const auto* opened = std::get_if<FileOpened>(&received.answer);
-    if (!opened || received.descriptors.empty()) return refuse(why_not(path, received.answer));
-    if (!S_ISREG(opened->attributes.mode) && !S_ISCHR(opened->attributes.mode)) {
-      give_back(std::move(received));
-      return refuse(path + ": not a regular file");
-    }
-    file_.emplace();
-    file_->path = path;
-    file_->held = HeldFile(std::move(received.descriptors[0]), owner());
-    file_->handle = opened->handle;
-    file_->before = opened->attributes;
-    file_->existed = existing;
-    file_->mode = entry.mode;
-    file_->times = times;
-    file_->size = entry.size;
-    file_->opened_ns = monotonic_clock().now_ns();
-    say_ok();
-    state_ = entry.size > 0 ? State::data : State::status;
-  });
+  ask(std::move(request),
+      [this, path = std::move(path), entry, times, existing, grant = std::move(grant)](BrokerReceived&& received) {
+        const auto* failure = std::get_if<Failure>(&received.answer);
+        if (failure && failure->fault == BrokerFault::exists && !existing)
+          return open_file(path, entry, times, true, grant);
+        const auto* opened = std::get_if<FileOpened>(&received.answer);
+        if (!opened || received.descriptors.empty()) return refuse(path, why_not(received.answer));
+        if (!S_ISREG(opened->attributes.mode) && !S_ISCHR(opened->attributes.mode)) {
+          give_back(std::move(received));
+          return refuse(path, "not a regular file");
+        }
+        file_.emplace();
+        file_->path = path;
+        file_->grant = grant;
+        file_->held = HeldFile(std::move(received.descriptors[0]), owner());
+        file_->handle = opened->handle;
+        file_->before = opened->attributes;
+        file_->existed = existing;
+        file_->mode = entry.mode;
+        file_->times = times;
+        file_->size = entry.size;
+        file_->opened_ns = monotonic_clock().now_ns();
+        say_ok();
+        state_ = entry.size > 0 ? State::data : State::status;
+      });
 }
 
 // After a fault the rest is read and dropped: both sides must agree where the next line begins.
@@ -215,7 +221,9 @@ size_t ScpSink::write(std::span<const MutableBytes> pieces, size_t first, size_t
   size_t count = 0, wanted = 0;
   const bool waits = file_->held.waits();
   uint64_t left = file_->size - file_->offset;
-  if (waits) left = std::min<uint64_t>(left, kMaxScpJobs - std::min(kMaxScpJobs, file_->job_bytes));
+  if (waits)
+    left = std::min<uint64_t>(left, std::min(kMaxScpJobs - std::min(kMaxScpJobs, file_->job_bytes), memory_.room()));
+  if (throttle_.capped()) left = throttle_.holds_back() ? 0 : std::min<uint64_t>(left, throttle_.most_at_once());
   for (; first < pieces.size() && count < places.size() && wanted < left; ++first, skip = 0) {
     const size_t n = static_cast<size_t>(std::min<uint64_t>(pieces[first].size() - skip, left - wanted));
     places[count++] = {pieces[first].data() + skip, n};
@@ -229,6 +237,7 @@ size_t ScpSink::write(std::span<const MutableBytes> pieces, size_t first, size_t
     }
   }
   file_->offset += wanted;
+  throttle_.spend(wanted);
   if (file_->offset == file_->size) state_ = State::status;
   return wanted;
 }
@@ -238,19 +247,17 @@ void ScpSink::write_now(std::span<const iovec> places, size_t size) {
   WriteRun run{file_->held.descriptor->get(), file_->regular(), file_->offset, places, {&mark, 1}, 0};
   write_run(run);
   file_->written += run.written;
-  if (mark.error != 0) file_->fault = why_not(file_->path, mark.error);
+  if (mark.error != 0) file_->fault = why_not(mark.error);
 }
 
 void ScpSink::write_in_pool(std::span<const iovec> places, size_t size) {
   // The first may be in the pool; one that waits grows.
   const bool grows = !file_->jobs.empty() && file_->jobs.back() && file_->jobs.back()->buffer.size() < kMostOfJob;
   if (!grows) {
-    auto job = jobs_.blank();
-    job->kind = FileJob::Kind::write;
+    auto job = jobs_.blank(FileJob::Kind::write);
     job->file = file_->held.descriptor;
     job->seekable = file_->regular();
     job->offset = file_->offset;
-    job->buffer.clear();
     job->buffer.reserve(static_cast<size_t>(std::min<uint64_t>(file_->size - file_->offset, kMostOfJob + size)));
     file_->jobs.push_back(std::move(job));
   }
@@ -260,6 +267,7 @@ void ScpSink::write_in_pool(std::span<const iovec> places, size_t size) {
     buffer.insert(buffer.end(), from, from + place.iov_len);
   }
   file_->job_bytes += size;
+  memory_.hold(size);
   if (buffer.size() >= kMostOfJob) start_jobs();
 }
 
@@ -274,11 +282,12 @@ void ScpSink::start_jobs() {
 void ScpSink::take_job(std::unique_ptr<FileJob> job) {
   file_->jobs.pop_front();
   file_->job_bytes -= job->buffer.size();
+  memory_.release(job->buffer.size());
   if (job->kind == FileJob::Kind::write) file_->written += job->got;
   int error = job->error;
   for (const WriteMark& mark : job->marks) error = mark.error != 0 ? mark.error : error;
   if (error != 0 && file_->fault.empty()) {
-    file_->fault = why_not(file_->path, error);
+    file_->fault = why_not(error);
     drop_writes();
   }
   jobs_.done_with(std::move(job));
@@ -290,6 +299,7 @@ void ScpSink::take_job(std::unique_ptr<FileJob> job) {
 void ScpSink::drop_writes() {
   for (const auto& next : file_->jobs) {
     file_->job_bytes -= next->buffer.size();
+    memory_.release(next->buffer.size());
     next->buffer.clear();
     if (next->closes) next->kind = FileJob::Kind::close;
   }
@@ -302,8 +312,7 @@ void ScpSink::end_file() {
   const bool new_job = file_->jobs.empty() || !file_->jobs.back();
   if (new_job) {
     if (file_->size == 0 && !file_->held.far) return finish_file();
-    auto job = jobs_.blank();
-    job->kind = FileJob::Kind::close;
+    auto job = jobs_.blank(FileJob::Kind::close);
     job->file = file_->held.descriptor;
     file_->jobs.push_back(std::move(job));
   } else {
@@ -328,26 +337,25 @@ void ScpSink::finish_file() {
   if (!change.size && !change.mode && !change.times) return answer_file();
   state_ = State::waiting;
   ask(ChangeHandle{file_->handle, change}, [this](BrokerReceived&& received) {
-    if (file_->fault.empty() && !std::holds_alternative<Done>(received.answer))
-      file_->fault = why_not(file_->path, received.answer);
+    if (file_->fault.empty() && !std::holds_alternative<Done>(received.answer)) file_->fault = why_not(received.answer);
     answer_file();
   });
 }
 
 void ScpSink::answer_file() {
-  log_transfer({"put", file_->path, file_->written, file_->opened_ns, file_->fault});
+  log_transfer(file_->path, file_->written, file_->opened_ns, file_->fault);
   if (file_->fault.empty()) {
     say_ok();
   } else {
-    say_error(file_->fault);
+    say_error(file_->path, file_->fault);
   }
   release();
   state_ = State::line;
 }
 
 // This file or folder is not copied; the sender goes on with the next.
-void ScpSink::refuse(std::string_view why) {
-  say_error(why);
+void ScpSink::refuse(std::string_view path, std::string_view why) {
+  say_refused(path, why);
   state_ = State::line;
 }
 

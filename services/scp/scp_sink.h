@@ -23,6 +23,7 @@ class ScpSink final : public ScpPeer {
   struct File {
     std::string path;
     HeldFile held;
+    std::shared_ptr<HandleGrant> grant;
     uint32_t handle = 0;
     FileAttributes before;  // as it was opened
     bool existed = false;
@@ -53,7 +54,8 @@ class ScpSink final : public ScpPeer {
   void find_folder(Level level, const BrokerAnswer& why);
   void enter(Level level);
   void leave();
-  void open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing);
+  void open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing,
+                 std::shared_ptr<HandleGrant> grant);
   size_t write(std::span<const MutableBytes> pieces, size_t first, size_t skip);
   void write_now(std::span<const iovec> places, size_t size);
   void write_in_pool(std::span<const iovec> places, size_t size);
@@ -61,7 +63,7 @@ class ScpSink final : public ScpPeer {
   void end_file();
   void finish_file();
   void answer_file();
-  void refuse(std::string_view why);
+  void refuse(std::string_view path, std::string_view why);
   void fail(std::string_view why);
 
   State state_ = State::waiting;

@@ -18,8 +18,6 @@ constexpr size_t kMaxPath = 4096;
 constexpr size_t kMaxReply = 8192;
 // Opens that are under way while a file is sent: what a small file costs is the way to the broker and back.
 constexpr size_t kMostAhead = 8;
-// Bytes of one call.
-constexpr size_t kMostAtOnce = 1 << 20;
 constexpr size_t kMostPlaces = 32;
 // Bytes of one job of the pool.
 constexpr size_t kMostOfRead = 512 * 1024;
@@ -126,14 +124,14 @@ void ScpSource::next_of_folder() {
     if (!ahead_.front()->opened) return;  // its answer makes us ready
     const auto ahead = std::move(ahead_.front());
     ahead_.pop_front();
-    return describe_file(std::move(ahead->path), std::move(*ahead->opened));
+    return describe_file(std::move(ahead->path), std::move(*ahead->opened), std::move(ahead->grant));
   }
   if (!folder.entries.empty()) {
     const DirectoryEntry entry = std::move(folder.entries.front());
     folder.entries.pop_front();
     std::string path = folder.path;
     path.append("/").append(entry.name);
-    if (path.size() >= kMaxPath) return refuse(path + ": name too long");
+    if (path.size() >= kMaxPath) return refuse(path, "name too long");
     return S_ISDIR(entry.attributes.mode) ? open_folder(path, entry.attributes) : open_argument(path);
   }
   if (!folder.last) return read_folder();
@@ -145,14 +143,14 @@ void ScpSource::next_of_folder() {
 // Regular files at the front of the folder's list.
 void ScpSource::ask_ahead() {
   Folder& folder = folders_.back();
-  while (ahead_.size() < kMostAhead && why_no_open().empty() && !folder.entries.empty() &&
-         S_ISREG(folder.entries.front().attributes.mode)) {
+  while (ahead_.size() < kMostAhead && !folder.entries.empty() && S_ISREG(folder.entries.front().attributes.mode)) {
     std::string path = folder.path;
     path.append("/").append(folder.entries.front().name);
-    if (path.size() >= kMaxPath) return;
+    std::string_view why;
+    auto grant = path.size() < kMaxPath ? take_handle(why) : nullptr;
+    if (!grant) return;
     folder.entries.pop_front();
-    Ahead* ahead = ahead_.emplace_back(std::make_unique<Ahead>()).get();
-    ahead->path = path;
+    Ahead* ahead = ahead_.emplace_back(std::make_unique<Ahead>(path, std::move(grant))).get();
     ask(OpenFile{std::move(path), kOpenRead, 0}, [this, ahead](BrokerReceived&& received) {
       ahead->opened = std::move(received);
       const bool awaits = awaited_ == Awaited::nothing && !sending_ && !file_;
@@ -170,7 +168,7 @@ void ScpSource::read_folder() {
         if (entry.name != "." && entry.name != "..") folder.entries.push_back(std::move(entry));
       }
     } else {
-      say_error(why_not(folder.path, received.answer));
+      say_refused(folder.path, why_not(received.answer));
     }
     folder.last = !entries || entries->last;
     ready_ = true;
@@ -178,32 +176,35 @@ void ScpSource::read_folder() {
 }
 
 void ScpSource::open_argument(const std::string& path) {
-  if (const auto why = why_no_open(); !why.empty()) return refuse(std::string(path).append(": ").append(why));
-  ask(OpenFile{path, kOpenRead, 0}, [this, path](BrokerReceived&& received) {
+  std::string_view why;
+  auto grant = take_handle(why);
+  if (!grant) return refuse(path, why);
+  ask(OpenFile{path, kOpenRead, 0}, [this, path, grant](BrokerReceived&& received) {
     const auto* failure = std::get_if<Failure>(&received.answer);
     const bool folder = failure && failure->fault == BrokerFault::is_directory;
-    if (!folder || !command_.recursive) return describe_file(path, std::move(received));
+    if (!folder || !command_.recursive) return describe_file(path, std::move(received), grant);
     ask(StatPath{path}, [this, path](BrokerReceived&& seen) {
       const auto* found = std::get_if<Attributes>(&seen.answer);
-      if (!found) return refuse(why_not(path, seen.answer));
+      if (!found) return refuse(path, why_not(seen.answer));
       open_folder(path, found->attributes);
     });
   });
 }
 
-void ScpSource::describe_file(std::string path, BrokerReceived&& received) {
+void ScpSource::describe_file(std::string path, BrokerReceived&& received, std::shared_ptr<HandleGrant> grant) {
   const auto* opened = std::get_if<FileOpened>(&received.answer);
   if (!opened || received.descriptors.empty()) {
     const auto* failure = std::get_if<Failure>(&received.answer);
     const bool folder = failure && failure->fault == BrokerFault::is_directory;
-    return refuse(folder ? path + ": not a regular file" : why_not(path, received.answer));
+    return refuse(path, folder ? "not a regular file" : why_not(received.answer));
   }
   if (!S_ISREG(opened->attributes.mode)) {
     give_back(std::move(received));
-    return refuse(path + ": not a regular file");
+    return refuse(path, "not a regular file");
   }
   file_.emplace();
   file_->path = std::move(path);
+  file_->grant = std::move(grant);
   file_->held = HeldFile(std::move(received.descriptors[0]), owner());
   file_->handle = opened->handle;
   file_->attributes = opened->attributes;
@@ -213,10 +214,13 @@ void ScpSource::describe_file(std::string path, BrokerReceived&& received) {
 }
 
 void ScpSource::open_folder(const std::string& path, const FileAttributes& attributes) {
-  ask(OpenDirectory{path}, [this, path, attributes](BrokerReceived&& received) {
+  std::string_view why;
+  auto grant = take_handle(why);
+  if (!grant) return refuse(path, why);
+  ask(OpenDirectory{path}, [this, path, attributes, grant](BrokerReceived&& received) {
     const auto* opened = std::get_if<DirectoryOpened>(&received.answer);
-    if (!opened) return refuse(why_not(path, received.answer));
-    folders_.push_back({path, opened->handle, attributes, {}, false});
+    if (!opened) return refuse(path, why_not(received.answer));
+    folders_.push_back({path, opened->handle, attributes, grant});
     if (command_.preserve) return say_times(attributes, Awaited::folder_times);
     say_folder();
   });
@@ -241,22 +245,23 @@ void ScpSource::say_folder() {
   awaited_ = Awaited::folder_entry;
 }
 
-void ScpSource::refuse(std::string_view why) {
-  say_error(why);
+void ScpSource::refuse(std::string_view path, std::string_view why) {
+  say_refused(path, why);
   ready_ = true;
 }
 
 // True when all of the file was sent.
 bool ScpSource::send_data() {
   while (file_->offset < file_->attributes.size) {
-    if (!may_send()) return false;
+    if (!may_send() || throttle_.holds_back()) return false;
     DraftStream stream(*channel_);
     const uint64_t left = file_->attributes.size - file_->offset;
-    const size_t room = stream.ensure(static_cast<size_t>(std::min<uint64_t>(left, kMostAtOnce)));
+    const size_t room = stream.ensure(static_cast<size_t>(std::min<uint64_t>(left, throttle_.most_at_once())));
     const size_t filled = room > 0 ? fill(stream, room) : 0;
     if (filled == 0) return false;
     stream.move_to(filled);
     file_->offset += filled;
+    throttle_.spend(filled);
   }
   end_data();
   return true;
@@ -264,11 +269,11 @@ bool ScpSource::send_data() {
 
 void ScpSource::end_data() {
   sending_ = false;
-  log_transfer({"get", file_->path, file_->offset, file_->opened_ns, file_->fault});
+  log_transfer(file_->path, file_->offset, file_->opened_ns, file_->fault);
   if (file_->fault.empty()) {
     say_ok();
   } else {
-    say_error(file_->fault);
+    say_error(file_->path, file_->fault);
   }
   drop_file();
   awaited_ = Awaited::file_end;
@@ -285,7 +290,7 @@ size_t ScpSource::fill(DraftStream& stream, size_t room) {
   size_t filled = 0;
   if (file_->fault.empty()) filled = file_->reads.empty() ? read_now(all) : take_read(stream, room);
   if (file_->fault.empty()) return filled;
-  file_->reads.clear();
+  drop_reads();
   for (const iovec& place : all) std::memset(place.iov_base, 0, place.iov_len);
   return room;
 }
@@ -303,14 +308,14 @@ size_t ScpSource::read_now(std::span<const iovec> places) {
   }
   if (n > 0) return static_cast<size_t>(n);
   if (n == 0) {
-    file_->fault = file_->path + ": file became shorter while it was sent";
+    file_->fault = "file became shorter while it was sent";
   } else if (held.waits() && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
     if (errno != EAGAIN) held.cached_reads = false;
     file_->asked = file_->offset;
     if (tries) file_->pool_until = file_->offset + kPoolStretch;
     read_ahead();
   } else {
-    file_->fault = why_not(file_->path, errno);
+    file_->fault = why_not(errno);
   }
   return 0;
 }
@@ -319,14 +324,15 @@ void ScpSource::read_ahead() {
   const HeldFile& held = file_->held;
   const uint64_t until =
       held.cached_reads ? std::min(file_->pool_until, file_->attributes.size) : file_->attributes.size;
-  while (file_->asked < until && (jobs_.out() + 1) * kMostOfRead <= kMaxScpJobs) {
-    auto job = jobs_.blank();
-    job->kind = FileJob::Kind::read;
+  // Also of reads that nobody waits for any more.
+  while (file_->asked < until && memory_.held() + kMostOfRead <= kMaxScpJobs && kMostOfRead <= memory_.room()) {
+    auto job = jobs_.blank(FileJob::Kind::read);
     job->file = held.descriptor;
     job->offset = file_->asked;
     job->id = ++last_read_;
     job->buffer.resize(static_cast<size_t>(std::min<uint64_t>(until - file_->asked, kMostOfRead)));
     file_->asked += job->buffer.size();
+    memory_.hold(job->buffer.size());
     file_->reads.push_back({job->id});
     jobs_.submit(std::move(job));
   }
@@ -334,13 +340,26 @@ void ScpSource::read_ahead() {
 
 // One that nobody waits for was of a file that is gone, or of what came behind its end.
 void ScpSource::take_job(std::unique_ptr<FileJob> job) {
-  if (!file_) return jobs_.done_with(std::move(job));
-  for (Read& read : file_->reads) {
-    if (read.id != job->id) continue;
-    read.done = std::move(job);
-    return;
+  if (file_) {
+    for (Read& read : file_->reads) {
+      if (read.id != job->id) continue;
+      read.done = std::move(job);
+      return;
+    }
   }
+  drop_job(std::move(job));
+}
+
+void ScpSource::drop_job(std::unique_ptr<FileJob> job) {
+  memory_.release(job->buffer.size());
   jobs_.done_with(std::move(job));
+}
+
+void ScpSource::drop_reads() {
+  for (Read& read : file_->reads) {
+    if (read.done) drop_job(std::move(read.done));
+  }
+  file_->reads.clear();
 }
 
 size_t ScpSource::take_read(DraftStream& stream, size_t room) {
@@ -349,7 +368,7 @@ size_t ScpSource::take_read(DraftStream& stream, size_t room) {
     Read& read = file_->reads.front();
     const FileJob& job = *read.done;
     if (job.error != 0) {
-      if (filled == 0) file_->fault = why_not(file_->path, job.error);
+      if (filled == 0) file_->fault = why_not(job.error);
       return filled;
     }
     const size_t n = std::min(room - filled, job.got - read.sent);
@@ -359,11 +378,11 @@ size_t ScpSource::take_read(DraftStream& stream, size_t room) {
     if (read.sent < job.got) break;
     // Short: what came behind it says why, and is asked for.
     const bool whole = job.got == job.buffer.size();
-    if (job.got == 0) file_->fault = file_->path + ": file became shorter while it was sent";
-    jobs_.done_with(std::move(read.done));
+    if (job.got == 0) file_->fault = "file became shorter while it was sent";
+    drop_job(std::move(read.done));
     file_->reads.pop_front();
     if (!whole) {
-      file_->reads.clear();
+      drop_reads();
       break;
     }
     read_ahead();
@@ -373,6 +392,7 @@ size_t ScpSource::take_read(DraftStream& stream, size_t room) {
 
 void ScpSource::drop_file() {
   if (!file_) return;
+  drop_reads();
   connection_.broker().tell(CloseHandle{file_->handle});
   file_.reset();
   jobs_.trim();

@@ -27,13 +27,15 @@ class ScpSource final : public ScpPeer {
     std::string path;
     uint32_t handle = 0;
     FileAttributes attributes;
-    std::deque<DirectoryEntry> entries;
+    std::shared_ptr<HandleGrant> grant;
+    std::deque<DirectoryEntry> entries{};
     bool last = false;  // there are no more to be read
   };
   // A file of the folder at hand whose open was asked for before its turn came.
   struct Ahead {
     std::string path;
-    std::optional<BrokerReceived> opened;
+    std::shared_ptr<HandleGrant> grant;
+    std::optional<BrokerReceived> opened{};
   };
   // A piece of the file at hand that is read in the pool.
   struct Read {
@@ -44,6 +46,7 @@ class ScpSource final : public ScpPeer {
   struct File {
     std::string path;
     HeldFile held;
+    std::shared_ptr<HandleGrant> grant;
     uint32_t handle = 0;
     FileAttributes attributes;
     uint64_t offset = 0;
@@ -68,18 +71,20 @@ class ScpSource final : public ScpPeer {
   void ask_ahead();
   void read_folder();
   void open_argument(const std::string& path);
-  void describe_file(std::string path, BrokerReceived&& received);
+  void describe_file(std::string path, BrokerReceived&& received, std::shared_ptr<HandleGrant> grant);
   void open_folder(const std::string& path, const FileAttributes& attributes);
   void say_times(const FileAttributes& attributes, Awaited then);
   void say_file();
   void say_folder();
-  void refuse(std::string_view why);
+  void refuse(std::string_view path, std::string_view why);
   bool send_data();
   bool may_send() const;
   size_t fill(DraftStream& stream, size_t room);
   size_t read_now(std::span<const iovec> places);
   size_t take_read(DraftStream& stream, size_t room);
   void read_ahead();
+  void drop_job(std::unique_ptr<FileJob> job);
+  void drop_reads();
   void end_data();
   void drop_file();
   void drop_folder();

@@ -10,8 +10,8 @@
 
 #include "base/unique_fd.h"
 #include "services/broker/file_facts.h"
-#include "services/sftp/transfer_budget.h"
 #include "services/transfer/held_file.h"
+#include "services/transfer/user_budget.h"
 
 namespace sluice {
 
@@ -34,6 +34,7 @@ struct SftpFile : HeldFile {
   // Of a directory.
   std::deque<DirectoryEntry> ahead;
   bool last = false;
+  std::unique_ptr<MemoryGrant> ahead_memory;
 
   // For the log.
   uint64_t bytes_read = 0, bytes_written = 0, opened_ns = 0;

@@ -11,6 +11,9 @@ namespace {
 
 // A batch for several answers.
 constexpr uint32_t kEntriesAtOnce = 1000;
+// What they may hold; where the user has no memory for it, so many that one answer takes them.
+constexpr size_t kEntriesBytes = 384 * 1024;
+constexpr uint32_t kFewEntries = 64;
 
 std::string take_path(WireReader& reader) { return std::string(reader.text()); }
 
@@ -30,11 +33,11 @@ void SftpRequests::open(SftpSession& session, Task& task) {
   const AttributeChange wanted = read_attributes(reader);
   if (!reader.ok()) return refuse_malformed(session, task.id);
   if (session.connection_.settings().sftp.read_only && (flags & ~uint32_t{kSftpRead}) != 0)
-    return session.answer(task.id, SftpStatus::permission_denied, "Read-only");
-  auto grant = HandleGrant::take(session.budget_);
-  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+    return session.refuse(task.id, SftpStatus::permission_denied, "Read-only");
+  auto grant = HandleGrant::take(session.connection_.budget());
+  if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
   if (FileIoPool::shared().owes_closes(session.owner()))
-    return session.answer(task.id, SftpStatus::failure, "Too many files wait for their server to close them");
+    return session.refuse(task.id, SftpStatus::failure, "Too many files wait for their server to close them");
   OpenFile request{path, open_flags(flags), wanted.mode.value_or(0666)};
   ask<FileOpened>(session, task.id, std::move(request), {},
                   [&session, id = task.id, path, flags, grant](FileOpened&& opened, std::vector<UniqueFd>&& given) {
@@ -116,8 +119,8 @@ void SftpRequests::opendir(SftpSession& session, Task& task) {
   WireReader reader(task.body);
   std::string path = take_path(reader);
   if (!reader.ok()) return refuse_malformed(session, task.id);
-  auto grant = HandleGrant::take(session.budget_);
-  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+  auto grant = HandleGrant::take(session.connection_.budget());
+  if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
   ask<DirectoryOpened>(session, task.id, OpenDirectory{path}, {},
                        [&session, id = task.id, path, grant](DirectoryOpened&& opened, std::vector<UniqueFd>&&) {
                          SftpFile folder;
@@ -138,7 +141,9 @@ void SftpRequests::readdir(SftpSession& session, Task& task) {
 void SftpRequests::read_names(SftpSession& session, uint32_t id, SftpFile& file) {
   if (!file.ahead.empty()) return answer_entries(session, id, file);
   if (file.last) return session.answer(id, SftpStatus::eof, "End of directory");
-  ask<Entries>(session, id, ReadDirectory{file.broker_handle, kEntriesAtOnce}, {&file},
+  file.ahead_memory = MemoryGrant::take(session.connection_.budget(), kEntriesBytes);
+  const uint32_t most = file.ahead_memory ? kEntriesAtOnce : kFewEntries;
+  ask<Entries>(session, id, ReadDirectory{file.broker_handle, most}, {&file},
                [&session, id, &file](Entries&& got, std::vector<UniqueFd>&&) {
                  std::move(got.entries.begin(), got.entries.end(), std::back_inserter(file.ahead));
                  file.last = got.last;
@@ -157,6 +162,7 @@ void SftpRequests::answer_entries(SftpSession& session, uint32_t id, SftpFile& f
     file.ahead.pop_front();
     ++count;
   }
+  if (file.ahead.empty()) file.ahead_memory.reset();
   session.answer(packet_of(SftpType::name, id, WireWriter().u32(count).raw(names.view()).view()));
 }
 

@@ -17,8 +17,8 @@ bool SftpSession::begin_write(uint32_t id, Bytes handle, uint64_t offset, uint32
   if (file && file->writable) {
     // Those before it on this file come first.
     if (file->queued > 0 || file->exclusive > 0 || file->reads_out > 0) return false;
-    if (file->kind == FileKind::disk && job_bytes_ + gather_.bytes() + length > kMaxJobBytes) return false;
-    if (throttled()) return false;
+    if (file->kind == FileKind::disk && !may_hold(gather_.bytes() + length)) return false;
+    if (throttle_.holds_back()) return false;
   }
   write_file_ = file;
   write_id_ = id;
@@ -43,7 +43,7 @@ void SftpSession::on_write_end() {
   gather_.begin(*file, write_at_);
   gather_.mark(write_id_, write_length_);
   moved_ += write_length_;
-  if (budget_.capped()) budget_.spend(write_length_);
+  throttle_.spend(write_length_);
 }
 
 void SftpSession::flush_writes() {
@@ -78,11 +78,9 @@ void SftpSession::tell_written(SftpFile& file, std::span<const WriteMark> marks)
 void SftpSession::queue_write_job(SftpFile& file) {
   FileJob* job = file.writes.size() > 1 ? file.writes.back().get() : nullptr;
   if (!job || job->offset + job->buffer.size() != gather_.offset() || job->buffer.size() + gather_.bytes() > kMaxJob) {
-    file.writes.push_back(jobs_.blank());
+    file.writes.push_back(jobs_.blank(FileJob::Kind::write));
     job = file.writes.back().get();
-    job->kind = FileJob::Kind::write;
     job->file = file.descriptor;
-    job->buffer.clear();
     job->slot = file.slot;
     job->offset = gather_.offset();
     ++write_jobs_;
@@ -98,6 +96,7 @@ void SftpSession::queue_write_job(SftpFile& file) {
     job->marks.push_back(mark);
   }
   job_bytes_ += gather_.bytes();
+  memory_.hold(gather_.bytes());
   if (file.writes.size() == 1) start_write_job(file);
 }
 
@@ -108,8 +107,7 @@ void SftpSession::start_write_job(SftpFile& file) {
 }
 
 void SftpSession::close_in_pool(SftpFile& file) {
-  auto job = std::make_unique<FileJob>();
-  job->kind = FileJob::Kind::close;
+  auto job = jobs_.blank(FileJob::Kind::close);
   job->file = std::move(file.descriptor);
   jobs_.submit(std::move(job));
 }
@@ -127,6 +125,7 @@ void SftpSession::take_jobs() {
 void SftpSession::take_write(std::unique_ptr<FileJob> job) {
   SftpFile& file = files_.at(job->slot);
   job_bytes_ -= job->buffer.size();
+  memory_.release(job->buffer.size());
   --write_jobs_;
   file.carried = job->carried;
   tell_written(file, job->marks);

@@ -50,10 +50,16 @@ void DiskJobs::leave() {
   out_ = 0;
 }
 
-std::unique_ptr<FileJob> DiskJobs::blank() {
-  if (spare_.empty()) return std::make_unique<FileJob>();
-  auto job = std::move(spare_.back());
-  spare_.pop_back();
+std::unique_ptr<FileJob> DiskJobs::blank(FileJob::Kind kind) {
+  std::unique_ptr<FileJob> job;
+  if (spare_.empty()) {
+    job = std::make_unique<FileJob>();
+  } else {
+    job = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  job->kind = kind;
+  if (kind != FileJob::Kind::read) job->buffer.clear();
   return job;
 }
 

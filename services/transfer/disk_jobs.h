@@ -25,8 +25,8 @@ class DiskJobs final : private Watcher {
   // Nobody waits any more: what runs ends by itself, with its memory and its file. The channel is still there.
   void leave();
 
-  // An empty one, perhaps with the memory of one that was done with.
-  std::unique_ptr<FileJob> blank();
+  // A new one, perhaps with the memory of one that was done with; of a read its buffer has any size.
+  std::unique_ptr<FileJob> blank(FileJob::Kind kind);
   void done_with(std::unique_ptr<FileJob> job);
   // A file is over: its jobs' memory goes with it.
   void trim() { spare_.clear(); }

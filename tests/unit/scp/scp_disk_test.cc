@@ -264,6 +264,43 @@ TEST_F(ScpDisk, a_channel_that_goes_leaves_nothing_behind) {
   EXPECT_EQ(open_descriptors(), before);
 }
 
+TEST_F(ScpDisk, sides_of_one_user_share_his_memory_and_each_goes_on_with_its_own_part) {
+  const std::string content = random_text(6 << 20);
+  world.folder.write("f", content);
+  constexpr size_t kShared = 1 << 20;
+  ServiceWorld first, second, third;
+  first.budget = second.budget = third.budget = std::make_shared<UserBudget>(UserLimits{.memory_bytes = kShared});
+  const std::string line = "C0644 " + std::to_string(content.size()) + " there\n";
+  for (ServiceWorld* sink : {&first, &second}) {
+    sink->attach(make_scp_service(sink->connection(), "scp -t there"));
+    ASSERT_TRUE(sink->turn_until([&] { return sink->sent() == kOk; }));
+  }
+  third.attach(make_scp_service(third.connection(), "scp -f " + world.folder / "f"));
+  third.send(kOk);
+  ASSERT_TRUE(third.turn_until([&] { return !third.sent().empty(); }));
+  const bool cold = make_cold("f");
+  block();
+  for (ServiceWorld* sink : {&first, &second}) {
+    sink->send(line);
+    ASSERT_TRUE(sink->turn_until([&] { return sink->sent() == kOk + kOk; }));
+    sink->send(content + kOk);
+    for (int i = 0; i < 5; ++i) sink->turn(1);
+  }
+  third.send(kOk);
+  for (int i = 0; i < 5; ++i) third.turn(1);
+  EXPECT_EQ(first.channel.consumed_bytes, line.size() + MemoryShare::kOwn + kShared);
+  EXPECT_EQ(second.channel.consumed_bytes, line.size() + MemoryShare::kOwn);
+  EXPECT_EQ(first.budget->memory_left(), 0u);
+  unblock();
+  ASSERT_TRUE(third.turn_until([&] { return third.sent().size() > content.size(); }));
+  EXPECT_TRUE(!cold || third.sent().substr(third.sent().find('\n') + 1) == content + kOk);
+  for (ServiceWorld* sink : {&first, &second}) {
+    ASSERT_TRUE(sink->turn_until([&] { return sink->sent() == kOk + kOk + kOk; }));
+    EXPECT_TRUE(sink->folder.read("there") == content);
+  }
+  EXPECT_EQ(first.budget->memory_left(), kShared);
+}
+
 TEST_F(ScpDisk, opens_nothing_for_whoever_owes_too_many_closes) {
   ServiceWorld other;
   start_broker(other);
