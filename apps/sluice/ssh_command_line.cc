@@ -23,6 +23,7 @@ const char* const kSshHelp =
   -D [ADDR:]PORT            a SOCKS4/5 proxy here, through the server
   -W HOST:PORT              standard input and output are that connection
   -g -A -a                  forwarded ports for all; the agent, or not
+  -X -Y -x                  X11, with limits; as a trusted program; not
   -M -S PATH                be a master at this socket
   -O ORDER                  tell one: check, forward, cancel, exit, stop
   -c CIPHERS -m MACS        algorithms in this order
@@ -134,9 +135,9 @@ class Parser {
       case 'V': out_.version = true; break;
       case 'w': problem_ = "-w: tunnel devices are not built here"; break;
       case 'W': out_.stdio_target = value; break;
-      case 'x': break;
-      case 'X':
-      case 'Y': say("ForwardX11 yes"); break;
+      case 'x': say("ForwardX11 no"); break;
+      case 'X': say("ForwardX11 yes"); break;
+      case 'Y': say("ForwardX11 yes"), say("ForwardX11Trusted yes"); break;
       default: break;
     }
   }
