@@ -36,6 +36,8 @@ class JobRunner {
   virtual ~JobRunner() = default;
   // False when the queue is full.
   virtual bool submit(const WorkOrigin& origin, Job job) = 0;
+  // `lost` runs in the place of the rest of a job that may pause and whose device never answered.
+  virtual bool submit(const WorkOrigin& origin, Job job, Job) { return submit(origin, std::move(job)); }
 };
 
 // A quarter of the machine's cores: the rest moves data.
@@ -64,6 +66,7 @@ class WorkPool final : public JobRunner {
   WorkPool& operator=(const WorkPool&) = delete;
 
   bool submit(const WorkOrigin& origin, Job job) override { return submit(origin, std::move(job), {}); }
+  bool submit(const WorkOrigin& origin, Job job, Job lost) override;
   // Nothing is queued or worked on: who asks would wait for two thread switches and for nobody else.
   bool idle() const { return open_.load(std::memory_order_relaxed) == 0; }
   // `then` runs in run_finished(), on the thread that calls it; also where a device never answered and the work is not
@@ -81,7 +84,6 @@ class WorkPool final : public JobRunner {
     Job job;
     Job lost;
   };
-  bool submit(const WorkOrigin& origin, Job job, Job lost);
   void work_until_stopped();
   void work_with_pauses();
   void poll_lane(AsyncLane& lane);

@@ -136,7 +136,8 @@ size_t SendPath::commit() {
     if (!ring.commit(slot.reserved, begin, bytes)) break;
     if (slot.block) pool_->give(slot.block);
     ring_.pop();
-    ++n;
+    // A draft that came to nothing is no progress: who tries again each turn would keep its worker awake.
+    n += bytes > 0;
   }
   return n;
 }

@@ -25,8 +25,6 @@ constexpr uint64_t kSweepNs = 1'000'000'000;
 constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr uint64_t kMillisecondNs = 1'000'000;
 constexpr uint64_t kIdleWaitNs = kSecondNs;
-// Streams are not left to naps for now: with many rekeys in a transfer one in some ten stood still for good.
-constexpr bool kNaps = false;
 // A session that waits for a shared resource, record blocks or control's ring, tries again this often.
 constexpr uint64_t kStalledWaitNs = kMillisecondNs;
 // In epoll's data: a watch's number and generation instead of a session's id.
@@ -168,7 +166,10 @@ bool Worker::turn() {
   size_t left_out_receiving = 0, left_out_sending = 0;
   for (Member* member : active_) {
     left_out_receiving += !dispatch_.full();
-    if (std::exchange(member->readable, false) || polls(*member)) member->session->receive();
+    if (std::exchange(member->readable, false) || polls(*member)) {
+      member->session->receive();
+      member->received_ns = turned_ns_;
+    }
     member->session->frame(port_, dispatch_);
   }
   dispatch_.submit();
@@ -223,10 +224,12 @@ bool Worker::is_blind(const Member& member) { return member.session->transport()
 
 // Before its channels are open and while keys are exchanged the next message is a round trip away. Spinning for it
 // costs more than it, and control's thread may be waiting for this very core.
-bool Worker::polls(const Member& member) {
+bool Worker::polls(const Member& member) const {
   const Session& session = *member.session;
   if (is_blind(member)) return true;
-  return member.heat == kHot && !member.pace.naps() && session.has_channels() && !session.turning();
+  // What it sends may keep it active for long, and epoll is silent about less than kWakeBytes.
+  if (member.pace.naps()) return turned_ns_ - member.received_ns >= StreamPace::kNapNs;
+  return member.heat == kHot && session.has_channels() && !session.turning();
 }
 
 void Worker::rest(uint64_t now) {
@@ -234,7 +237,7 @@ void Worker::rest(uint64_t now) {
     Member& member = *active_[i];
     // However long the last turn took: who moved in it may have more to do, and nothing else would wake it.
     const bool moved = member.moved_ns == turned_ns_;
-    const bool spins = polls(member) && now - member.moved_ns <= kSpinNs;
+    const bool spins = !member.pace.naps() && polls(member) && now - member.moved_ns <= kSpinNs;
     if (is_blind(member) || moved || spins || member.session->in_flight()) {
       ++i;
       continue;
@@ -265,7 +268,6 @@ void Worker::revive_stalled() {
 
 // A login or a key exchange is no stream: each of its steps is waited for. So nobody on a porch naps.
 void Worker::set_pace(Member& member, uint64_t now) {
-  if (!kNaps) return;
   const uint64_t bytes = member.session->take_moved_bytes();
   const bool waited_for = turned_by_others_ || member.session->turning() || !member.session->has_channels();
   if (waited_for ? member.pace.hurry() : member.pace.note(bytes, now))

@@ -50,8 +50,9 @@ class Worker final : public WatchList, public Porch {
   struct Member {
     std::unique_ptr<Session> session;
     uint64_t moved_ns = 0;
-    int heat = 0;          // times in a row that it moved soon again, up to kHot
-    uint32_t watched = 0;  // epoll's event bits
+    uint64_t received_ns = 0;  // when it was last looked at for bytes
+    int heat = 0;              // times in a row that it moved soon again, up to kHot
+    uint32_t watched = 0;      // epoll's event bits
     bool active = false;
     bool readable = false;  // there may be bytes to receive, or the end
     StreamPace pace;
@@ -66,8 +67,8 @@ class Worker final : public WatchList, public Porch {
   bool take_commands();
   void adopt(PortCommand&& command);
   static bool is_blind(const Member& member);
-  // Looks for bytes in every turn instead of being told.
-  static bool polls(const Member& member);
+  // Looks for bytes in this turn without having been told of any.
+  bool polls(const Member& member) const;
   void activate(Member& member);
   void activate(SessionId session);
   // Those that did not move for a while leave the turn.

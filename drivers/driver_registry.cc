@@ -48,7 +48,7 @@ ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& name)
   if (name.starts_with(kDevicePrefix)) return make_cryptodev(name.substr(kDevicePrefix.size()));
   if (name.starts_with(kSimPrefix)) return make_sim_driver(std::string_view(name).substr(kSimPrefix.size()));
   return fail("unknown crypto driver \"" + name +
-              "\": expected ipsec_mb, openssl, openssl:ENGINE, cryptodev or cryptodev:DEVICE");
+              "\": expected ipsec_mb, openssl, openssl:ENGINE[,COMMAND=VALUE...], cryptodev or cryptodev:DEVICE");
 }
 
 ResultOrText<std::unique_ptr<DriverSet>> make_driver_set(const std::string& only) {

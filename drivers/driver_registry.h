@@ -18,8 +18,9 @@ struct DriverNote {
 // Every driver known to the source, with the reason for those that this build or CPU lacks.
 std::vector<DriverNote> driver_notes();
 
-// `name` as in SLUICE_CRYPTO_DRIVER: ipsec_mb, openssl, openssl:ENGINE, cryptodev (the first device), cryptodev:DEVICE
-// (see DpdkModule::make_driver), and for tests and planning sim:PROFILE[,OPTION=VALUE...].
+// `name` as in SLUICE_CRYPTO_DRIVER: ipsec_mb, openssl, openssl:ENGINE[,COMMAND=VALUE...] (id or path), cryptodev (the
+// first device), cryptodev:DEVICE (see DpdkModule::make_driver), and for tests and planning
+// sim:PROFILE[,OPTION=VALUE...].
 ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& name);
 
 // The drivers of one worker, best first and openssl last. `only` (empty: automatic) restricts it to one; what cannot be

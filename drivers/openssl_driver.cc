@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 #include "drivers/chacha20_first_blocks.h"
-#include "drivers/done_queue.h"
+#include "drivers/engine_driver.h"
 #include "drivers/openssl_keys.h"
 #include "drivers/tag_check.h"
 
@@ -27,40 +27,15 @@ bool poly1305(const OpenSslKey& key, const uint8_t* once, const uint8_t* data, s
          EVP_MAC_final(key.poly1305.get(), out, &size, 16) == 1;
 }
 
-class OpenSslDriver final : public CryptoDriver {
- public:
-  explicit OpenSslDriver(std::shared_ptr<OpenSslEngine> engine)
-      : engine_(std::move(engine)), name_(engine_ ? "openssl:" + engine_->id() : "openssl") {}
+}  // namespace
 
-  std::string_view name() const override { return name_; }
-  Support supports(const CipherSuite& suite) const override;
-  ResultOrText<std::unique_ptr<PreparedKey>> prepare(const CipherSuite& suite, Direction direction,
-                                                     const KeyMaterial& keys) override {
-    return expand_openssl_key(suite, direction, keys, engine_.get());
-  }
-  std::unique_ptr<CryptoDriver> sibling() const override { return std::make_unique<OpenSslDriver>(engine_); }
-  size_t submit(std::span<CryptoOp* const> ops) override;
-  size_t poll(std::span<CryptoOp*> done) override { return done_.pop(done); }
-  void read_lengths(std::span<LengthQuestion> questions) override;
-
- private:
-  static void run_gcm(CryptoOp& op, const OpenSslKey& key);
-  static void run_chain(CryptoOp& op, const OpenSslKey& key);
-  void run_chacha(std::span<CryptoOp* const> ops);
-  static void seal_chacha(CryptoOp& op, const uint8_t* once, const uint8_t* length_stream);
-  static void open_chacha(CryptoOp& op, const uint8_t* once);
-  static bool chacha_payload(CryptoOp& op, const OpenSslKey& key);
-
-  std::shared_ptr<OpenSslEngine> engine_;
-  std::string name_;
-  DoneQueue done_;
-};
+ResultOrText<std::unique_ptr<PreparedKey>> OpenSslDriver::prepare(const CipherSuite& suite, Direction direction,
+                                                                  const KeyMaterial& keys) {
+  return expand_openssl_key(suite, direction, keys, nullptr);
+}
 
 Support OpenSslDriver::supports(const CipherSuite& suite) const {
   if (suite.is_plain()) return Support::no("protects nothing");
-  if (engine_ && !engine_->has_cipher(EVP_CIPHER_get_nid(evp_cipher(suite)))) {
-    return Support::no("engine " + engine_->id() + " has no " + std::string(suite.cipher->ssh_name));
-  }
   return {true, {}, kMaxRecordLength + 4, 128, 1};
 }
 
@@ -82,6 +57,16 @@ size_t OpenSslDriver::submit(std::span<CryptoOp* const> ops) {
   }
   if (grouped > 0) run_chacha({group.data(), grouped});
   return taken;
+}
+
+void OpenSslDriver::run_one(CryptoOp& op) {
+  const auto& key = static_cast<const OpenSslKey&>(*op.key);
+  CryptoOp* one = &op;
+  switch (key.suite->kind()) {
+    case CipherKind::aes_gcm: return run_gcm(op, key);
+    case CipherKind::chacha20_poly1305: return compute_chacha({&one, 1});
+    default: return run_chain(op, key);
+  }
 }
 
 void OpenSslDriver::run_gcm(CryptoOp& op, const OpenSslKey& key) {
@@ -140,6 +125,11 @@ void OpenSslDriver::run_chain(CryptoOp& op, const OpenSslKey& key) {
 // chacha20-poly1305@openssh.com: Poly1305 over the hidden length and the ciphertext, its key from block 0 of the
 // payload key, the payload from block 1 on, the length under a key of its own.
 void OpenSslDriver::run_chacha(std::span<CryptoOp* const> ops) {
+  compute_chacha(ops);
+  for (CryptoOp* op : ops) done_.push(*op);
+}
+
+void OpenSslDriver::compute_chacha(std::span<CryptoOp* const> ops) {
   std::array<ChachaLane, kChachaLanes> lanes{};
   size_t used = 0;
   for (const CryptoOp* op : ops) {
@@ -157,7 +147,6 @@ void OpenSslDriver::run_chacha(std::span<CryptoOp* const> ops) {
     } else {
       open_chacha(*op, once);
     }
-    done_.push(*op);
   }
   wipe(&blocks, sizeof blocks);
 }
@@ -204,13 +193,11 @@ void OpenSslDriver::read_lengths(std::span<LengthQuestion> questions) {
   }
 }
 
-}  // namespace
-
-ResultOrText<std::unique_ptr<CryptoDriver>> make_openssl_driver(const std::string& engine_id) {
-  if (engine_id.empty()) return std::make_unique<OpenSslDriver>(nullptr);
-  auto engine = OpenSslEngine::load(engine_id);
+ResultOrText<std::unique_ptr<CryptoDriver>> make_openssl_driver(const std::string& engine_spec) {
+  if (engine_spec.empty()) return std::make_unique<OpenSslDriver>();
+  auto engine = OpenSslEngine::load(engine_spec);
   if (!engine) return fail(engine.error());
-  return std::make_unique<OpenSslDriver>(std::move(*engine));
+  return std::make_unique<EngineDriver>(std::move(*engine));
 }
 
 }  // namespace sluice

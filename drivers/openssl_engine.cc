@@ -4,6 +4,11 @@
 
 #include <openssl/err.h>
 
+#include <map>
+#include <mutex>
+
+#include "base/engine_spec.h"
+
 #ifndef OPENSSL_NO_ENGINE
 #include <openssl/engine.h>
 #endif
@@ -12,11 +17,43 @@ namespace sluice {
 
 #ifndef OPENSSL_NO_ENGINE
 
-ResultOrText<std::shared_ptr<OpenSslEngine>> OpenSslEngine::load(const std::string& id) {
-  ENGINE* engine = ENGINE_by_id(id.c_str());
+namespace {
+
+// A module can be bound once, so that its engine is kept for the drivers of the other workers.
+ENGINE* engine_of_module(const std::string& path) {
+  static std::mutex mutex;
+  static auto& bound = *new std::map<std::string, ENGINE*>;
+  const std::lock_guard lock(mutex);
+  ENGINE*& kept = bound[path];
+  if (kept == nullptr) {
+    ENGINE* engine = ENGINE_by_id("dynamic");
+    const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", path.c_str(), 0) == 1 &&
+                        ENGINE_ctrl_cmd_string(engine, "LOAD", nullptr, 0) == 1;
+    if (loaded) {
+      kept = engine;
+    } else {
+      ENGINE_free(engine);
+    }
+  }
+  return kept != nullptr && ENGINE_up_ref(kept) == 1 ? kept : nullptr;
+}
+
+}  // namespace
+
+ResultOrText<std::shared_ptr<OpenSslEngine>> OpenSslEngine::load(const std::string& text) {
+  const EngineSpec spec = parse_engine_spec(text);
+  const std::string& id = spec.name;
+  ENGINE* engine = spec.is_path() ? engine_of_module(id) : ENGINE_by_id(id.c_str());
   if (engine == nullptr) {
     ERR_clear_error();
+    if (spec.is_path()) return fail(id + " is no module of an OpenSSL engine, or cannot be loaded");
     return fail("OpenSSL has no engine \"" + id + "\" (see `openssl engine -t`)");
+  }
+  for (const auto& [command, value] : spec.commands) {
+    if (ENGINE_ctrl_cmd_string(engine, command.c_str(), value.empty() ? nullptr : value.c_str(), 0) == 1) continue;
+    ENGINE_free(engine);
+    ERR_clear_error();
+    return fail("OpenSSL engine \"" + id + "\" refuses the command " + command + " (see `openssl engine -vvv`)");
   }
   if (ENGINE_init(engine) != 1) {
     ENGINE_free(engine);
@@ -39,8 +76,8 @@ bool OpenSslEngine::has_cipher(int nid) const {
 
 #else
 
-ResultOrText<std::shared_ptr<OpenSslEngine>> OpenSslEngine::load(const std::string& id) {
-  return fail("this OpenSSL is built without engines, so \"" + id + "\" cannot be used");
+ResultOrText<std::shared_ptr<OpenSslEngine>> OpenSslEngine::load(const std::string& text) {
+  return fail("this OpenSSL is built without engines, so \"" + parse_engine_spec(text).name + "\" cannot be used");
 }
 OpenSslEngine::~OpenSslEngine() = default;
 bool OpenSslEngine::has_cipher(int) const { return false; }

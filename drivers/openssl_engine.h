@@ -12,7 +12,8 @@ namespace sluice {
 
 class OpenSslEngine {
  public:
-  static ResultOrText<std::shared_ptr<OpenSslEngine>> load(const std::string& id);
+  // As EngineSpec has it: an id or a path, and control commands.
+  static ResultOrText<std::shared_ptr<OpenSslEngine>> load(const std::string& spec);
   ~OpenSslEngine();
   OpenSslEngine(const OpenSslEngine&) = delete;
   OpenSslEngine& operator=(const OpenSslEngine&) = delete;

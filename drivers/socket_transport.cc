@@ -1,7 +1,6 @@
 // recv into the ring, sendmsg out of it.
 #include "drivers/socket_transport.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -27,7 +26,6 @@ SocketTransport::SocketTransport(int descriptor, const SocketTransportSize& size
     : Transport(size.send), descriptor_(descriptor), received_(size.receive) {
   // Without memory for its rings a connection is as good as lost; the others go on.
   if (received_.size() == 0 || send_ring().capacity() == 0) ended_ = broken_ = true;
-  ::fcntl(descriptor_, F_SETFL, ::fcntl(descriptor_, F_GETFL) | O_NONBLOCK);
   const int on = 1;
   // Batches are ours to make. Fails on a Unix socket, where there is nothing to switch off.
   ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -53,7 +51,7 @@ void SocketTransport::release(size_t n) {
 void SocketTransport::receive() {
   const size_t room = received_.size() - kReceiveHeadroom - (end_ - begin_);
   if (room == 0 || ended_ || broken_) return;
-  const ssize_t n = ::recv(descriptor_, received_.data() + end_ % received_.size(), room, 0);
+  const ssize_t n = ::recv(descriptor_, received_.data() + end_ % received_.size(), room, MSG_DONTWAIT);
   if (n > 0) {
     end_ += static_cast<size_t>(n);
   } else if (n == 0) {
@@ -83,7 +81,7 @@ void SocketTransport::flush() {
     msghdr message{};
     message.msg_iov = vectors.data();
     message.msg_iovlen = n;
-    const ssize_t sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL);
+    const ssize_t sent = ::sendmsg(descriptor_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0) {
       if (!is_transient(errno)) ended_ = broken_ = true;
       return;

@@ -1,4 +1,4 @@
-// The three things that sluice-offload does. Each returns the exit status.
+// The things that sluice-offload does. Each returns the exit status.
 #pragma once
 
 #include "apps/sluice_offload/devices.h"
@@ -13,5 +13,6 @@ inline constexpr int kNotAvailable = 3;
 int run_list(const Options& options, const DeviceList& list);
 int run_bench(const Options& options, const DeviceList& list);
 int run_verify(const Options& options, const DeviceList& list);
+int run_engine_conf(const Options& options);
 
 }  // namespace sluice::offload

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
     std::printf("%s", usage().c_str());
     return kFine;
   }
+  if (options->command == Command::engine_conf) return run_engine_conf(*options);
   set_log_level(LogLevel::warning);
   const auto list = find_devices(*options);
   if (!list) {
@@ -26,6 +27,7 @@ int main(int argc, char** argv) {
     case Command::list: return run_list(*options, *list);
     case Command::bench: return run_bench(*options, *list);
     case Command::verify: return run_verify(*options, *list);
+    case Command::engine_conf:
     case Command::help: break;
   }
   return kUsage;

@@ -91,6 +91,7 @@ struct Row {
 const std::vector<Row>& rows() {
   static const std::vector<Row> kRows{
       {"--json", false, [](Options& o, const std::string&) { return o.json = true, Complaint{}; }},
+      {"--engine", false, [](Options& o, const std::string&) { return o.as_engine = true, Complaint{}; }},
       {"--pci", false, [](Options& o, const std::string&) { return o.pci = true, Complaint{}; }},
       {"--device", true, [](Options& o, const std::string& v) { return o.devices.push_back(v), Complaint{}; }},
       {"--vdev", true, [](Options& o, const std::string& v) { return o.dpdk.devices.push_back(v), Complaint{}; }},
@@ -114,8 +115,9 @@ ResultOrText<Command> command(std::string_view word) {
   if (word == "list") return Command::list;
   if (word == "bench") return Command::bench;
   if (word == "verify") return Command::verify;
+  if (word == "engine-conf") return Command::engine_conf;
   if (word == "help" || word == "--help" || word == "-h") return Command::help;
-  return fail(quoted(word) + " is none of list, bench and verify");
+  return fail(quoted(word) + " is none of list, bench, verify and engine-conf");
 }
 
 }  // namespace
@@ -127,7 +129,7 @@ bool Options::wants_dpdk() const {
 
 ResultOrText<Options> parse_options(int argc, char** argv) {
   Options options;
-  if (argc < 2) return fail("say what to do: list, bench or verify");
+  if (argc < 2) return fail("say what to do: list, bench, verify or engine-conf");
   const auto what = command(argv[1]);
   if (!what) return fail(what.error());
   options.command = *what;
@@ -160,6 +162,8 @@ std::string usage() {
          "       sluice-offload bench  [--json] [device options] [--suite S,...] [--size BYTES,...] [--batch N,...]\n"
          "                             [--direction seal|open|both] [--seconds S]\n"
          "       sluice-offload verify [--json] [device options] [--suite S,...]\n"
+         "       sluice-offload engine-conf [--engine]\n"
+         "                             an openssl.cnf by which other programs use Sluice's provider, or its ENGINE\n"
          "device options:\n"
          "  --device NAME   a driver: ipsec_mb, openssl, openssl:ENGINE, cryptodev:DEVICE; may be repeated.\n"
          "                  Without it: all software drivers, and the DPDK devices that the options below bring in\n"

@@ -11,12 +11,13 @@
 
 namespace sluice::offload {
 
-enum class Command : uint8_t { list, bench, verify, help };
+enum class Command : uint8_t { list, bench, verify, engine_conf, help };
 
 struct Options {
   Command command = Command::help;
   bool json = false;
   bool pci = false;
+  bool as_engine = false;            // engine-conf: an ENGINE, not a provider
   std::vector<std::string> devices;  // --device: names of the driver registry; empty: all that are there
   DpdkSettings dpdk;                 // --vdev, --eal, --memory, --handoff
   // bench and verify

@@ -12,6 +12,7 @@
 #include "apps/sluiced/log_output.h"
 #include "apps/sluiced/notify.h"
 #include "apps/sluiced/pid_file.h"
+#include "apps/sluiced/worker_setup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/auth/backends/local_users.h"
@@ -47,7 +48,11 @@ class MonitorProcess {
   // Whether it ended in good order.
   bool end_network();
 
+  void open_engines();
+
   MonitorStart start_;
+  std::unique_ptr<KeyEngine> engine_;
+  std::unique_ptr<KeyEngine> token_;
   UniqueFd signals_;
   PidFile pid_file_;
   Monitor* monitor_ = nullptr;
@@ -67,7 +72,8 @@ ResultOrText<HostKeys> MonitorProcess::load_keys(bool make_missing) const {
   if (const auto made = make_state_folder(start_.state_directory); !made) return fail(made.error());
   const auto store = HostKeyStore::open(start_.state_directory + "/host_keys", limits);
   if (!store) return fail(store.error());
-  if (make_missing) {
+  // Whose keys are in a token wants none in files.
+  if (make_missing && start_.config.engines.host_keys.empty()) {
     const auto made = store->generate_missing();
     if (!made) return fail(made.error());
     for (const KeyType type : *made)
@@ -79,6 +85,7 @@ ResultOrText<HostKeys> MonitorProcess::load_keys(bool make_missing) const {
   choice.rsa_label = start_.config.algorithms.rsa_keypair;
   choice.allow_sha1 = choose_algorithms(start_.config).sha1_host_keys;
   auto keys = HostKeys::load(*store, choice);
+  if (keys && token_) keys->load_held(*token_, start_.config.engines.host_keys, limits);
   if (keys && keys->empty())
     log_line(LogLevel::error, "there is no host key with the label " + choice.label +
                                   ": nobody can connect until one is made (sluicectl crypto key generate ...)");
@@ -250,11 +257,25 @@ bool MonitorProcess::end_network() {
   return false;
 }
 
+// An engine that cannot be had is said so, and software does its work. Host keys have no other place to come from, but
+// those in files still serve.
+void MonitorProcess::open_engines() {
+  engine_ = use_key_engine(start_.config.engines.arithmetic);
+  if (start_.config.engines.token.empty()) return;
+  auto token = KeyEngine::open(start_.config.engines.token);
+  if (token) {
+    token_ = std::move(*token);
+  } else {
+    log_line(LogLevel::error, "host keys of a token: " + token.error());
+  }
+}
+
 int MonitorProcess::run() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
   for (const int number : {SIGHUP, SIGTERM, SIGINT}) ::sigaddset(&wanted, number);
   signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
+  open_engines();
   auto keys = load_keys(true);
   if (!keys) {
     start_.settled(fail(keys.error()));
@@ -264,7 +285,7 @@ int MonitorProcess::run() {
   completions_ = std::make_shared<Completions>();
   bool in_order = false;
   {
-    WorkPool quick({.threads = kQuickThreads});
+    WorkPool quick(pool_limits(kQuickThreads, engine_.get()));
     WorkPool slow({.threads = kSlowThreads});
     Monitor monitor(monitor_config(), std::move(*keys), make_backend(start_.config), quick, slow, completions_);
     monitor_ = &monitor;

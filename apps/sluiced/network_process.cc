@@ -53,8 +53,8 @@ RekeyLimits rekey_limits(const RekeySettings& rekey) {
 
 class Network {
  public:
-  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
-          std::unique_ptr<DriverSet> porch_drivers);
+  Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers, std::unique_ptr<DriverSet> porch_drivers,
+          std::unique_ptr<KeyEngine> engine);
   ~Network();
   int run();
 
@@ -90,12 +90,13 @@ class Network {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<DriverSet> porch_drivers_;
   Worker porch_;
+  std::unique_ptr<KeyEngine> engine_;
+  WorkPool pool_;
   WindowBudget windows_;
   TransportConfig transport_;
   ServerConnectionConfig connection_;
   RekeyLimits rekey_;
   std::shared_ptr<const ServiceSettings> services_;
-  WorkPool pool_;
   ControlLoop loop_;
   MonitorGate gate_;
   std::unique_ptr<Listener> listener_;
@@ -125,7 +126,7 @@ std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& w
 }
 
 Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
-                 std::unique_ptr<DriverSet> porch_drivers)
+                 std::unique_ptr<DriverSet> porch_drivers, std::unique_ptr<KeyEngine> engine)
     : machine_(start.machine),
       orders_(std::move(start.orders)),
       sockets_(std::move(start.sockets)),
@@ -133,6 +134,8 @@ Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> dri
       workers_(make_workers(drivers_)),
       porch_drivers_(std::move(porch_drivers)),
       porch_(*porch_drivers_),
+      engine_(std::move(engine)),
+      pool_(pool_limits(default_work_threads(), engine_.get())),
       windows_(uint64_t{start.config.session.window_budget_megabytes} << 20),
       loop_(ports_of(workers_), pool_),
       gate_(loop_, start.monitor.release(), [this] {
@@ -342,6 +345,11 @@ void Network::tell_counts() const {
     text.append("; refused ").append(std::to_string(refused)).append(", pauses without descriptors ");
     text.append(std::to_string(counters.pauses.get()));
   }
+  if (engine_) {
+    text.append("; engine ").append(engine_->name()).append(": operations ");
+    text.append(std::to_string(engine_->operations())).append(", failures ");
+    text.append(std::to_string(engine_->failures()));
+  }
   log_line(LogLevel::notice, text);
 }
 
@@ -418,6 +426,8 @@ int run_network(NetworkStart start) {
     start.orders.send(Order::failed, porch_drivers.error());
     return 1;
   }
+  // Its module and its device are opened by whoever still may.
+  auto engine = use_key_engine(start.config.engines.arithmetic);
   // Before any thread: the pools start theirs in the Network's members.
   const auto dropped = drop_rights();
   end_with_parent();
@@ -429,7 +439,7 @@ int run_network(NetworkStart start) {
   BrokerSession::discard_with([](std::vector<UniqueFd>&& refused) {
     for (UniqueFd& descriptor : refused) FileIoPool::shared().close(std::move(descriptor), "");
   });
-  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers));
+  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers), std::move(engine));
   return network.run();
 }
 

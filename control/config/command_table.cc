@@ -21,6 +21,7 @@ constexpr std::array<std::string_view, 5> kLogDetails{"debugging", "informationa
 
 constexpr std::string_view kStarts = "workers are started once";
 constexpr std::string_view kBinds = "the devices are opened once";
+constexpr std::string_view kEngines = "engines are loaded once";
 
 struct SharedHelp {
   std::string_view words;
@@ -58,6 +59,7 @@ constexpr std::array kSharedHelp{
     SharedHelp{"crypto", "Cryptography"},
     SharedHelp{"crypto key", "Key pairs"},
     SharedHelp{"crypto offload", "Crypto devices"},
+    SharedHelp{"crypto token", "Host keys that are held elsewhere"},
     SharedHelp{"workers", "The threads that move data"},
     SharedHelp{"logging", "Where log lines go"},
 };
@@ -415,6 +417,24 @@ const std::array kCommands{
                .help = "Compare one of so many results with software's",
                .binding = number_or_none<&C::offload, &OffloadSettings::verify_one_in>(),
                .restart = kBinds},
+    CommandRow{.pattern = "crypto engine LINE",
+               .dialects = kOwn,
+               .setting = "crypto-engine",
+               .help = "An OpenSSL engine for key exchange, signatures and random bytes: NAME[,COMMAND[=VALUE]]...",
+               .binding = text<&C::engines, &EngineSettings::arithmetic>(),
+               .restart = kEngines},
+    CommandRow{.pattern = "crypto token engine LINE",
+               .dialects = kOwn,
+               .setting = "token-engine",
+               .help = "An OpenSSL engine that holds host keys: NAME[,COMMAND[=VALUE]]...",
+               .binding = text<&C::engines, &EngineSettings::token>(),
+               .restart = kEngines},
+    CommandRow{.pattern = "crypto token host-key LINE",
+               .dialects = kOwn,
+               .setting = "token-host-key",
+               .help = "A host key of it, as it names keys: a URI of PKCS#11",
+               .binding = each_name<&C::engines, &EngineSettings::host_keys>(),
+               .keys = 1},
     CommandRow{"ssh server logging", kOwn | kXr, "session-logging", "Log what sessions do",
                toggle<&C::log, &LogSettings::sessions>()},
     CommandRow{"logging stderr", kOwn, "logging-stderr", "To the standard error",

@@ -41,6 +41,7 @@ struct ServerConfig {
 
   WorkerSettings workers = {};
   OffloadSettings offload = {};
+  EngineSettings engines = {};
   LogSettings log = {};
   std::optional<std::string> banner_login = {};
   std::optional<std::string> banner_motd = {};

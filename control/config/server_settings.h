@@ -190,6 +190,15 @@ struct OffloadSettings {
   bool operator==(const OffloadSettings&) const = default;
 };
 
+// OpenSSL ENGINEs as EngineSpec has them; empty: none.
+struct EngineSettings {
+  std::string arithmetic = {};  // key agreements, signatures, random bytes
+  std::string token = {};       // holds host keys
+  std::vector<std::string> host_keys = {};
+
+  bool operator==(const EngineSettings&) const = default;
+};
+
 enum class LogDetail : uint8_t { debugging, informational, notifications, warnings, errors };
 
 struct LogSettings {

@@ -4,7 +4,7 @@
 #include <openssl/types.h>
 
 #include "base/secret.h"
-#include "control/kex/key_engine.h"
+#include "control/engine/key_engine.h"
 
 namespace sluice {
 

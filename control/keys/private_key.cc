@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/wire.h"
+#include "control/engine/engine_signature.h"
 #include "control/keys/secret_writer.h"
 #include "control/keys/signature.h"
 
@@ -151,28 +152,28 @@ KeyResult<PrivateKey> PrivateKey::from_libcrypto(const EVP_PKEY* key, const KeyL
   return parse(fields, limits);
 }
 
-KeyResult<Secret> PrivateKey::fields() const { return fields_of(key_.get()); }
+KeyResult<Secret> PrivateKey::fields() const {
+  if (held_elsewhere_) return fail(KeyError::unsupported);
+  return fields_of(key_.get());
+}
 
 KeyResult<std::vector<uint8_t>> PrivateKey::sign(std::string_view algorithm, Bytes data) const {
   const SignatureAlgorithm* row = find_signature_algorithm(algorithm);
   if (!row) return fail(KeyError::unknown_algorithm);
   if (row->key_type != type()) return fail(KeyError::algorithm_not_of_key);
-  const EvpDigestContext context(EVP_MD_CTX_new());
-  size_t size = 0;
-  if (!context || EVP_DigestSignInit(context.get(), nullptr, evp_digest(row->digest), nullptr, key_.get()) != 1 ||
-      EVP_DigestSign(context.get(), nullptr, &size, data.data(), data.size()) != 1)
-    return fail(KeyError::crypto_library);
-  std::vector<uint8_t> body(size);
-  if (EVP_DigestSign(context.get(), body.data(), &size, data.data(), data.size()) != 1) {
-    ERR_clear_error();
-    return fail(KeyError::crypto_library);
-  }
-  body.resize(size);
-  KeyResult<std::vector<uint8_t>> wire = std::move(body);
+  const EVP_MD* digest = evp_digest(row->digest);
+  std::optional<std::vector<uint8_t>> body;
+  if (!held_elsewhere_) body = engine_signature(key_.get(), digest, data);
+  if (!body) body = signature_by(nullptr, key_.get(), digest, data);
+  if (!body) return fail(KeyError::crypto_library);
+  KeyResult<std::vector<uint8_t>> wire = std::move(*body);
   if (row_of(type()).curve) wire = ecdsa_wire_from_der(*wire);
   if (type() == KeyType::dsa) wire = dsa_wire_from_der(*wire);
   if (!wire) return wire;
-  return WireWriter().string(algorithm).string(*wire).take();
+  auto signature = WireWriter().string(algorithm).string(*wire).take();
+  // A device may be wrong, and a wrong signature may give the key away.
+  if (held_elsewhere_ && !public_key_.verify(signature, algorithm, data)) return fail(KeyError::crypto_library);
+  return signature;
 }
 
 void PrivateKey::Free::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key); }

@@ -27,12 +27,16 @@ class PrivateKey {
   // Out of a key that libcrypto read; it stays the caller's.
   static KeyResult<PrivateKey> from_libcrypto(const evp_pkey_st* key, const KeyLimits& limits = {});
 
+  // Of an engine or a token, which signs with it: only the public half is here. The key becomes ours.
+  static KeyResult<PrivateKey> held_elsewhere(evp_pkey_st* key, const KeyLimits& limits = {});
+
   const PublicKey& public_key() const { return public_key_; }
   KeyType type() const { return public_key_.type(); }
+  bool is_held_elsewhere() const { return held_elsewhere_; }
 
   // A whole signature blob: algorithm name and body.
   KeyResult<std::vector<uint8_t>> sign(std::string_view algorithm, Bytes data) const;
-  // What parse() reads.
+  // What parse() reads; unsupported for one that is held elsewhere.
   KeyResult<Secret> fields() const;
 
  private:
@@ -44,6 +48,7 @@ class PrivateKey {
 
   PublicKey public_key_;
   std::unique_ptr<evp_pkey_st, Free> key_;
+  bool held_elsewhere_ = false;
 };
 
 }  // namespace sluice

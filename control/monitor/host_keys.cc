@@ -13,6 +13,23 @@ constexpr size_t kListedOverhead = 128;
 
 }  // namespace
 
+void HostKeys::load_held(const KeyEngine& token, const std::vector<std::string>& names, const KeyLimits& limits) {
+  for (const std::string& name : names) {
+    auto held = token.load_key(name);
+    if (!held) {
+      log_line(LogLevel::error, "host key: " + held.error());
+      continue;
+    }
+    auto key = PrivateKey::held_elsewhere(*held, limits);
+    if (!key) {
+      log_line(LogLevel::error, "host key " + name + ": " + std::string(describe(key.error())));
+      continue;
+    }
+    std::erase_if(keys_, [&](const auto& other) { return other->type() == key->type(); });
+    add(std::move(*key));
+  }
+}
+
 ResultOrText<HostKeys> HostKeys::load(const HostKeyStore& store, const HostKeyChoice& choice) {
   HostKeys keys(choice.allow_sha1);
   std::vector<std::string> problems;

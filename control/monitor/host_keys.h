@@ -1,6 +1,7 @@
 // HostKeys: the private host keys in the monitor's memory, found by their public blobs. They leave it in no form.
 #pragma once
 
+#include "control/engine/key_engine.h"
 #include "control/keys/host_key_store.h"
 #include "control/monitor/monitor_protocol.h"
 
@@ -19,6 +20,8 @@ class HostKeys {
   static ResultOrText<HostKeys> load(const HostKeyStore& store, const HostKeyChoice& choice = {});
 
   void add(PrivateKey key);
+  // Those that an engine holds, each in the place of one of its type. What cannot be had is logged.
+  void load_held(const KeyEngine& token, const std::vector<std::string>& names, const KeyLimits& limits = {});
   // In the store's order; algorithms in ours of preference.
   std::vector<OfferedHostKey> offered() const;
   // Null unless there is the key and the algorithm is one of its own that is allowed.

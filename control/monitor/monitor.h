@@ -63,6 +63,7 @@ class Monitor {
 
  private:
   struct Connection;
+  struct KeyJudgement;
   struct Reply {
     uint32_t connection;
     uint32_t request;
@@ -80,12 +81,15 @@ class Monitor {
   void prove(Connection& connection, const MonitorFrame& frame);
   void question(Connection& connection, const MonitorFrame& frame, Instant now);
   void judge(Connection& connection, std::shared_ptr<AuthQuestion> question, uint32_t request);
-  void judge_key(Connection& connection, std::shared_ptr<AuthQuestion> question, LoginSink done);
+  void judge_key(Connection& connection, std::shared_ptr<AuthQuestion> question, uint32_t request);
   void judge_secret(Connection& connection, std::shared_ptr<AuthQuestion> question, LoginSink done);
   void settle(Reply reply, const AuthQuestion& question, LoginAnswer answer);
   void send_verdict(Connection& connection, uint32_t request, AuthVerdict verdict);
   void broker(Connection& connection, const MonitorFrame& frame);
   void run(Connection& connection, JobRunner& runner, Job job);
+  // It may pause while an engine's device computes.
+  void run_pausable(Connection& connection, JobRunner& runner, Job job);
+  void count_job(Connection& connection, bool taken);
   void condemn(Connection& connection, std::string_view why);
   Connection* find(uint32_t id);
 

@@ -4,9 +4,10 @@
 // -> hash -> verify -> judge the host key -> NEWKEYS. Keys are derived in the same slow step that hashes.
 #include "base/message_numbers.h"
 #include "base/wire.h"
+#include "control/engine/key_engine.h"
 #include "control/kex/exchange_hash.h"
-#include "control/kex/key_engine.h"
 #include "control/keys/certificate.h"
+#include "control/keys/public_key.h"
 #include "control/transport/transport_machine.h"
 
 namespace sluice {

@@ -12,10 +12,17 @@
 namespace sluice {
 
 ScpPeer::ScpPeer(ConnectionServices& connection, ScpCommand command)
-    : connection_(connection), command_(std::move(command)), expander_(connection), caller_(connection.broker()) {}
+    : connection_(connection),
+      command_(std::move(command)),
+      jobs_(connection.login().user),
+      expander_(connection),
+      caller_(connection.broker(), [user = connection.login().user](std::vector<UniqueFd>&& late) {
+        for (UniqueFd& file : late) FileIoPool::shared().close(std::move(file), user);
+      }) {}
 
 void ScpPeer::attach(Channel& channel) {
   channel_ = &channel;
+  jobs_.attach(channel);
   expander_.expand(command_.paths, [this](std::optional<std::vector<std::string>> paths) {
     if (paths) {
       begin(std::move(*paths));
@@ -64,22 +71,29 @@ void ScpPeer::on_eof() {
 void ScpPeer::on_close() {
   ending_ = closed_ = true;
   kept_.clear();
+  let_go();
+}
+
+void ScpPeer::let_go() {
   release();
+  jobs_.leave();
 }
 
 void ScpPeer::wake() { channel_->ask_turn(); }
 
 void ScpPeer::on_turn() {
   if (closed_) return;
+  for (auto& job : jobs_.take()) take_job(std::move(job));
   flush();
   take_kept();
+  start_jobs();
   flush();
   if (!waiting_.empty()) return;
   if (!ending_) send();
   flush();
   if (!ending_ || !waiting_.empty()) return;
   closed_ = true;
-  release();
+  let_go();
   channel_->send_eof();
   channel_->request("exit-status", false, WireWriter().u32(errors_ == 0 ? 0 : 1).view());
   channel_->close();
@@ -104,16 +118,22 @@ void ScpPeer::end() { ending_ = true; }
 
 void ScpPeer::ask(BrokerRequest request, BrokerSession::Then then) {
   connection_.broker().ask(caller_, std::move(request), [this, then = std::move(then)](BrokerReceived&& received) {
-    if (closed_) return give_back(received.answer);
+    if (closed_) return give_back(std::move(received));
     then(std::move(received));
     wake();
   });
 }
 
-void ScpPeer::give_back(const BrokerAnswer& answer) {
+void ScpPeer::give_back(BrokerReceived&& received) {
+  const BrokerAnswer& answer = received.answer;
   if (const auto* file = std::get_if<FileOpened>(&answer)) connection_.broker().tell(CloseHandle{file->handle});
   if (const auto* folder = std::get_if<DirectoryOpened>(&answer))
     connection_.broker().tell(CloseHandle{folder->handle});
+  for (UniqueFd& file : received.descriptors) FileIoPool::shared().close(std::move(file), owner());
+}
+
+std::string_view ScpPeer::why_no_open() const {
+  return FileIoPool::shared().owes_closes(owner()) ? "too many files wait for their server to close them" : "";
 }
 
 void ScpPeer::log_transfer(const ScpTransfer& transfer) {

@@ -6,11 +6,16 @@
 #include "services/scp/path_expander.h"
 #include "services/scp/scp_command.h"
 #include "services/shell/byte_queue.h"
+#include "services/transfer/disk_jobs.h"
+#include "services/transfer/held_file.h"
 
 namespace sluice {
 
 // What waits for the client to read. Beyond it nothing more of his is taken.
 inline constexpr size_t kMaxScpWaiting = 64 * 1024;
+
+// What one side has in the pool of one file: a disk's queue does not run empty, and nobody's memory is spent for more.
+inline constexpr size_t kMaxScpJobs = 4 << 20;
 
 // One file, for the log.
 struct ScpTransfer {
@@ -22,6 +27,7 @@ struct ScpTransfer {
 class ScpPeer : public Service {
  public:
   ScpPeer(ConnectionServices& connection, ScpCommand command);
+  ~ScpPeer() override { jobs_.leave(); }
 
   void attach(Channel& channel) override;
   void on_data(std::span<const MutableBytes> pieces) override;
@@ -37,8 +43,12 @@ class ScpPeer : public Service {
   virtual size_t take(std::span<const MutableBytes> pieces) = 0;
   // No more comes and everything was taken. Told in every turn from then on: what is waited for may come yet.
   virtual void on_lost() = 0;
+  // What was gathered in a turn may go to the pool.
+  virtual void start_jobs() {}
   // In a turn in which nothing said waits any more.
   virtual void send() {}
+  // Of `jobs_`, done.
+  virtual void take_job(std::unique_ptr<FileJob> job) = 0;
   // Gives back what costs.
   virtual void release() = 0;
 
@@ -53,14 +63,21 @@ class ScpPeer : public Service {
   // Something that was waited for is there.
   void wake();
   void ask(BrokerRequest request, BrokerSession::Then then);
-  void give_back(const BrokerAnswer& answer);
+  // An answer that is not wanted: what it opened is closed.
+  void give_back(BrokerReceived&& received);
+  // Who shares the pool's threads with others.
+  const std::string& owner() const { return connection_.login().user; }
+  // Why nothing may be opened now; empty: it may.
+  std::string_view why_no_open() const;
   void log_transfer(const ScpTransfer& transfer);
 
   ConnectionServices& connection_;
   const ScpCommand command_;
   Channel* channel_ = nullptr;
+  DiskJobs jobs_;
 
  private:
+  void let_go();
   void take_kept();
   void flush();
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -17,6 +18,8 @@ namespace {
 constexpr size_t kMaxLine = 8192;
 constexpr size_t kMaxPath = 4096;
 constexpr size_t kMostPieces = 64;
+// Bytes of one job: more in one call would not be faster, only later answered.
+constexpr size_t kMostOfJob = 1 << 20;
 
 std::string inside(const std::string& folder, std::string_view name) {
   std::string path = folder;
@@ -51,6 +54,8 @@ void ScpSink::begin(std::vector<std::string> paths) {
 
 void ScpSink::on_lost() {
   if (state_ == State::waiting) return;
+  // What came is kept, though it is not all.
+  if (file_ && !file_->jobs.empty()) return;
   if (state_ != State::line || !line_.empty())
     say_error(state_ == State::line ? "lost connection" : "dropped connection");
   end();
@@ -59,8 +64,11 @@ void ScpSink::on_lost() {
 size_t ScpSink::take(std::span<const MutableBytes> pieces) {
   size_t taken = 0, first = 0, skip = 0;
   while (first < pieces.size() && state_ != State::waiting && !ended()) {
-    size_t n = state_ == State::data ? write(pieces, first, skip) : take_bytes(pieces[first].subspan(skip));
+    const bool data = state_ == State::data;
+    size_t n = data ? write(pieces, first, skip) : take_bytes(pieces[first].subspan(skip));
     taken += n;
+    // The disk first.
+    if (data && n == 0 && file_->job_bytes >= kMaxScpJobs) break;
     for (n += skip, skip = 0; first < pieces.size() && n >= pieces[first].size(); ++first) n -= pieces[first].size();
     skip = n;
   }
@@ -74,7 +82,7 @@ size_t ScpSink::take_bytes(Bytes bytes) {
   if (state_ == State::status) {
     state_ = State::status_text;
     if (bytes[0] == 0) {
-      finish_file();
+      end_file();
       return 1;
     }
   }
@@ -95,7 +103,7 @@ void ScpSink::take_line() {
   if (state_ == State::status_text) {
     count_error();
     if (line_[0] != 1) return end();
-    return finish_file();
+    return end_file();
   }
   if (line_.empty()) return fail("protocol error: unexpected <newline>");
   if (line_[0] == 1 || line_[0] == 2) {
@@ -174,6 +182,7 @@ void ScpSink::leave() {
 
 // Most files are new: the one request finds out, makes it, and follows no link that somebody left there.
 void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing) {
+  if (const auto why = why_no_open(); !why.empty()) return refuse(path.append(": ").append(why));
   const uint32_t flags = kOpenWrite | kOpenCreate | (existing ? 0u : kOpenExclusive);
   OpenFile request{path, flags, entry.mode | S_IWUSR};
   ask(std::move(request), [this, path = std::move(path), entry, times, existing](BrokerReceived&& received) {
@@ -182,12 +191,12 @@ void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<F
     const auto* opened = std::get_if<FileOpened>(&received.answer);
     if (!opened || received.descriptors.empty()) return refuse(why_not(path, received.answer));
     if (!S_ISREG(opened->attributes.mode) && !S_ISCHR(opened->attributes.mode)) {
-      connection_.broker().tell(CloseHandle{opened->handle});
+      give_back(std::move(received));
       return refuse(path + ": not a regular file");
     }
     file_.emplace();
     file_->path = path;
-    file_->descriptor = std::move(received.descriptors[0]);
+    file_->held = HeldFile(std::move(received.descriptors[0]), owner());
     file_->handle = opened->handle;
     file_->before = opened->attributes;
     file_->existed = existing;
@@ -204,32 +213,105 @@ void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<F
 size_t ScpSink::write(std::span<const MutableBytes> pieces, size_t first, size_t skip) {
   std::array<iovec, kMostPieces> places;
   size_t count = 0, wanted = 0;
-  const uint64_t left = file_->size - file_->offset;
+  const bool waits = file_->held.waits();
+  uint64_t left = file_->size - file_->offset;
+  if (waits) left = std::min<uint64_t>(left, kMaxScpJobs - std::min(kMaxScpJobs, file_->job_bytes));
   for (; first < pieces.size() && count < places.size() && wanted < left; ++first, skip = 0) {
     const size_t n = static_cast<size_t>(std::min<uint64_t>(pieces[first].size() - skip, left - wanted));
     places[count++] = {pieces[first].data() + skip, n};
     wanted += n;
   }
-  const int descriptor = file_->descriptor.get();
-  size_t written = 0;
-  for (iovec* from = places.data(); file_->fault.empty() && written < wanted;) {
-    const int pieces_left = static_cast<int>(places.data() + count - from);
-    const ssize_t n = file_->regular()
-                          ? ::pwritev(descriptor, from, pieces_left, static_cast<off_t>(file_->offset + written))
-                          : ::writev(descriptor, from, pieces_left);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      file_->fault = why_not(file_->path, n < 0 ? errno : ENOSPC);
-      break;
+  if (file_->fault.empty() && wanted > 0) {
+    if (waits) {
+      write_in_pool({places.data(), count}, wanted);
+    } else {
+      write_now({places.data(), count}, wanted);
     }
-    written += static_cast<size_t>(n);
-    size_t gone = static_cast<size_t>(n);
-    for (; gone > 0 && gone >= from->iov_len; ++from) gone -= from->iov_len;
-    if (gone > 0) *from = {static_cast<uint8_t*>(from->iov_base) + gone, from->iov_len - gone};
   }
   file_->offset += wanted;
   if (file_->offset == file_->size) state_ = State::status;
   return wanted;
+}
+
+void ScpSink::write_now(std::span<const iovec> places, size_t size) {
+  WriteMark mark{0, 0, size};
+  WriteRun run{file_->held.descriptor->get(), file_->regular(), file_->offset, places, {&mark, 1}, 0};
+  write_run(run);
+  file_->written += run.written;
+  if (mark.error != 0) file_->fault = why_not(file_->path, mark.error);
+}
+
+void ScpSink::write_in_pool(std::span<const iovec> places, size_t size) {
+  // The first may be in the pool; one that waits grows.
+  const bool grows = !file_->jobs.empty() && file_->jobs.back() && file_->jobs.back()->buffer.size() < kMostOfJob;
+  if (!grows) {
+    auto job = jobs_.blank();
+    job->kind = FileJob::Kind::write;
+    job->file = file_->held.descriptor;
+    job->seekable = file_->regular();
+    job->offset = file_->offset;
+    job->buffer.clear();
+    job->buffer.reserve(static_cast<size_t>(std::min<uint64_t>(file_->size - file_->offset, kMostOfJob + size)));
+    file_->jobs.push_back(std::move(job));
+  }
+  std::vector<uint8_t>& buffer = file_->jobs.back()->buffer;
+  for (const iovec& place : places) {
+    const auto* from = static_cast<const uint8_t*>(place.iov_base);
+    buffer.insert(buffer.end(), from, from + place.iov_len);
+  }
+  file_->job_bytes += size;
+  if (buffer.size() >= kMostOfJob) start_jobs();
+}
+
+void ScpSink::start_jobs() {
+  if (!file_ || file_->jobs.empty() || !file_->jobs.front()) return;
+  FileJob& job = *file_->jobs.front();
+  if (job.kind == FileJob::Kind::write) job.marks = {{0, 0, job.buffer.size()}};
+  // In its place stays nothing until it is back.
+  jobs_.submit(std::move(file_->jobs.front()));
+}
+
+void ScpSink::take_job(std::unique_ptr<FileJob> job) {
+  file_->jobs.pop_front();
+  file_->job_bytes -= job->buffer.size();
+  if (job->kind == FileJob::Kind::write) file_->written += job->got;
+  int error = job->error;
+  for (const WriteMark& mark : job->marks) error = mark.error != 0 ? mark.error : error;
+  if (error != 0 && file_->fault.empty()) {
+    file_->fault = why_not(file_->path, error);
+    drop_writes();
+  }
+  jobs_.done_with(std::move(job));
+  if (!file_->jobs.empty()) return start_jobs();
+  if (std::exchange(file_->ended, false)) finish_file();
+}
+
+// What would follow a place that could not be written.
+void ScpSink::drop_writes() {
+  for (const auto& next : file_->jobs) {
+    file_->job_bytes -= next->buffer.size();
+    next->buffer.clear();
+    if (next->closes) next->kind = FileJob::Kind::close;
+  }
+  std::erase_if(file_->jobs, [](const auto& next) { return next->kind == FileJob::Kind::write; });
+}
+
+// A file that waits is closed in the pool, if it can be by the job that wrote its end.
+void ScpSink::end_file() {
+  if (!file_->held.waits()) return finish_file();
+  const bool new_job = file_->jobs.empty() || !file_->jobs.back();
+  if (new_job) {
+    if (file_->size == 0 && !file_->held.far) return finish_file();
+    auto job = jobs_.blank();
+    job->kind = FileJob::Kind::close;
+    job->file = file_->held.descriptor;
+    file_->jobs.push_back(std::move(job));
+  } else {
+    file_->jobs.back()->closes = true;
+  }
+  file_->held.descriptor.reset();
+  file_->ended = true;
+  state_ = State::waiting;
 }
 
 void ScpSink::finish_file() {
@@ -253,7 +335,7 @@ void ScpSink::finish_file() {
 }
 
 void ScpSink::answer_file() {
-  log_transfer({"put", file_->path, file_->offset, file_->opened_ns, file_->fault});
+  log_transfer({"put", file_->path, file_->written, file_->opened_ns, file_->fault});
   if (file_->fault.empty()) {
     say_ok();
   } else {
@@ -278,6 +360,7 @@ void ScpSink::release() {
   if (!file_) return;
   connection_.broker().tell(CloseHandle{file_->handle});
   file_.reset();
+  jobs_.trim();
 }
 
 }  // namespace sluice

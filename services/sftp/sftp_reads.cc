@@ -158,13 +158,7 @@ SftpSession::Served SftpSession::read_in_pool() {
   ++task.file->reads_out;
   if (budget_.capped()) budget_.spend(task.length);
   drop_front();
-  if (port()) {
-    ++jobs_;
-    port()->submit(std::move(job));
-  } else {
-    job->fail_with(EMFILE);
-    take_read(std::move(job));
-  }
+  jobs_.submit(std::move(job));
   return Served::some;
 }
 

@@ -4,7 +4,6 @@
 #include <ctime>
 
 #include "base/clock.h"
-#include "base/file_nature.h"
 #include "services/broker/attributes_of.h"
 
 namespace sluice {
@@ -40,13 +39,9 @@ void SftpRequests::open(SftpSession& session, Task& task) {
   ask<FileOpened>(session, task.id, std::move(request), {},
                   [&session, id = task.id, path, flags, grant](FileOpened&& opened, std::vector<UniqueFd>&& given) {
                     SftpFile file;
-                    file.kind = kind_of(given.front().get());
-                    file.far = file.kind == FileKind::disk && is_far_file(given.front().get());
-                    file.cached_reads = !file.far;
+                    static_cast<HeldFile&>(file) = HeldFile(std::move(given.front()), session.owner());
                     file.readable = flags & kSftpRead;
                     file.writable = flags & (kSftpWrite | kSftpAppend);
-                    file.descriptor = file.far ? FileIoPool::shared().keep(std::move(given.front()), session.owner())
-                                               : std::make_shared<UniqueFd>(std::move(given.front()));
                     file.broker_handle = opened.handle;
                     file.path = path;
                     file.opened_ns = monotonic_clock().now_ns();
@@ -70,6 +65,7 @@ void SftpRequests::close(SftpSession& session, Task& task) {
   const bool waits = file.kind == FileKind::disk && file.writable;
   if (waits) session.close_in_pool(file);
   session.files_.remove(file);
+  session.jobs_.trim();
   if (waits) return ask_done(session, task.id, request);
   session.connection_.broker().tell(request);
   session.answer(task.id, SftpStatus::ok, "Success");

@@ -26,7 +26,7 @@ std::unique_ptr<Service> make_sftp_service(ConnectionServices& connection) {
 }
 
 SftpSession::SftpSession(ConnectionServices& connection)
-    : connection_(connection), budget_(connection.part<TransferBudget>()) {
+    : connection_(connection), budget_(connection.part<TransferBudget>()), jobs_(connection.login().user) {
   caller_.emplace(connection.broker(), [user = owner()](std::vector<UniqueFd>&& late) {
     for (UniqueFd& file : late) FileIoPool::shared().close(std::move(file), user);
   });
@@ -179,7 +179,7 @@ void SftpSession::on_turn() {
 }
 
 bool SftpSession::idle() const {
-  return input_.empty() && tasks_.empty() && at_broker_ == 0 && jobs_ == 0 && outbox_.empty();
+  return input_.empty() && tasks_.empty() && at_broker_ == 0 && jobs_.out() == 0 && outbox_.empty();
 }
 
 bool SftpSession::throttled() {
@@ -216,8 +216,7 @@ void SftpSession::release() {
     if (file.kind != FileKind::directory) log_transfer(file, "interrupted");
     connection_.broker().tell(CloseHandle{file.broker_handle});
   });
-  if (port_) channel_->unwatch(port_->descriptor());
-  port_.reset();
+  jobs_.leave();
   if (timer_) channel_->unwatch(timer_.get());
   timer_.reset();
   tasks_.clear();

@@ -11,6 +11,7 @@
 #include "services/sftp/packet_reader.h"
 #include "services/sftp/sftp_fields.h"
 #include "services/sftp/write_gather.h"
+#include "services/transfer/disk_jobs.h"
 #include "services/transfer/outbox.h"
 
 namespace sluice {
@@ -28,7 +29,10 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   explicit SftpSession(ConnectionServices& connection);
   ~SftpSession() override { release(); }
 
-  void attach(Channel& channel) override { channel_ = &channel; }
+  void attach(Channel& channel) override {
+    channel_ = &channel;
+    jobs_.attach(channel);
+  }
   void on_data(std::span<const MutableBytes> pieces) override;
   void on_stderr(Bytes data) override { channel_->consumed(data.size()); }
   RequestAnswer on_request(const ChannelRequest&) override { return RequestAnswer::failure; }
@@ -78,7 +82,6 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   void queue_write_job(SftpFile& file);
   void start_write_job(SftpFile& file);
   void tell_written(SftpFile& file, std::span<const WriteMark> marks);
-  FileIoPort* port();
   // The last close of a file that was written may wait for its file system.
   void close_in_pool(SftpFile& file);
   void take_jobs();
@@ -122,9 +125,8 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   uint64_t write_at_ = 0;
   WriteGather gather_;
 
-  std::unique_ptr<FileIoPort> port_;
+  DiskJobs jobs_;
   size_t job_bytes_ = 0;
-  size_t jobs_ = 0;
   size_t write_jobs_ = 0;
   UniqueFd timer_;
   // Last: what comes back finds everything else there.

@@ -53,7 +53,7 @@ void TestChannel::take(const Message& message) {
       const Bytes data = reader.string();
       on_data(data);
       consumed_ += static_cast<uint32_t>(data.size());
-      if (consumed_ >= kEchoWindow / 2) give_window();
+      if (consumed_ >= window_ / 2) give_window();
       return;
     }
     case kMsgChannelWindowAdjust:
@@ -175,9 +175,10 @@ void EchoChannel::finish() {
   queue(WireWriter().u8(kMsgChannelClose).u32(peer_channel_).take());
 }
 
-PullChannel::PullChannel(std::string command, uint64_t to_send, std::function<void(const PullState&)> progress)
-    : command_(std::move(command)), to_send_(to_send), progress_(std::move(progress)) {
-  queue(WireWriter().u8(kMsgChannelOpen).string("session").u32(0).u32(kEchoWindow).u32(kEchoPacket).take());
+PullChannel::PullChannel(std::string command, uint64_t to_send, std::function<void(const PullState&)> progress,
+                         uint32_t window)
+    : TestChannel(window), command_(std::move(command)), to_send_(to_send), progress_(std::move(progress)) {
+  queue(WireWriter().u8(kMsgChannelOpen).string("session").u32(0).u32(window).u32(kEchoPacket).take());
 }
 
 void PullChannel::on_confirmed() {

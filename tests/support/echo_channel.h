@@ -27,6 +27,7 @@ class TestChannel : public ConnectionSink {
   void on_turn(ChannelSender& sender) override;
 
  protected:
+  explicit TestChannel(uint32_t window = kEchoWindow) : window_(window) {}
   // One message other than data, window adjust and open confirmation.
   virtual void on_other(Bytes payload) = 0;
   virtual void on_data(Bytes data) = 0;
@@ -45,6 +46,7 @@ class TestChannel : public ConnectionSink {
   bool send_waiting(ChannelSender& sender);
 
   std::deque<std::vector<uint8_t>> waiting_;
+  const uint32_t window_;
   uint32_t consumed_ = 0;
 };
 
@@ -76,7 +78,8 @@ struct PullState {
 class PullChannel final : public TestChannel {
  public:
   // `command` as above; with "cat", `to_send` bytes of the pattern go out and are expected back.
-  PullChannel(std::string command, uint64_t to_send, std::function<void(const PullState&)> progress);
+  PullChannel(std::string command, uint64_t to_send, std::function<void(const PullState&)> progress,
+              uint32_t window = kEchoWindow);
 
  private:
   void on_other(Bytes payload) override;

@@ -249,7 +249,8 @@ std::shared_ptr<ClientResult> connect_client(TestEnd& end, uint16_t port, const 
       if (state.closed) result->channel_closed = true;
       if (seen) seen(state.received);
     };
-    loop.open_channels(*session, std::make_unique<PullChannel>(options.command, options.to_send, progress));
+    loop.open_channels(*session,
+                       std::make_unique<PullChannel>(options.command, options.to_send, progress, options.window));
   };
   *session = loop.add(std::make_unique<SocketTransport>(fd), options.config, options.limits, "127.0.0.1",
                       std::make_unique<ClientConnection>(result, std::move(authenticated)));

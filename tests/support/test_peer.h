@@ -92,6 +92,7 @@ struct ClientOptions {
   std::string command = "cat";
   uint64_t to_send = 0;
   uint64_t rekey_mean_ms = 0;
+  uint32_t window = kEchoWindow;
   // On the worker's thread, with the bytes received so far.
   std::function<void(uint64_t)> on_progress = {};
   // Instead of a channel that pulls what `command` gives.

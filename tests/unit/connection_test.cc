@@ -182,6 +182,32 @@ TEST(Connection, Full_windows_in_both_directions_do_not_stop_a_rekey) {
   EXPECT_GE(server.rekeys(), 1u);
 }
 
+TEST(Connection, A_peer_that_sends_data_until_its_own_kexinit_is_served) {
+  TestEnd server_end, client_end;
+  ServerOptions server_options;
+  server_options.limits.volume_bytes = 2u << 20;
+  TestServer server(server_end, server_options);
+  server_end.start();
+  ClientOptions options;
+  options.config.kex = {"curve25519-sha256"};
+  options.to_send = 24u << 20;
+  std::atomic<bool> moving{false};
+  options.on_progress = [&moving](uint64_t) { moving = true; };
+  const auto result = connect_client(client_end, server.port(), options);
+  // The client's control does not look for a while: its worker goes on sending behind the server's KEXINIT.
+  std::function<void()> sleep_once = [&] {
+    if (moving) return std::this_thread::sleep_for(std::chrono::seconds(1));
+    client_end.loop().after(1, sleep_once);
+  };
+  client_end.loop().after(1, sleep_once);
+  client_end.start();
+  wait_for(result->channel_closed, *result);
+  client_end.stop();
+  EXPECT_TRUE(result->channel_closed && !result->wrong) << result->disconnect;
+  EXPECT_EQ(result->received, options.to_send);
+  EXPECT_GE(server.rekeys(), 3u);
+}
+
 TEST(Connection, Without_a_common_cipher_the_client_is_told_why) {
   TestEnd server_end, client_end;
   TestServer server(server_end, {});

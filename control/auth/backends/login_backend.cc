@@ -1,6 +1,8 @@
 // The chain of back ends, and the dialogue that asks for a password and, when it has expired, for a new one.
 #include "control/auth/backends/login_backend.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace sluice {
@@ -54,6 +56,10 @@ std::shared_ptr<Conversation> LoginBackend::converse(std::string_view user, cons
 
 LoginChain::LoginChain(std::vector<std::unique_ptr<LoginBackend>> links) : links_(std::move(links)) {
   SLUICE_CHECK(!links_.empty());
+}
+
+bool LoginChain::judges_keys_at_once() const {
+  return std::all_of(links_.begin(), links_.end(), [](const auto& link) { return link->judges_keys_at_once(); });
 }
 
 LoginBackend& LoginChain::link_for(std::string_view user) {

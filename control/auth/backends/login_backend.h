@@ -57,6 +57,8 @@ class LoginBackend {
   virtual ~LoginBackend() = default;
 
   virtual bool knows(std::string_view user) const = 0;
+  // For any user: judge_key() reads nothing but memory, so that the monitor's own thread may call it.
+  virtual bool judges_keys_at_once() const { return false; }
   // accepted: this key may log this user in, once somebody signed with it.
   virtual LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) = 0;
   virtual LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) = 0;
@@ -72,6 +74,7 @@ class LoginChain : public LoginBackend {
   explicit LoginChain(std::vector<std::unique_ptr<LoginBackend>> links);
 
   bool knows(std::string_view user) const override;
+  bool judges_keys_at_once() const override;
   LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) override;
   LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) override;
   LoginAnswer change_password(std::string_view user, const Secret& old_password, const Secret& new_password,

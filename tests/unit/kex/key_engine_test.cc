@@ -1,14 +1,17 @@
 // Key agreement through an engine that pauses its jobs, fails, or does not answer.
 #define OPENSSL_SUPPRESS_DEPRECATED
-#include "control/kex/key_engine.h"
+#include "control/engine/key_engine.h"
 
 #include <gtest/gtest.h>
 #include <openssl/engine.h>
+#include <openssl/rand.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/engine/engine_random.h"
 #include "control/kex/kex_method.h"
+#include "control/keys/private_key.h"
 #include "control/work_pool.h"
 #include "tests/support/test_peer.h"
 
@@ -33,6 +36,8 @@ class KeyEngineTest : public testing::Test {
   ~KeyEngineTest() override {
     set("FAIL", "0");
     set("NEVER", "0");
+    set("WRONG", "0");
+    stop_engine_random();
     engine_.reset();
     set_log_sink({});
   }
@@ -58,6 +63,8 @@ bool agrees(std::string_view name) {
   const Secret& b = std::get<KexAgreed>(*at_client).shared;
   return a.size() == b.size() && equal_in_constant_time(a.data(), b.data(), a.size());
 }
+
+bool exchange_once() { return agrees("curve25519-sha256"); }
 
 // So many exchanges through a pool; how many agreed.
 int exchange(WorkPool& pool, std::string_view name, int count, bool may_pause = true) {
@@ -163,6 +170,69 @@ TEST_F(KeyEngineTest, serves_whole_connections_that_rekey) {
   EXPECT_GT(rekeys, 0u);
   EXPECT_EQ(engine_->failures(), 0u);
   EXPECT_GT(engine_->operations(), 50u);
+}
+
+std::vector<uint8_t> rsa_signature(const PrivateKey& key) {
+  const auto data = bytes_of("what is signed");
+  const auto signature = key.sign("rsa-sha2-512", data);
+  EXPECT_TRUE(signature && key.public_key().verify(*signature, "rsa-sha2-512", data));
+  return signature ? *signature : std::vector<uint8_t>();
+}
+
+TEST_F(KeyEngineTest, signs_with_keys_of_files_and_what_is_wrong_never_leaves) {
+  const auto key = PrivateKey::generate(KeyType::rsa, 2048);
+  ASSERT_TRUE(key);
+  const auto right = rsa_signature(*key);
+  EXPECT_EQ(engine_->operations(), 1u);
+  set("WRONG", "1");
+  EXPECT_EQ(rsa_signature(*key), right) << "by software";
+  EXPECT_EQ(engine_->failures(), 1u);
+  set("WRONG", "0");
+  set("FAIL", "1");
+  EXPECT_EQ(rsa_signature(*key), right);
+  EXPECT_EQ(engine_->failures(), 2u);
+  EXPECT_EQ(log_.size(), 1u);
+  // Keys that it has no methods for are none of its failures.
+  const auto other = PrivateKey::generate(KeyType::ed25519);
+  EXPECT_TRUE(other->sign("ssh-ed25519", bytes_of("x")));
+  EXPECT_EQ(engine_->failures(), 2u);
+}
+
+TEST_F(KeyEngineTest, has_many_signatures_of_one_thread_under_way) {
+  const auto key = PrivateKey::generate(KeyType::rsa, 2048);
+  ASSERT_TRUE(key);
+  set("DELAY_US", "20000");
+  WorkPool pool({.threads = 1, .paused_per_thread = 32});
+  int done = 0;
+  for (int i = 0; i < 24; ++i)
+    ASSERT_TRUE(pool.run(
+        {"a", 0, false, true}, [&] { rsa_signature(*key); }, [&] { ++done; }));
+  while (done < 24) pool.run_finished();
+  EXPECT_GE(most_at_once(), 12);
+  EXPECT_EQ(engine_->operations(), 24u);
+}
+
+TEST_F(KeyEngineTest, alone_does_not_decide_random_bytes_and_may_fail_at_them) {
+  ASSERT_TRUE(use_engine_random(*engine_));
+  std::array<uint8_t, 32> first{}, second{};
+  ASSERT_EQ(RAND_bytes(first.data(), 32), 1);
+  ASSERT_EQ(RAND_bytes(second.data(), 32), 1);
+  EXPECT_NE(first, second) << "the engine gives zeros";
+  EXPECT_EQ(engine_->operations(), 2u);
+  set("FAIL", "1");
+  ASSERT_EQ(RAND_bytes(first.data(), 32), 1);
+  EXPECT_EQ(engine_->failures(), 1u);
+  EXPECT_EQ(exchange_once(), true);
+}
+
+TEST_F(KeyEngineTest, takes_control_commands_before_it_starts_and_says_which_it_refuses) {
+  const std::string path = SLUICE_FAKE_ENGINE;
+  const auto opened = KeyEngine::open(path + ",PAUSES=2,DELAY_US=10");
+  EXPECT_TRUE(opened) << opened.error();
+  const auto refused = KeyEngine::open(path + ",NO_SUCH=secret");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().find("NO_SUCH"), std::string::npos);
+  EXPECT_EQ(refused.error().find("secret"), std::string::npos) << "a value may be a PIN";
 }
 
 TEST_F(KeyEngineTest, is_not_blamed_for_a_peer_s_bad_value) {

@@ -1,4 +1,5 @@
-// KeyEngine: an OpenSSL ENGINE that computes key agreements, and software for whatever it does not do or fails at.
+// KeyEngine: an OpenSSL ENGINE that computes key agreements, signs, gives random bytes or holds keys, and software for
+// whatever it does not do or fails at.
 //
 // Chosen once, before threads. In a job of the pool (async_lane) an engine that can pauses while its device works.
 #pragma once
@@ -18,8 +19,8 @@ inline constexpr unsigned kMostEngineFailures = 16;
 
 class KeyEngine {
  public:
-  // By id, or the path of a shared module where it has a slash.
-  static ResultOrText<std::unique_ptr<KeyEngine>> open(const std::string& name);
+  // As EngineSpec has it: an id, or the path of a shared module where it has a slash, and control commands.
+  static ResultOrText<std::unique_ptr<KeyEngine>> open(const std::string& spec);
   ~KeyEngine();
   KeyEngine(const KeyEngine&) = delete;
   KeyEngine& operator=(const KeyEngine&) = delete;
@@ -35,7 +36,16 @@ class KeyEngine {
   // Null unless it computes powers. The DH is one of its own.
   const DH_METHOD* for_powers() const { return powers_; }
   DH* dh() const { return dh_; }
+  // Null unless its methods for keys of this kind, an NID, sign.
+  ENGINE* for_signatures(int kind) const;
+  // Null unless it signs by the older methods.
+  const RSA_METHOD* for_rsa() const;
+  const RAND_METHOD* for_random() const;
+  bool agrees_on_keys() const;
   const std::string& name() const { return name_; }
+
+  // A private key that stays in the engine. Null with the reason.
+  ResultOrText<EVP_PKEY*> load_key(const std::string& id) const;
 
   // What it did, or what software then did in its place. A peer's bad value fails with both and is nobody's failure.
   void succeeded();

@@ -1,0 +1,151 @@
+// By ipsec-mb's direct calls, which keep all that they know in the context that they are given.
+#include "drivers/engine/aead_stream.h"
+
+#include <new>
+
+#include "drivers/engine/imb_functions.h"
+
+namespace sluice {
+namespace {
+
+// NIST SP 800-38D: the counter has 32 bits and the first two values are taken.
+constexpr uint64_t kLongestGcm = (uint64_t{1} << 36) - 32;
+// RFC 8439: 32 bits of blocks of 64 bytes, the first one taken.
+constexpr uint64_t kLongestChacha = (uint64_t{1} << 38) - 64;
+
+struct GcmFunctions {
+  aes_gcm_pre_t expand;
+  aes_gcm_init_t init;
+  aes_gcm_init_var_iv_t init_any_iv;
+  aes_gcm_enc_dec_update_t encrypt, decrypt;
+  aes_gcm_enc_dec_finalize_t end_encrypt, end_decrypt;
+};
+
+GcmFunctions gcm_functions(const IMB_MGR& m, size_t key_bytes) {
+  switch (key_bytes) {
+    case 16:
+      return {m.gcm128_pre,        m.gcm128_init,         m.gcm128_init_var_iv, m.gcm128_enc_update,
+              m.gcm128_dec_update, m.gcm128_enc_finalize, m.gcm128_dec_finalize};
+    case 24:
+      return {m.gcm192_pre,        m.gcm192_init,         m.gcm192_init_var_iv, m.gcm192_enc_update,
+              m.gcm192_dec_update, m.gcm192_enc_finalize, m.gcm192_dec_finalize};
+    default:
+      return {m.gcm256_pre,        m.gcm256_init,         m.gcm256_init_var_iv, m.gcm256_enc_update,
+              m.gcm256_dec_update, m.gcm256_enc_finalize, m.gcm256_dec_finalize};
+  }
+}
+
+class GcmStream final : public AeadStream {
+ public:
+  GcmStream(const IMB_MGR& m, size_t key_bytes)
+      : AeadStream(kLongestGcm), functions_(gcm_functions(m, key_bytes)), key_bytes_(key_bytes) {}
+  ~GcmStream() override {
+    wipe(&key_, sizeof key_);
+    wipe(&context_, sizeof context_);
+  }
+  std::unique_ptr<AeadStream> clone() const override { return std::make_unique<GcmStream>(*this); }
+  bool set_key(Bytes key) override {
+    if (key.size() != key_bytes_) return false;
+    functions_.expand(key.data(), &key_);
+    return true;
+  }
+
+ private:
+  void begin(Bytes iv, Bytes aad) override {
+    if (iv.size() == 12) {
+      functions_.init(&key_, &context_, iv.data(), aad.data(), aad.size());
+    } else {
+      functions_.init_any_iv(&key_, &context_, iv.data(), iv.size(), aad.data(), aad.size());
+    }
+  }
+  void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) override {
+    (encrypt ? functions_.encrypt : functions_.decrypt)(&key_, &context_, dst, src, n);
+  }
+  void end(bool encrypt, uint8_t* tag) override {
+    (encrypt ? functions_.end_encrypt : functions_.end_decrypt)(&key_, &context_, tag, kAeadTagBytes);
+  }
+
+  GcmFunctions functions_;
+  size_t key_bytes_;
+  alignas(64) gcm_key_data key_{};
+  alignas(64) gcm_context_data context_{};
+};
+
+class ChachaStream final : public AeadStream {
+ public:
+  explicit ChachaStream(const IMB_MGR& m) : AeadStream(kLongestChacha), m_(&m) {}
+  ~ChachaStream() override {
+    wipe(key_.data(), key_.size());
+    wipe(&context_, sizeof context_);
+  }
+  std::unique_ptr<AeadStream> clone() const override { return std::make_unique<ChachaStream>(*this); }
+  bool set_key(Bytes key) override {
+    if (key.size() != key_.size()) return false;
+    std::memcpy(key_.data(), key.data(), key.size());
+    return true;
+  }
+
+ private:
+  void begin(Bytes iv, Bytes aad) override {
+    IMB_CHACHA20_POLY1305_INIT(m_, key_.data(), &context_, iv.data(), aad.data(), aad.size());
+  }
+  void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) override {
+    (encrypt ? m_->chacha20_poly1305_enc_update : m_->chacha20_poly1305_dec_update)(key_.data(), &context_, dst, src,
+                                                                                    n);
+  }
+  void end(bool, uint8_t* tag) override { IMB_CHACHA20_POLY1305_ENC_FINALIZE(m_, &context_, tag, kAeadTagBytes); }
+
+  const IMB_MGR* m_;
+  alignas(64) std::array<uint8_t, 32> key_{};
+  alignas(64) chacha20_poly1305_context_data context_{};
+};
+
+}  // namespace
+
+void AeadStream::set_iv(Bytes iv) {
+  iv_bytes_ = static_cast<uint8_t>(std::min(iv.size(), iv_.size()));
+  std::memcpy(iv_.data(), iv.data(), iv_bytes_);
+  aad_.clear();
+  length_ = 0;
+  begun_ = false;
+}
+
+bool AeadStream::add_aad(Bytes aad) {
+  if (begun_) return false;
+  try {
+    aad_.insert(aad_.end(), aad.begin(), aad.end());
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  return true;
+}
+
+void AeadStream::begin_once() {
+  if (begun_) return;
+  // The library reads the pointer even when there is nothing behind it.
+  static constexpr uint8_t kNone = 0;
+  begin({iv_.data(), iv_bytes_}, {aad_.empty() ? &kNone : aad_.data(), aad_.size()});
+  begun_ = true;
+}
+
+bool AeadStream::update(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
+  if (n > longest_ - length_) return false;
+  begin_once();
+  length_ += n;
+  if (n > 0) run(encrypt, dst, src, n);
+  return true;
+}
+
+void AeadStream::finish(bool encrypt, uint8_t* tag) {
+  begin_once();
+  end(encrypt, tag);
+}
+
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes) {
+  const IMB_MGR* m = imb_functions();
+  if (m == nullptr) return nullptr;
+  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes));
+  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaStream(*m));
+}
+
+}  // namespace sluice

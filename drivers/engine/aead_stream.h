@@ -1,0 +1,58 @@
+// AES-GCM and ChaCha20-Poly1305 (RFC 8439) as streams: key, IV, AAD in pieces, data in pieces, tag.
+//
+// A message: set_iv, add_aad..., update..., finish. Nothing is computed before the first update or finish, since
+// ipsec-mb takes the AAD as a whole.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace sluice {
+
+inline constexpr size_t kAeadTagBytes = 16;
+// As OpenSSL's providers have it.
+inline constexpr size_t kMostGcmIvBytes = 128;
+
+enum class AeadKind : uint8_t { gcm, chacha20_poly1305 };
+
+class AeadStream {
+ public:
+  virtual ~AeadStream() = default;
+  AeadStream& operator=(const AeadStream&) = delete;
+
+  virtual std::unique_ptr<AeadStream> clone() const = 0;
+  virtual bool set_key(Bytes key) = 0;
+  // Begins a message.
+  void set_iv(Bytes iv);
+  // False once data came, and without memory.
+  bool add_aad(Bytes aad);
+  // False when the message became longer than the cipher allows.
+  bool update(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n);
+  void finish(bool encrypt, uint8_t* tag);
+
+ protected:
+  AeadStream(uint64_t longest) : longest_(longest) {}
+  AeadStream(const AeadStream&) = default;
+  virtual void begin(Bytes iv, Bytes aad) = 0;
+  virtual void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) = 0;
+  virtual void end(bool encrypt, uint8_t* tag) = 0;
+
+ private:
+  void begin_once();
+
+  const uint64_t longest_;
+  uint64_t length_ = 0;
+  bool begun_ = false;
+  uint8_t iv_bytes_ = 0;
+  std::array<uint8_t, kMostGcmIvBytes> iv_{};
+  std::vector<uint8_t> aad_;
+};
+
+// Null without memory or the CPU's functions.
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes);
+
+}  // namespace sluice

@@ -1,0 +1,91 @@
+// sluice-engine.so: what OpenSSL's "dynamic" engine loads, with the id "sluice".
+//
+// Control commands: ALGORITHMS, a list of ctr, cbc, gcm and chacha20-poly1305: what is served, all by default.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/engine.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "drivers/engine/engine_cipher.h"
+#include "drivers/engine/imb_functions.h"
+#include "drivers/engine/served_list.h"
+
+namespace sluice {
+namespace {
+
+constexpr const char* kId = "sluice";
+constexpr const char* kName = "Sluice: AES and ChaCha20-Poly1305 on the CPU's vector units";
+constexpr int kAlgorithms = ENGINE_CMD_BASE;
+
+const ENGINE_CMD_DEFN kCommands[] = {
+    {kAlgorithms, "ALGORITHMS", "What is served, of: ctr,cbc,gcm,chacha20-poly1305", ENGINE_CMD_FLAG_STRING},
+    {0, nullptr, nullptr, 0}};
+
+// Made when the engine is bound and whole from then on, so that threads and forks only read it.
+struct Served {
+  std::array<EVP_CIPHER*, kServedCiphers.size()> ciphers{};
+  std::array<int, kServedCiphers.size()> nids{};
+  int count = 0;
+};
+Served g_served;
+
+void choose(const ServedModes& modes) {
+  g_served.count = 0;
+  if (imb_functions() == nullptr) return;
+  for (size_t i = 0; i < kServedCiphers.size(); ++i) {
+    if (!modes.has(kServedCiphers[i].mode) || g_served.ciphers[i] == nullptr) continue;
+    g_served.nids[static_cast<size_t>(g_served.count++)] = kServedCiphers[i].nid;
+  }
+}
+
+int select_cipher(ENGINE*, const EVP_CIPHER** cipher, const int** nids, int nid) {
+  if (cipher == nullptr) {
+    *nids = g_served.nids.data();
+    return g_served.count;
+  }
+  *cipher = nullptr;
+  const auto end = g_served.nids.begin() + g_served.count;
+  if (std::find(g_served.nids.begin(), end, nid) == end) return 0;
+  for (size_t i = 0; i < kServedCiphers.size(); ++i)
+    if (kServedCiphers[i].nid == nid) *cipher = g_served.ciphers[i];
+  return *cipher != nullptr ? 1 : 0;
+}
+
+int control(ENGINE*, int command, long, void* pointer, void (*)()) {
+  if (command != kAlgorithms || pointer == nullptr) return 0;
+  const auto modes = ServedModes::parse(static_cast<const char*>(pointer));
+  // Better nothing than something else than was asked for.
+  choose(modes ? *modes : ServedModes::none());
+  return modes ? 1 : 0;
+}
+
+int destroy(ENGINE*) {
+  for (EVP_CIPHER*& cipher : g_served.ciphers) {
+    EVP_CIPHER_meth_free(cipher);
+    cipher = nullptr;
+  }
+  g_served.count = 0;
+  return 1;
+}
+
+int bind(ENGINE* engine, const char* id) {
+  if (id != nullptr && std::string_view(id) != kId) return 0;
+  for (size_t i = 0; i < kServedCiphers.size(); ++i) {
+    if (g_served.ciphers[i] == nullptr) g_served.ciphers[i] = make_engine_cipher(kServedCiphers[i]);
+  }
+  choose(ServedModes::all());
+  return ENGINE_set_id(engine, kId) && ENGINE_set_name(engine, kName) && ENGINE_set_ciphers(engine, select_cipher) &&
+         ENGINE_set_cmd_defns(engine, kCommands) && ENGINE_set_ctrl_function(engine, control) &&
+         ENGINE_set_destroy_function(engine, destroy);
+}
+
+}  // namespace
+}  // namespace sluice
+
+extern "C" {
+#pragma GCC visibility push(default)
+IMPLEMENT_DYNAMIC_CHECK_FN()
+IMPLEMENT_DYNAMIC_BIND_FN(sluice::bind)
+#pragma GCC visibility pop
+}

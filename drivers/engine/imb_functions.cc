@@ -1,0 +1,36 @@
+// The table lives as long as the process: other libraries' threads may still be in it when ours is unloaded.
+#include "drivers/engine/imb_functions.h"
+
+#include <memory>
+#include <new>
+
+namespace sluice {
+namespace {
+
+const IMB_MGR* make_functions() {
+  IMB_MGR* manager = alloc_mb_mgr(0);
+  if (manager == nullptr) return nullptr;
+  init_mb_mgr_auto(manager, nullptr);
+  // The library sets these only on a CPU that has what they need.
+  if (manager->used_arch >= IMB_ARCH_SSE && manager->gcm128_enc != nullptr) return manager;
+  free_mb_mgr(manager);
+  return nullptr;
+}
+
+}  // namespace
+
+const IMB_MGR* imb_functions() {
+  static const IMB_MGR* const functions = make_functions();
+  return functions;
+}
+
+IMB_MGR* imb_of_thread() {
+  thread_local std::unique_ptr<IMB_MGR> own;
+  if (!own) {
+    const IMB_MGR* functions = imb_functions();
+    if (functions != nullptr) own.reset(new (std::nothrow) IMB_MGR(*functions));
+  }
+  return own.get();
+}
+
+}  // namespace sluice

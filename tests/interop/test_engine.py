@@ -1,0 +1,218 @@
+"""Sluice's ENGINE and provider in programs that nobody here wrote: openssl, stock ssh, sshd and sftp, curl over TLS.
+
+Each is told by OPENSSL_CONF alone, as `sluice-offload engine-conf` prints it; what comes out is compared by checksum with
+what the same program makes without it.
+"""
+import contextlib
+import hashlib
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
+from ssh_servers import USER, Sshd, free_port  # noqa: E402
+
+BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
+TOOL = BUILD / "apps/sluice_offload/sluice-offload"
+MODULES = {"provider": BUILD / "drivers/engine/sluice-provider.so", "engine": BUILD / "drivers/engine/sluice-engine.so"}
+TIMEOUT = 180
+DATA = os.urandom(5_000_017)
+
+
+def conf_text(way):
+    return subprocess.run([TOOL, "engine-conf", *(["--engine"] if way == "engine" else [])], check=True, capture_output=True,
+                          text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("engine")
+    (folder / "data").write_bytes(DATA)
+    confs = {}
+    for way in MODULES:
+        confs[way] = folder / f"{way}.cnf"
+        confs[way].write_text(conf_text(way))
+    # All that the ENGINE has: for programs that are no sshd.
+    everything = re.sub("(?m)^ALGORITHMS.*$", "ALGORITHMS = ctr,cbc,gcm,chacha20-poly1305", confs["engine"].read_text())
+    (folder / "whole_engine.cnf").write_text(everything)
+    confs["whole engine"] = folder / "whole_engine.cnf"
+    return {"folder": folder, "confs": confs}
+
+
+def with_conf(conf):
+    return dict(os.environ, OPENSSL_CONF=str(conf))
+
+
+def openssl(*words, conf=None, stdin=b"", check=True):
+    environment = with_conf(conf) if conf else dict(os.environ, OPENSSL_CONF="/dev/null")
+    return subprocess.run(["openssl", *map(str, words)], input=stdin, capture_output=True, env=environment, timeout=TIMEOUT,
+                          check=check)
+
+
+def test_Openssl_lists_what_the_configuration_brings_in(world):
+    listed = openssl("list", "-providers", conf=world["confs"]["provider"]).stdout.decode()
+    assert "Sluice" in listed and "OpenSSL Default Provider" in listed
+    engine = openssl("engine", "-t", "-c", "sluice", conf=world["confs"]["whole engine"]).stdout.decode()
+    assert "available" in engine and "AES-256-CTR" in engine and "id-aes128-GCM" in engine and "ChaCha20-Poly1305" in engine
+    less = openssl("engine", "-c", "sluice", conf=world["confs"]["engine"]).stdout.decode()
+    assert "AES-256-CTR" not in less and "id-aes128-GCM" in less
+
+
+def test_A_module_that_is_asked_for_what_it_lacks_is_not_used_at_all(world, tmp_path):
+    wrong = tmp_path / "wrong.cnf"
+    wrong.write_text(world["confs"]["provider"].read_text().replace("# algorithms = ctr", "algorithms = rot13"))
+    assert b"Sluice" not in openssl("list", "-providers", conf=wrong).stdout
+    wrong.write_text(world["confs"]["engine"].read_text().replace("ALGORITHMS = gcm", "ALGORITHMS = rot13"))
+    done = openssl("engine", "-c", "sluice", conf=wrong, check=False)
+    assert done.returncode != 0 or b"CTR" not in done.stdout and b"GCM" not in done.stdout
+
+
+@pytest.mark.parametrize("way", ["provider", "whole engine"])
+@pytest.mark.parametrize("cipher", ["aes-128-ctr", "aes-192-ctr", "aes-256-ctr", "aes-128-cbc", "aes-192-cbc", "aes-256-cbc"])
+def test_Enc_writes_the_same_file_and_reads_it_back(world, way, cipher):
+    key = ["-K", "0f" * (int(cipher.split("-")[1]) // 8), "-iv", "ff" * 14 + "fffe"]
+    plain = openssl("enc", f"-{cipher}", *key, stdin=DATA).stdout
+    ours = openssl("enc", f"-{cipher}", *key, conf=world["confs"][way], stdin=DATA).stdout
+    assert hashlib.sha256(ours).digest() == hashlib.sha256(plain).digest()
+    back = openssl("enc", "-d", f"-{cipher}", *key, conf=world["confs"][way], stdin=ours).stdout
+    assert back == DATA
+    # A pipe gives pieces of all sizes; a buffer of one byte gives the smallest.
+    small = openssl("enc", f"-{cipher}", "-bufsize", 7, *key, conf=world["confs"][way], stdin=DATA[:3001]).stdout
+    assert small == openssl("enc", f"-{cipher}", *key, stdin=DATA[:3001]).stdout
+
+
+@pytest.mark.parametrize("way", ["provider", "engine"])
+def test_Speed_runs_with_it(world, way):
+    for cipher in ("aes-128-gcm", "chacha20-poly1305"):
+        done = openssl("speed", "-mr", "-seconds", 1, "-bytes", 1024, "-evp", cipher, conf=world["confs"][way])
+        assert b"+F:" in done.stdout
+    done = openssl("speed", "-seconds", 1, "-bytes", 256, "-engine", MODULES["engine"], "-evp", "aes-256-ctr")
+    assert b"AES-256-CTR" in done.stdout
+
+
+@contextlib.contextmanager
+def tls_server(world, conf, *words):
+    folder = world["folder"]
+    if not (folder / "cert").exists():
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "tls_key", "-out", folder / "cert", "-subj",
+                "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", conf="/etc/ssl/openssl.cnf")
+    port = free_port()
+    environment = with_conf(conf) if conf else dict(os.environ, OPENSSL_CONF="/dev/null")
+    server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", folder / "cert", "-key",
+                               folder / "tls_key", "-WWW", "-quiet", *words], cwd=folder, env=environment,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield port, server
+    finally:
+        server.kill()
+        server.communicate()
+
+
+def fetch(world, port, conf, *words):
+    deadline = time.monotonic() + 60
+    while True:
+        done = subprocess.run(["curl", "-s", "-S", "--max-time", "120", "--cacert", world["folder"] / "cert", *words,
+                               f"https://127.0.0.1:{port}/data"], capture_output=True, env=with_conf(conf), timeout=TIMEOUT)
+        if done.returncode != 7 or time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+TLS = {"1.3 aes128-gcm": ["-tls1_3", "-ciphersuites", "TLS_AES_128_GCM_SHA256"],
+       "1.3 chacha20": ["-tls1_3", "-ciphersuites", "TLS_CHACHA20_POLY1305_SHA256"],
+       "1.2 aes256-gcm": ["-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384"],
+       "1.2 chacha20": ["-tls1_2", "-cipher", "ECDHE-RSA-CHACHA20-POLY1305"],
+       "1.2 aes128-cbc": ["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA256"],
+       "1.2 aes256-cbc no etm": ["-tls1_2", "-cipher", "ECDHE-RSA-AES256-SHA384", "-legacy_renegotiation"]}
+
+
+@pytest.mark.parametrize("suite", TLS)
+@pytest.mark.parametrize("way", ["provider", "whole engine"])
+def test_Tls_between_it_and_stock_gives_the_same_bytes(world, way, suite):
+    conf = world["confs"][way]
+    for server_conf, client_conf in ((conf, conf), (conf, "/dev/null"), (None, conf)):
+        with tls_server(world, server_conf, *TLS[suite]) as (port, _):
+            body = fetch(world, port, client_conf)
+            assert hashlib.sha256(body).digest() == hashlib.sha256(DATA).digest()
+
+
+@pytest.mark.parametrize("way", ["provider", "whole engine"])
+def test_S_client_talks_to_s_server_with_it_at_both_ends(world, way):
+    conf = world["confs"][way]
+    with tls_server(world, conf, "-tls1_3") as (port, _):
+        fetch(world, port, conf)
+        done = openssl("s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", world["folder"] / "cert", "-quiet", "-ign_eof",
+                       conf=conf, stdin=b"GET /data HTTP/1.0\r\n\r\n", check=False)
+    assert done.stdout.endswith(DATA)
+
+
+class EngineSshd(Sshd):
+    """sshd, told by OPENSSL_CONF like every program."""
+
+    def __init__(self, folder, conf, *options):
+        super().__init__(folder, *options)
+        self.conf = conf
+
+    def launch(self, command_for):
+        previous = os.environ.get("OPENSSL_CONF")
+        os.environ["OPENSSL_CONF"] = str(self.conf)
+        try:
+            return super().launch(command_for)
+        finally:
+            os.environ.pop("OPENSSL_CONF")
+            if previous is not None:
+                os.environ["OPENSSL_CONF"] = previous
+
+
+def maps(pid, name):
+    with contextlib.suppress(OSError):
+        return name in pathlib.Path(f"/proc/{pid}/maps").read_text()
+    return False
+
+
+GCM = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com"]
+OTHERS = ["aes128-ctr", "aes256-ctr", "chacha20-poly1305@openssh.com"]
+SSH = [("provider", cipher) for cipher in GCM + OTHERS] + [("engine", cipher) for cipher in [*GCM, OTHERS[2], OTHERS[1]]]
+
+
+@pytest.mark.parametrize("way,cipher", SSH)
+def test_Stock_sshd_and_sftp_move_the_same_bytes_and_rekey(world, tmp_path, way, cipher):
+    conf = world["confs"][way]
+    with EngineSshd(tmp_path / "sshd", conf, "LogLevel=DEBUG1") as server:
+        mapped = maps(server.process.pid, MODULES[way].name)
+        assert mapped, "sshd did not load it"
+        for client_conf in (conf, "/dev/null"):
+            commands = f"put {world['folder']}/data {tmp_path}/there\nget {tmp_path}/there {tmp_path}/back\n"
+            done = subprocess.run(["sftp", "-v", "-b", "-", *server.options(), "-o", "LogLevel=DEBUG1", "-c", cipher, "-o", "RekeyLimit=2M", "-P",
+                                   str(server.port), f"{USER}@127.0.0.1"], input=commands.encode(), capture_output=True,
+                                  env=with_conf(client_conf), timeout=TIMEOUT)
+            assert done.returncode == 0, done.stderr.decode(errors="replace")[-2000:] + server.log.read_text()[-2000:]
+            for name in ("there", "back"):
+                assert hashlib.sha256((tmp_path / name).read_bytes()).digest() == hashlib.sha256(DATA).digest()
+            assert done.stderr.count(b"SSH2_MSG_NEWKEYS received") > 2, "it did not rekey"
+
+
+def test_A_dozen_connections_at_once_do_not_meet(world, tmp_path):
+    with EngineSshd(tmp_path / "sshd", world["confs"]["provider"]) as server:
+        results = [None] * 12
+
+        def run(number):
+            cipher = (GCM + OTHERS)[number % 5]
+            results[number] = subprocess.run(["ssh", *server.options(), "-c", cipher, "-p", str(server.port), f"{USER}@127.0.0.1",
+                                              "cat"], input=DATA[:700_001], capture_output=True,
+                                             env=with_conf(world["confs"]["provider"]), timeout=TIMEOUT)
+
+        threads = [threading.Thread(target=run, args=(i,)) for i in range(len(results))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(done.stdout == DATA[:700_001] for done in results), [done.stderr[-300:] for done in results]

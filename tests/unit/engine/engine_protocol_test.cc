@@ -1,0 +1,248 @@
+// What SSH and TLS ask of a cipher beyond data: counted IVs, tags, records whose AAD is given first; and processes that
+// fork and threads that share nothing but the module.
+#include <gtest/gtest.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "tests/unit/engine/loaded_modules.h"
+
+namespace sluice::test {
+namespace {
+
+using Buffer = std::vector<uint8_t>;
+
+Buffer random_bytes(size_t n) {
+  Buffer out(n);
+  RAND_bytes(out.data(), static_cast<int>(n));
+  return out;
+}
+
+int control(const Context& context, int command, int number, void* pointer) {
+  const int result = EVP_CIPHER_CTX_ctrl(context.get(), command, number, pointer);
+  ERR_clear_error();
+  return result;
+}
+
+class Protocol : public testing::TestWithParam<Way> {
+ protected:
+  // A packet as OpenSSH makes it: the IV is counted on, four bytes of AAD, EVP_Cipher throughout, the tag behind.
+  static Buffer ssh_packet(const Context& context, bool encrypt, Bytes packet, bool* fine) {
+    uint8_t last_iv[1];
+    *fine = control(context, EVP_CTRL_GCM_IV_GEN, 1, last_iv) == 1;
+    Buffer out(packet.begin(), packet.end());
+    const size_t body = packet.size() - 4 - (encrypt ? 0 : 16);
+    if (!encrypt) *fine = *fine && control(context, EVP_CTRL_GCM_SET_TAG, 16, out.data() + 4 + body) == 1;
+    *fine = *fine && EVP_Cipher(context.get(), nullptr, out.data(), 4) >= 0;
+    *fine = *fine && EVP_Cipher(context.get(), out.data() + 4, packet.data() + 4, static_cast<unsigned>(body)) >= 0;
+    *fine = *fine && EVP_Cipher(context.get(), nullptr, nullptr, 0) >= 0;
+    out.resize(4 + body + (encrypt ? 16 : 0));
+    if (encrypt) *fine = *fine && control(context, EVP_CTRL_GCM_GET_TAG, 16, out.data() + 4 + body) == 1;
+    return out;
+  }
+};
+
+TEST_P(Protocol, Seals_and_opens_packets_as_openssh_does_beside_the_default) {
+  const Buffer key = random_bytes(16);
+  Buffer iv = random_bytes(12);
+  std::fill(iv.end() - 2, iv.end(), uint8_t{0xff});
+  Context ours = start(GetParam(), "AES-128-GCM", true, key, {});
+  Context theirs = start(Way::default_provider, "AES-128-GCM", false, key, {});
+  ASSERT_EQ(control(ours, EVP_CTRL_GCM_SET_IV_FIXED, -1, iv.data()), 1);
+  ASSERT_EQ(control(theirs, EVP_CTRL_GCM_SET_IV_FIXED, -1, iv.data()), 1);
+  for (const size_t size : {20u, 36u, 1000u, 32768u, 36u, 262144u}) {
+    const Buffer packet = random_bytes(4 + size);
+    bool fine = false;
+    const Buffer sealed = ssh_packet(ours, true, packet, &fine);
+    ASSERT_TRUE(fine);
+    const Buffer opened = ssh_packet(theirs, false, sealed, &fine);
+    ASSERT_TRUE(fine);
+    EXPECT_EQ(opened, packet);
+  }
+  // What goes to the process that continues the connection.
+  Buffer a(12), b(12);
+  ASSERT_EQ(control(ours, EVP_CTRL_GCM_IV_GEN, 12, a.data()), 1);
+  ASSERT_EQ(control(theirs, EVP_CTRL_GCM_IV_GEN, 12, b.data()), 1);
+  EXPECT_EQ(a, b);
+}
+
+TEST_P(Protocol, Opens_openssh_s_packets_and_refuses_a_forged_one) {
+  const Buffer key = random_bytes(32), iv = random_bytes(12);
+  Context theirs = start(Way::default_provider, "AES-256-GCM", true, key, {});
+  Context ours = start(GetParam(), "AES-256-GCM", false, key, {});
+  ASSERT_EQ(control(theirs, EVP_CTRL_GCM_SET_IV_FIXED, -1, const_cast<uint8_t*>(iv.data())), 1);
+  ASSERT_EQ(control(ours, EVP_CTRL_GCM_SET_IV_FIXED, -1, const_cast<uint8_t*>(iv.data())), 1);
+  for (int i = 0; i < 5; ++i) {
+    const Buffer packet = random_bytes(4 + 16u * static_cast<unsigned>(1 + i * 100));
+    bool fine = false;
+    Buffer sealed = ssh_packet(theirs, true, packet, &fine);
+    if (i == 4) sealed[10] = static_cast<uint8_t>(sealed[10] ^ 1);
+    const Buffer opened = ssh_packet(ours, false, sealed, &fine);
+    EXPECT_EQ(fine, i != 4);
+    if (fine) {
+      EXPECT_EQ(opened, packet);
+    }
+  }
+}
+
+// TLS 1.2: one call a record, the AAD's length field adjusted by the cipher.
+struct TlsCase {
+  const char* name;
+  int fixed;
+  size_t explicit_bytes;
+};
+
+bool tls_record(const Context& context, uint64_t sequence, Buffer& record, size_t aad_length, int* result) {
+  Buffer aad(13);
+  store_be64(aad.data(), sequence);
+  aad[8] = 23;
+  aad[9] = 3;
+  aad[10] = 3;
+  aad[11] = static_cast<uint8_t>(aad_length >> 8);
+  aad[12] = static_cast<uint8_t>(aad_length);
+  if (control(context, EVP_CTRL_AEAD_TLS1_AAD, 13, aad.data()) != 16) return false;
+  *result = EVP_Cipher(context.get(), record.data(), record.data(), static_cast<unsigned>(record.size()));
+  ERR_clear_error();
+  return true;
+}
+
+TEST_P(Protocol, Seals_and_opens_tls_records_that_the_default_agrees_with) {
+  for (const TlsCase& c :
+       {TlsCase{"AES-128-GCM", 4, 8}, TlsCase{"AES-256-GCM", 4, 8}, TlsCase{"ChaCha20-Poly1305", 12, 0}}) {
+    for (const bool we_seal : {true, false}) {
+      const Buffer key = random_bytes(c.name[4] == '1' ? 16 : 32);
+      Buffer fixed = random_bytes(static_cast<size_t>(c.fixed));
+      Context seals = start(we_seal ? GetParam() : Way::default_provider, c.name, true, key, {});
+      Context opens = start(we_seal ? Way::default_provider : GetParam(), c.name, false, key, {});
+      ASSERT_EQ(control(seals, EVP_CTRL_AEAD_SET_IV_FIXED, c.fixed, fixed.data()), 1) << c.name;
+      ASSERT_EQ(control(opens, EVP_CTRL_AEAD_SET_IV_FIXED, c.fixed, fixed.data()), 1) << c.name;
+      for (uint64_t sequence = 0; sequence < 6; ++sequence) {
+        const Buffer text = random_bytes(sequence == 0 ? 0 : 1 + 3000 * sequence);
+        Buffer record(c.explicit_bytes);
+        record.insert(record.end(), text.begin(), text.end());
+        record.resize(record.size() + 16);
+        int result = 0;
+        ASSERT_TRUE(tls_record(seals, sequence, record, c.explicit_bytes + text.size(), &result));
+        ASSERT_EQ(result, static_cast<int>(record.size())) << c.name << " " << we_seal;
+        if (sequence == 5) record.back() = static_cast<uint8_t>(record.back() ^ 0x80);
+        ASSERT_TRUE(tls_record(opens, sequence, record, record.size(), &result));
+        if (sequence == 5) {
+          EXPECT_LT(result, 1) << "a forged record";
+          continue;
+        }
+        // The default provider tells how much it was given.
+        if (!we_seal) {
+          ASSERT_EQ(static_cast<size_t>(result), text.size()) << c.name;
+        }
+        EXPECT_TRUE(std::equal(text.begin(), text.end(), record.begin() + static_cast<ptrdiff_t>(c.explicit_bytes)));
+      }
+    }
+  }
+}
+
+TEST_P(Protocol, Answers_control_commands_as_the_default_does) {
+  const Buffer key = random_bytes(16), iv = random_bytes(12);
+  Buffer room(256);
+  for (const bool encrypt : {true, false}) {
+    Context ours = start(GetParam(), "AES-128-GCM", encrypt, key, {});
+    Context theirs = start(Way::default_provider, "AES-128-GCM", encrypt, key, {});
+    const auto both = [&](int command, int number, const char* what) {
+      Buffer copy = room;
+      const bool a = control(ours, command, number, room.data()) > 0,
+                 b = control(theirs, command, number, copy.data()) > 0;
+      EXPECT_EQ(a, b) << what << " " << number << " " << encrypt;
+    };
+    both(EVP_CTRL_GCM_IV_GEN, 8, "an IV that is not counted on");
+    both(EVP_CTRL_AEAD_GET_TAG, 16, "a tag before the end");
+    both(EVP_CTRL_AEAD_SET_TAG, 0, "set tag");
+    both(EVP_CTRL_AEAD_SET_TAG, 17, "set tag");
+    both(EVP_CTRL_AEAD_SET_TAG, 16, "set tag");
+    both(EVP_CTRL_AEAD_SET_IVLEN, 0, "IV length");
+    both(EVP_CTRL_AEAD_SET_IVLEN, 129, "IV length");
+    both(EVP_CTRL_AEAD_SET_IVLEN, 12, "IV length");
+    both(EVP_CTRL_GCM_SET_IV_FIXED, 3, "fixed field");
+    both(EVP_CTRL_GCM_SET_IV_FIXED, 5, "fixed field");
+    both(EVP_CTRL_GCM_SET_IV_FIXED, 4, "fixed field");
+    both(EVP_CTRL_AEAD_TLS1_AAD, 12, "AAD of TLS");
+    EXPECT_EQ(EVP_CIPHER_CTX_get_iv_length(ours.get()), 12);
+    EXPECT_EQ(EVP_CIPHER_CTX_get_block_size(ours.get()), EVP_CIPHER_CTX_get_block_size(theirs.get()));
+    EXPECT_EQ(EVP_CIPHER_CTX_get_mode(ours.get()), EVP_CIPHER_CTX_get_mode(theirs.get()));
+    EXPECT_EQ(EVP_CIPHER_CTX_get_key_length(ours.get()), 16);
+  }
+}
+
+TEST_P(Protocol, Neither_data_nor_an_end_comes_without_an_iv) {
+  Context ours = start(GetParam(), "AES-256-GCM", true, random_bytes(32), random_bytes(12));
+  Buffer text = random_bytes(100);
+  int written = 0;
+  ASSERT_EQ(EVP_CipherUpdate(ours.get(), text.data(), &written, text.data(), 100), 1);
+  ASSERT_EQ(EVP_CipherFinal_ex(ours.get(), text.data(), &written), 1);
+  EXPECT_NE(EVP_CipherUpdate(ours.get(), text.data(), &written, text.data(), 100), 1) << "one IV, one message";
+  EXPECT_NE(EVP_CipherFinal_ex(ours.get(), text.data(), &written), 1);
+  ERR_clear_error();
+}
+
+std::string digest_of_work(Way way, unsigned seed) {
+  std::string text;
+  for (const CipherFacts& facts : served_ciphers()) {
+    const Buffer key(facts.key_bytes, static_cast<uint8_t>(seed)), iv(facts.iv_bytes, static_cast<uint8_t>(seed + 1));
+    Buffer data(5000 + seed, 7);
+    Context context = start(way, facts.name, true, key, iv);
+    int written = 0;
+    if (EVP_CipherUpdate(context.get(), data.data(), &written, data.data(), 4096) != 1) return "failed";
+    uint8_t sum[32];
+    unsigned size = 0;
+    EVP_Digest(data.data(), 4096, sum, &size, EVP_sha256(), nullptr);
+    text.append(reinterpret_cast<char*>(sum), size);
+  }
+  return text;
+}
+
+TEST_P(Protocol, A_child_goes_on_with_its_parent_s_contexts_and_makes_its_own) {
+  const Buffer key = random_bytes(32), iv = random_bytes(16), text = random_bytes(6000);
+  Context context = start(GetParam(), "AES-256-CTR", true, key, iv);
+  Context expected = start(Way::default_provider, "AES-256-CTR", true, key, iv);
+  Buffer a(6000), b(6000);
+  int written = 0;
+  ASSERT_EQ(EVP_CipherUpdate(context.get(), a.data(), &written, text.data(), 1001), 1);
+  ASSERT_EQ(EVP_CipherUpdate(expected.get(), b.data(), &written, text.data(), 1001), 1);
+  ASSERT_EQ(EVP_CipherUpdate(expected.get(), b.data(), &written, text.data(), 4500), 1);
+  const std::string other = digest_of_work(Way::default_provider, 3);
+  for (int child = 0; child < 3; ++child) {
+    const pid_t pid = ::fork();
+    ASSERT_GE(pid, 0);
+    if (pid == 0) {
+      bool same = EVP_CipherUpdate(context.get(), a.data(), &written, text.data(), 4500) == 1;
+      same = same && std::equal(a.begin(), a.begin() + 4500, b.begin());
+      ::_exit(same && digest_of_work(GetParam(), 3) == other ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  }
+  ASSERT_EQ(EVP_CipherUpdate(context.get(), a.data(), &written, text.data(), 4500), 1);
+  EXPECT_TRUE(std::equal(a.begin(), a.begin() + 4500, b.begin()));
+}
+
+TEST_P(Protocol, Threads_work_side_by_side) {
+  std::vector<std::string> expected;
+  for (unsigned i = 0; i < 4; ++i) expected.push_back(digest_of_work(Way::default_provider, i));
+  std::vector<std::thread> threads;
+  std::vector<int> wrong(4);
+  for (unsigned i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      for (int round = 0; round < 20; ++round) wrong[i] += digest_of_work(GetParam(), i) != expected[i] ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(4));
+}
+
+INSTANTIATE_TEST_SUITE_P(Ways, Protocol, testing::ValuesIn(kOurWays),
+                         [](const auto& made) { return std::string(name_of(made.param)); });
+
+}  // namespace
+}  // namespace sluice::test
