@@ -10,6 +10,7 @@
 
 #include <cerrno>
 
+#include "apps/sluice/mux_requests.h"
 #include "base/log.h"
 #include "base/wire.h"
 #include "services/client_session/standard_end.h"
@@ -195,42 +196,14 @@ void MuxMaster::take_consent(const std::shared_ptr<bool>& alive, bool yes) {
 }
 
 bool MuxMaster::take_session(Client& client, Bytes message) {
-  WireReader reader(message);
-  const bool stream = static_cast<MuxMessage>(reader.u32()) == MuxMessage::new_stdio_forward;
-  client.request = reader.u32();
-  reader.string();  // reserved
-  client.spec = {};
-  client.stream.reset();
-  if (stream) {
-    StreamTarget target;
-    target.name = reader.text();
-    const uint32_t port = reader.u32();
-    target.kind = port == kMuxPathPort ? StreamTarget::Kind::path : StreamTarget::Kind::tcp;
-    target.port = static_cast<uint16_t>(port);
-    client.stream = std::move(target);
-    client.descriptors_due = 2;
-    return reader.ok();
-  }
-  SessionSpec& spec = client.spec;
-  spec.terminal = reader.u32() != 0;
-  reader.u32();  // X11
-  spec.forward_agent = reader.u32() != 0 && !around_.options.session.agent_to_forward.empty();
-  const bool subsystem = reader.u32() != 0;
-  const uint32_t escape = reader.u32();
-  spec.terminal_type = reader.text();
-  spec.words = reader.text();
-  spec.program = subsystem            ? SessionSpec::Program::subsystem
-                 : spec.words.empty() ? SessionSpec::Program::shell
-                                      : SessionSpec::Program::command;
-  spec.escape = escape == kMuxNoEscape ? -1 : static_cast<int>(escape & 0xff);
-  while (reader.ok() && !reader.at_end()) {
-    const std::string_view variable = reader.text();
-    const size_t equals = variable.find('=');
-    if (equals == std::string_view::npos) continue;
-    spec.environment.emplace_back(variable.substr(0, equals), variable.substr(equals + 1));
-  }
-  client.descriptors_due = 3;
-  return reader.ok();
+  auto asked = read_mux_session(message);
+  if (!asked) return false;
+  client.request = asked->request;
+  client.spec = std::move(asked->spec);
+  client.spec.forward_agent = asked->wants_agent && !around_.options.session.agent_to_forward.empty();
+  client.stream = std::move(asked->stream);
+  client.descriptors_due = client.stream ? 2 : 3;
+  return true;
 }
 
 void MuxMaster::open_session(Client& client) {
@@ -291,33 +264,12 @@ bool MuxMaster::take(ClientNote kind, uint32_t id, Bytes bytes) {
 }
 
 bool MuxMaster::take_forward(Client& client, Bytes message, bool open) {
-  WireReader reader(message);
-  reader.u32();
-  const uint32_t request = reader.u32();
-  const auto kind = static_cast<MuxForward>(reader.u32());
-  const auto end = [&] {
-    ForwardEnd one;
-    const std::string name(reader.text());
-    const uint32_t port = reader.u32();
-    if (port == kMuxPathPort) {
-      one.path = name;
-    } else {
-      one.host = name;
-      one.host_given = !name.empty();
-      one.port = static_cast<uint16_t>(port);
-    }
-    return one;
-  };
-  ForwardSpec spec;
-  spec.kind = kind == MuxForward::remote ? ForwardKind::remote : ForwardKind::local;
-  spec.listen = end();
-  const ForwardEnd target = end();
-  if (!reader.ok()) return false;
-  if (kind != MuxForward::dynamic && (target.is_path() || (!target.host.empty() && target.host != "socks"))) {
-    spec.target = target;
-  }
+  const auto asked = read_mux_forwarding(message);
+  if (!asked) return false;
+  const ForwardSpec& spec = asked->spec;
   const bool tell_port = open && spec.kind == ForwardKind::remote && !spec.listen.is_path() && spec.listen.port == 0;
-  auto then = [this, alive = client.alive, &client, request, tell_port](const ResultOrText<uint32_t>& outcome) {
+  auto then = [this, alive = client.alive, &client, request = asked->request,
+               tell_port](const ResultOrText<uint32_t>& outcome) {
     answer_forward(alive, client, request, outcome, tell_port);
   };
   if (open) {

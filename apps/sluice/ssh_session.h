@@ -59,6 +59,7 @@ class SshSession {
   void ask(const std::string& question, const std::function<void(bool)>& then);
   void take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome);
   void begin_session();
+  std::optional<X11Request> begin_x11();
   SessionSpec session_spec() const;
   void take_signals();
   void take_signal(int number);

@@ -325,6 +325,10 @@ void Maker::forwards() {
   to.gateway_ports = said_.flag("GatewayPorts");
   to.exit_on_forward_failure = said_.flag("ExitOnForwardFailure");
   to.permit_remote_open = said_.all("PermitRemoteOpen");
+  to.forward_x11 = said_.flag("ForwardX11");
+  to.x11_trusted = said_.flag("ForwardX11Trusted");
+  to.x11_timeout_s = seconds_of(said_.one("ForwardX11Timeout"));
+  to.xauth = path("XAuthLocation", said_.one("XAuthLocation"));
   to.unlink_sockets = said_.flag("StreamLocalBindUnlink");
   to.socket_mask = static_cast<unsigned>(std::strtoul(said_.one("StreamLocalBindMask").c_str(), nullptr, 8)) & 0777;
   if (said_.flag("ClearAllForwardings")) return;

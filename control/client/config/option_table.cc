@@ -46,9 +46,9 @@ constexpr OptionRow kRows[] = {
     {"FingerprintHash", Kind::absent, "sha256", "SHA256"},
     {"ForkAfterAuthentication", Kind::flag, {}, "no"},
     {"ForwardAgent", Kind::text, {}, "no"},
-    {"ForwardX11", Kind::absent, "no", "no"},
-    {"ForwardX11Timeout", Kind::absent, "*"},
-    {"ForwardX11Trusted", Kind::absent, "no|yes", "no"},
+    {"ForwardX11", Kind::flag, {}, "no"},
+    {"ForwardX11Timeout", Kind::time, {}, "1200"},
+    {"ForwardX11Trusted", Kind::flag, {}, "no"},
     {"GatewayPorts", Kind::flag, {}, "no"},
     {"GlobalKnownHostsFile", Kind::words, {}, "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"},
     {"GSSAPIAuthentication", Kind::absent, "no|yes", "no"},
@@ -113,7 +113,7 @@ constexpr OptionRow kRows[] = {
     {"UserKnownHostsFile", Kind::words, {}, "~/.ssh/known_hosts ~/.ssh/known_hosts2"},
     {"VerifyHostKeyDNS", Kind::absent, "no", "no"},
     {"VisualHostKey", Kind::flag, {}, "no"},
-    {"XAuthLocation", Kind::absent, "*"},
+    {"XAuthLocation", Kind::text, {}, "/usr/bin/xauth"},
 };
 
 struct OldName {
