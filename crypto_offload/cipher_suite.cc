@@ -98,7 +98,29 @@ constexpr auto kSuites = [] {
   }
   return rows;
 }();
-static_assert(kSuites.size() <= kMaxSuites);
+// Their ids follow, for tables by suite.
+constexpr auto kBare = [] {
+  std::array<CipherSuite, kCiphers.size()> rows{};
+  for (size_t i = 0; i < kCiphers.size(); ++i) {
+    const CipherRow& cipher = kCiphers[i];
+    const bool chained = cipher.kind == CipherKind::aes_cbc || cipher.kind == CipherKind::des3_cbc;
+    rows[i] = {&cipher,
+               nullptr,
+               static_cast<uint8_t>(kSuites.size() + i),
+               LengthForm::clear,
+               0,
+               cipher.block_bytes,
+               0,
+               0,
+               chained,
+               false,
+               false,
+               cipher.byte_limit,
+               kRecordLimit};
+  }
+  return rows;
+}();
+static_assert(kSuites.size() + kBare.size() <= kMaxSuites);
 
 std::string_view without_vendor(std::string_view ssh_name) { return ssh_name.substr(0, ssh_name.find('@')); }
 
@@ -108,6 +130,13 @@ std::span<const CipherRow> cipher_rows() { return kCiphers; }
 std::span<const MacRow> mac_rows() { return kMacs; }
 std::span<const CipherSuite> cipher_suites() { return kSuites; }
 const CipherSuite& plain_suite() { return kSuites[0]; }
+
+const CipherSuite* bare_cipher(CipherKind kind, size_t key_bytes) {
+  if (kind != CipherKind::aes_ctr && kind != CipherKind::aes_cbc) return nullptr;
+  for (const CipherSuite& suite : kBare)
+    if (suite.kind() == kind && suite.cipher->key_bytes == key_bytes) return &suite;
+  return nullptr;
+}
 
 std::string CipherSuite::name() const {
   std::string out(without_vendor(cipher->ssh_name));

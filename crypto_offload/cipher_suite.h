@@ -82,6 +82,9 @@ std::span<const CipherSuite> cipher_suites();  // row 0 is "none"
 inline constexpr size_t kMaxSuites = 96;
 
 const CipherSuite& plain_suite();
+// A cipher of counter mode or CBC without MAC, which protects no record: for devices whose ciphers are lent to other
+// programs. Null when there is none of that key size.
+const CipherSuite* bare_cipher(CipherKind kind, size_t key_bytes);
 // By negotiated names; the MAC's name is ignored for an AEAD. Null when unknown.
 const CipherSuite* find_suite(std::string_view cipher, std::string_view mac);
 // By CipherSuite::name().

@@ -30,7 +30,7 @@ struct CryptodevKey final : PreparedKey {
         device(&d),
         handle(session.handle),
         verdict(session.verdict),
-        before(s.is_aead() ? uint8_t{0} : uint8_t{4}) {}
+        before(s.mac ? uint8_t{4} : uint8_t{0}) {}
   ~CryptodevKey() override { device->drop_session(handle); }
 
   const CipherSuite* suite;
@@ -229,8 +229,15 @@ void CryptodevDriver::describe_chain(CryptoOp& op, CryptodevSlot& slot, rte_cryp
                                      const CryptodevKey& key) {
   const CipherSuite& suite = *key.suite;
   rte_crypto_sym_op& sym = sym_of(request);
-  sym.cipher.data.offset = 4u + suite.encrypted_from;
+  sym.cipher.data.offset = key.before + uint32_t{suite.encrypted_from};
   sym.cipher.data.length = op.length - suite.encrypted_from;
+  if (!suite.mac) {
+    // A driver may write there all the same, and an op before this one left another place.
+    sym.auth = {};
+    sym.auth.digest.data = slot.digest.data();
+    sym.auth.digest.phys_addr = iova_in(request, slot.digest.data());
+    return;
+  }
   sym.auth.data.offset = 0;
   sym.auth.data.length = 4 + op.length;
   const bool direct = op.direction == Direction::seal && slot.bounce == nullptr;

@@ -84,6 +84,8 @@ Support capable_chain(uint8_t device, const rte_cryptodev_info& info, const Ciph
                        range_text(cipher->cipher.iv_size) + " bytes; the suite needs " +
                        bytes_text(suite.cipher->key_bytes) + " and " + bytes_text(suite.cipher->iv_bytes));
   }
+  const uint8_t counter_bits = suite.kind() == CipherKind::aes_ctr ? kCounterBits : uint8_t{128};
+  if (!suite.mac) return {true, {}, kLongestChain, counter_bits, 1};
   index.type = RTE_CRYPTO_SYM_XFORM_AUTH;
   index.algo.auth = auth_algorithm(suite.mac_kind());
   const auto* auth = rte_cryptodev_sym_capability_get(device, &index);
@@ -97,7 +99,7 @@ Support capable_chain(uint8_t device, const rte_cryptodev_info& info, const Ciph
   if ((info.feature_flags & RTE_CRYPTODEV_FF_SYM_OPERATION_CHAINING) == 0) {
     return Support::no("it cannot chain a cipher with a MAC");
   }
-  return {true, {}, kLongestChain, suite.kind() == CipherKind::aes_ctr ? kCounterBits : uint8_t{128}, 1};
+  return {true, {}, kLongestChain, counter_bits, 1};
 }
 
 void set_aead(rte_crypto_aead_xform& aead, const CipherSuite& suite, Direction direction, const KeyMaterial& keys,
@@ -130,6 +132,10 @@ SuiteTransforms::SuiteTransforms(const CipherSuite& suite, Direction direction, 
   cipher.cipher.algo = cipher_algorithm(suite.kind());
   cipher.cipher.key = {keys.cipher_key.data(), size16(keys.cipher_key.size())};
   cipher.cipher.iv = {iv_offset, suite.cipher->iv_bytes};
+  if (!suite.mac) {
+    first = &cipher;
+    return;
+  }
   rte_crypto_sym_xform& auth = pair[1];
   auth.type = RTE_CRYPTO_SYM_XFORM_AUTH;
   auth.auth.op = verdict == Verdict::ours ? RTE_CRYPTO_AUTH_OP_GENERATE : RTE_CRYPTO_AUTH_OP_VERIFY;

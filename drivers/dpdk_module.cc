@@ -15,6 +15,8 @@ namespace {
 #ifdef SLUICE_HAVE_DPDK
 
 constexpr const char* kFile = "sluice-dpdk.so";
+// Where it is tells in which file we are.
+const char kOurAddress = 0;
 
 std::mutex g_mutex;
 DpdkSettings g_settings;
@@ -23,6 +25,10 @@ std::optional<ResultOrText<DpdkModule*>> g_module;
 std::vector<std::filesystem::path> places() {
   std::vector<std::filesystem::path> out;
   std::error_code error;
+  // Of a module that a foreign program loaded, the build's place is one folder up from its own.
+  Dl_info ours{};
+  if (::dladdr(reinterpret_cast<const void*>(&kOurAddress), &ours) != 0 && ours.dli_fname != nullptr)
+    out.push_back(std::filesystem::path(ours.dli_fname).parent_path().parent_path() / kFile);
   const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (!error) {
     // Beside the executable, and two folders up: the build directory's layout is that of the source.

@@ -44,7 +44,7 @@ activate = 1
 [sluice_provider]
 module = %s
 # algorithms = ctr,cbc,gcm,chacha20-poly1305
-activate = 1
+%sactivate = 1
 )";
 
 constexpr const char* kEngineText =
@@ -64,7 +64,7 @@ sluice = sluice_engine
 engine_id = sluice
 dynamic_path = %s
 ALGORITHMS = gcm,chacha20-poly1305
-default_algorithms = CIPHERS
+%sdefault_algorithms = CIPHERS
 init = 1
 )";
 
@@ -81,7 +81,10 @@ int run_engine_conf(const Options& options) {
     std::fprintf(stderr, "sluice-offload: %s is not installed: meson install puts it there\n", place.c_str());
     return kNotAvailable;
   }
-  std::printf(options.as_engine ? kEngineText : kProviderText, place.c_str());
+  std::string device;
+  if (!options.devices.empty())
+    device = std::string(options.as_engine ? "DEVICE = " : "device = ") + options.devices.front() + "\n";
+  std::printf(options.as_engine ? kEngineText : kProviderText, place.c_str(), device.c_str());
   return kFine;
 #else
   (void)options;

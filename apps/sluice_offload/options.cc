@@ -162,7 +162,7 @@ std::string usage() {
          "       sluice-offload bench  [--json] [device options] [--suite S,...] [--size BYTES,...] [--batch N,...]\n"
          "                             [--direction seal|open|both] [--seconds S]\n"
          "       sluice-offload verify [--json] [device options] [--suite S,...]\n"
-         "       sluice-offload engine-conf [--engine]\n"
+         "       sluice-offload engine-conf [--engine] [--device NAME]\n"
          "                             an openssl.cnf by which other programs use Sluice's provider, or its ENGINE\n"
          "device options:\n"
          "  --device NAME   a driver: ipsec_mb, openssl, openssl:ENGINE, cryptodev:DEVICE; may be repeated.\n"

@@ -114,6 +114,7 @@ bool AeadContext::set_tag(Bytes tag) {
   if (tag.data() != nullptr) {
     if (encrypt_) return false;
     std::memcpy(tag_.data(), tag.data(), tag.size());
+    stream_->expect_tag(tag);
   }
   tag_bytes_ = tag.size();
   return true;

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "drivers/engine/imb_functions.h"
+#include "drivers/engine/lent_device.h"
 
 namespace sluice {
 namespace {
@@ -40,6 +41,8 @@ class GcmStream final : public AeadStream {
   GcmStream(const IMB_MGR& m, size_t key_bytes)
       : AeadStream(kLongestGcm), functions_(gcm_functions(m, key_bytes)), key_bytes_(key_bytes) {}
   ~GcmStream() override {
+    forget_held();
+    LentDevice::forget(GcmStream::device_key());
     wipe(&key_, sizeof key_);
     wipe(&context_, sizeof context_);
   }
@@ -49,6 +52,8 @@ class GcmStream final : public AeadStream {
     functions_.expand(key.data(), &key_);
     return true;
   }
+  // An expanded key begins with the key itself.
+  Bytes device_key() const override { return {key_.expanded_keys, key_bytes_}; }
 
  private:
   void begin(Bytes iv, Bytes aad) override {
@@ -106,6 +111,8 @@ void AeadStream::set_iv(Bytes iv) {
   iv_bytes_ = static_cast<uint8_t>(std::min(iv.size(), iv_.size()));
   std::memcpy(iv_.data(), iv.data(), iv_bytes_);
   aad_.clear();
+  forget_held();
+  expects_tag_ = false;
   length_ = 0;
   begun_ = false;
 }
@@ -130,13 +137,58 @@ void AeadStream::begin_once() {
 
 bool AeadStream::update(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
   if (n > longest_ - length_) return false;
+  if (!held_.empty() && n > 0) recompute_held();
+  if (!begun_ && offer_to_device(encrypt, dst, src, n)) return true;
   begin_once();
   length_ += n;
   if (n > 0) run(encrypt, dst, src, n);
   return true;
 }
 
+void AeadStream::expect_tag(Bytes tag) {
+  expects_tag_ = tag.size() == device_tag_.size();
+  if (expects_tag_) std::memcpy(device_tag_.data(), tag.data(), tag.size());
+}
+
+// Of records of SSH: one piece under four bytes of AAD. A device ends the message that it is given, so what went in is
+// kept until it is known that it was all.
+bool AeadStream::offer_to_device(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
+  LentDevice* device = LentDevice::usable();
+  if (device == nullptr || !LentDevice::fits(n) || aad_.size() != 4 || iv_bytes_ != 12) return false;
+  const Bytes key = device_key();
+  if (key.empty() || (!encrypt && !expects_tag_)) return false;
+  try {
+    held_.assign(src, src + n);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  const auto direction = encrypt ? Direction::seal : Direction::open;
+  if (!device->run_gcm(key, direction, {iv_.data(), iv_bytes_}, aad_, dst, src, n, device_tag_.data())) {
+    forget_held();
+    return false;
+  }
+  held_encrypt_ = encrypt;
+  length_ = n;
+  return true;
+}
+
+void AeadStream::recompute_held() {
+  begin_once();
+  run(held_encrypt_, held_.data(), held_.data(), held_.size());
+  forget_held();
+}
+
+void AeadStream::forget_held() {
+  wipe(held_.data(), held_.size());
+  held_.clear();
+}
+
 void AeadStream::finish(bool encrypt, uint8_t* tag) {
+  if (!held_.empty()) {
+    // An open was verified by the device.
+    std::memcpy(tag, device_tag_.data(), device_tag_.size());
+    return forget_held();
+  }
   begin_once();
   end(encrypt, tag);
 }

@@ -30,6 +30,8 @@ class AeadStream {
   void set_iv(Bytes iv);
   // False once data came, and without memory.
   bool add_aad(Bytes aad);
+  // The tag that an open ends with, where it is known before the data: what a device wants to know.
+  void expect_tag(Bytes tag);
   // False when the message became longer than the cipher allows.
   bool update(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n);
   void finish(bool encrypt, uint8_t* tag);
@@ -37,12 +39,17 @@ class AeadStream {
  protected:
   AeadStream(uint64_t longest) : longest_(longest) {}
   AeadStream(const AeadStream&) = default;
+  void forget_held();
+  // Bytes of a key that a device takes; empty: none does.
+  virtual Bytes device_key() const { return {}; }
   virtual void begin(Bytes iv, Bytes aad) = 0;
   virtual void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) = 0;
   virtual void end(bool encrypt, uint8_t* tag) = 0;
 
  private:
   void begin_once();
+  bool offer_to_device(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n);
+  void recompute_held();
 
   const uint64_t longest_;
   uint64_t length_ = 0;
@@ -50,6 +57,11 @@ class AeadStream {
   uint8_t iv_bytes_ = 0;
   std::array<uint8_t, kMostGcmIvBytes> iv_{};
   std::vector<uint8_t> aad_;
+  // What a device did of this message: all, if nothing follows. Then the CPU's state is made from what went in.
+  std::vector<uint8_t> held_;
+  bool held_encrypt_ = false;
+  bool expects_tag_ = false;
+  std::array<uint8_t, kAeadTagBytes> device_tag_{};
 };
 
 // Null without memory or the CPU's functions.

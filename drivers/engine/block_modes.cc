@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "drivers/engine/imb_functions.h"
+#include "drivers/engine/lent_device.h"
 
 namespace sluice {
 namespace {
@@ -36,6 +37,17 @@ bool library_run(const AesKey& key, IMB_CIPHER_MODE mode, const uint8_t* iv, uin
          job.status == IMB_STATUS_COMPLETED;
 }
 
+// By a device where one was asked for and has the time, piece by piece. Bytes done; iv is that of the next.
+size_t device_run(const AesKey& key, CipherKind kind, Direction direction, const uint8_t* iv, uint8_t* dst,
+                  const uint8_t* src, size_t n) {
+  LentDevice* device = LentDevice::usable();
+  if (device == nullptr || n < kDeviceFromBytes) return 0;
+  const size_t piece = std::min<size_t>(n, kDeviceMostBytes / kBlock * kBlock);
+  // An expanded key begins with the key itself.
+  const Bytes bytes{key.encrypt.data(), key.bytes};
+  return device->run_cipher(kind, bytes, direction, {iv, kBlock}, dst, src, piece) ? piece : 0;
+}
+
 bool ctr_blocks(const AesKey& key, uint8_t* counter, uint8_t* dst, const uint8_t* src, size_t blocks) {
   while (blocks > 0) {
     if (blocks < kBlocksForLibrary) {
@@ -43,8 +55,13 @@ bool ctr_blocks(const AesKey& key, uint8_t* counter, uint8_t* dst, const uint8_t
       return true;
     }
     const uint64_t to_wrap = (uint64_t{1} << 32) - load_be32(counter + 12);
-    const size_t run = std::min<size_t>(blocks, to_wrap);
-    if (!library_run(key, IMB_CIPHER_CNTR, counter, dst, src, run * kBlock)) return false;
+    size_t run = std::min<size_t>(blocks, to_wrap);
+    const size_t by_device = device_run(key, CipherKind::aes_ctr, Direction::seal, counter, dst, src, run * kBlock);
+    if (by_device > 0) {
+      run = by_device / kBlock;
+    } else if (!library_run(key, IMB_CIPHER_CNTR, counter, dst, src, run * kBlock)) {
+      return false;
+    }
     const uint64_t low = load_be64(counter + 8);
     store_be64(counter + 8, low + run);
     if (low + run < low) store_be64(counter, load_be64(counter) + 1);
@@ -77,6 +94,12 @@ bool aes_ctr(const AesKey& key, CtrState& state, uint8_t* dst, const uint8_t* sr
 }
 
 bool aes_cbc_encrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n) {
+  while (const size_t done = device_run(key, CipherKind::aes_cbc, Direction::seal, iv, dst, src, n)) {
+    std::memcpy(iv, dst + done - kBlock, kBlock);
+    dst += done;
+    src += done;
+    n -= done;
+  }
   // ipsec-mb's lanes work on several messages; of one they would be slower than this.
   aes_cbc_encrypt_blocks(key, iv, dst, src, n / kBlock);
   return true;
@@ -90,6 +113,15 @@ bool aes_cbc_decrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t
   // In place the last block will be overwritten.
   std::array<uint8_t, kBlock> last;
   std::memcpy(last.data(), src + n - kBlock, kBlock);
+  if (LentDevice::usable() != nullptr && n >= kDeviceFromBytes) {
+    const size_t piece = std::min<size_t>(n, kDeviceMostBytes / kBlock * kBlock);
+    std::array<uint8_t, kBlock> next;
+    std::memcpy(next.data(), src + piece - kBlock, kBlock);
+    if (device_run(key, CipherKind::aes_cbc, Direction::open, iv, dst, src, piece) == piece) {
+      std::memcpy(iv, next.data(), kBlock);
+      return piece == n || aes_cbc_decrypt(key, iv, dst + piece, src + piece, n - piece);
+    }
+  }
   if (!library_run(key, IMB_CIPHER_CBC, iv, dst, src, n)) return false;
   std::memcpy(iv, last.data(), kBlock);
   return true;

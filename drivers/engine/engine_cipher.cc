@@ -5,6 +5,7 @@
 
 #include "drivers/engine/aead_context.h"
 #include "drivers/engine/block_modes.h"
+#include "drivers/engine/lent_device.h"
 
 namespace sluice {
 namespace {
@@ -27,6 +28,12 @@ BlockData* block_data(EVP_CIPHER_CTX* ctx) { return static_cast<BlockData*>(EVP_
 AeadData* aead_data(EVP_CIPHER_CTX* ctx) { return static_cast<AeadData*>(EVP_CIPHER_CTX_get_cipher_data(ctx)); }
 
 size_t key_bytes(const EVP_CIPHER_CTX* ctx) { return static_cast<size_t>(EVP_CIPHER_CTX_get_key_length(ctx)); }
+
+// EVP wipes the rest.
+int clean_block(EVP_CIPHER_CTX* ctx) {
+  if (const BlockData* data = block_data(ctx)) LentDevice::forget({data->key.encrypt.data(), data->key.bytes});
+  return 1;
+}
 
 uint8_t* iv_of(BlockData& data, EVP_CIPHER_CTX* ctx) {
   if (data.owner != ctx) {
@@ -131,7 +138,7 @@ bool fill_block(EVP_CIPHER* cipher, ServedMode mode) {
       EVP_CIPH_FLAG_DEFAULT_ASN1 | EVP_CIPH_ALWAYS_CALL_INIT | (ctr ? EVP_CIPH_CTR_MODE : EVP_CIPH_CBC_MODE);
   return EVP_CIPHER_meth_set_flags(cipher, flags) == 1 && EVP_CIPHER_meth_set_iv_length(cipher, 16) == 1 &&
          EVP_CIPHER_meth_set_impl_ctx_size(cipher, sizeof(BlockData)) == 1 &&
-         EVP_CIPHER_meth_set_init(cipher, init_block) == 1 &&
+         EVP_CIPHER_meth_set_init(cipher, init_block) == 1 && EVP_CIPHER_meth_set_cleanup(cipher, clean_block) == 1 &&
          EVP_CIPHER_meth_set_do_cipher(cipher, ctr ? run_ctr : run_cbc) == 1;
 }
 

@@ -1,14 +1,17 @@
 // sluice-engine.so: what OpenSSL's "dynamic" engine loads, with the id "sluice".
 //
-// Control commands: ALGORITHMS, a list of ctr, cbc, gcm and chacha20-poly1305: what is served, all by default.
+// Control commands: ALGORITHMS, a list of ctr, cbc, gcm and chacha20-poly1305: what is served, all by default. DEVICE,
+// a crypto device for large pieces; without it none is looked for.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/engine.h>
 
 #include <algorithm>
+#include <climits>
 #include <vector>
 
 #include "drivers/engine/engine_cipher.h"
 #include "drivers/engine/imb_functions.h"
+#include "drivers/engine/lent_device.h"
 #include "drivers/engine/served_list.h"
 
 namespace sluice {
@@ -17,9 +20,13 @@ namespace {
 constexpr const char* kId = "sluice";
 constexpr const char* kName = "Sluice: AES and ChaCha20-Poly1305 on the CPU's vector units";
 constexpr int kAlgorithms = ENGINE_CMD_BASE;
+constexpr int kDevice = ENGINE_CMD_BASE + 1;
+constexpr int kPieces = ENGINE_CMD_BASE + 2;
 
 const ENGINE_CMD_DEFN kCommands[] = {
     {kAlgorithms, "ALGORITHMS", "What is served, of: ctr,cbc,gcm,chacha20-poly1305", ENGINE_CMD_FLAG_STRING},
+    {kDevice, "DEVICE", "A crypto device, as sluice-offload names it", ENGINE_CMD_FLAG_STRING},
+    {kPieces, "DEVICE_PIECES", "How many pieces the device did", ENGINE_CMD_FLAG_NO_INPUT},
     {0, nullptr, nullptr, 0}};
 
 // Made when the engine is bound and whole from then on, so that threads and forks only read it.
@@ -53,7 +60,17 @@ int select_cipher(ENGINE*, const EVP_CIPHER** cipher, const int** nids, int nid)
 }
 
 int control(ENGINE*, int command, long, void* pointer, void (*)()) {
-  if (command != kAlgorithms || pointer == nullptr) return 0;
+  if (command == kPieces) {
+    const LentDevice* device = LentDevice::usable();
+    return device != nullptr ? static_cast<int>(std::min<uint64_t>(device->pieces(), INT_MAX)) : 0;
+  }
+  if (pointer == nullptr) return 0;
+  if (command == kDevice) {
+    // One that is not there is said on standard error; the CPU is the answer to that.
+    LentDevice::open(static_cast<const char*>(pointer));
+    return 1;
+  }
+  if (command != kAlgorithms) return 0;
   const auto modes = ServedModes::parse(static_cast<const char*>(pointer));
   // Better nothing than something else than was asked for.
   choose(modes ? *modes : ServedModes::none());

@@ -11,6 +11,8 @@
 #include <new>
 #include <utility>
 
+#include "drivers/engine/lent_device.h"
+
 namespace sluice {
 namespace {
 
@@ -151,6 +153,7 @@ BlockContext::BlockContext(const BlockContext& o)
 }
 
 BlockContext::~BlockContext() {
+  LentDevice::forget({key_.encrypt.data(), key_.bytes});
   wipe(&key_, sizeof key_);
   wipe(block_.data(), block_.size());
 }

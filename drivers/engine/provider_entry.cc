@@ -1,6 +1,7 @@
 // sluice-provider.so: an OpenSSL 3 provider named "sluice".
 //
-// Of its section in openssl.cnf it reads `algorithms`, a list of ctr, cbc, gcm and chacha20-poly1305: what is served.
+// Of its section in openssl.cnf it reads `algorithms`, a list of ctr, cbc, gcm and chacha20-poly1305: what is served;
+// and `device`, a crypto device for large pieces, without which none is looked for.
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -9,6 +10,7 @@
 #include <new>
 
 #include "drivers/engine/imb_functions.h"
+#include "drivers/engine/lent_device.h"
 #include "drivers/engine/provider_context.h"
 
 namespace sluice {
@@ -71,15 +73,14 @@ const OSSL_DISPATCH kFunctions[] = {
     {0, nullptr},
 };
 
-// Nothing where the section asks for something that is not there: better no provider than another one than was meant.
-std::optional<ServedModes> modes_of_section(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* in) {
+// Of the provider's section; null where it does not say.
+const char* section_value(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* in, const char* name) {
   OSSL_FUNC_core_get_params_fn* get = nullptr;
   for (; in->function_id != 0; ++in)
     if (in->function_id == OSSL_FUNC_CORE_GET_PARAMS) get = OSSL_FUNC_core_get_params(in);
-  char* list = nullptr;
-  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr("algorithms", &list, 0), OSSL_PARAM_construct_end()};
-  if (get == nullptr || get(handle, params) != 1 || list == nullptr) return ServedModes::all();
-  return ServedModes::parse(list);
+  char* value = nullptr;
+  OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr(name, &value, 0), OSSL_PARAM_construct_end()};
+  return get != nullptr && get(handle, params) == 1 ? value : nullptr;
 }
 
 }  // namespace
@@ -135,7 +136,10 @@ int provider_cipher_facts(const ServedCipher& row, OSSL_PARAM params[]) {
 extern "C" __attribute__((visibility("default"))) int OSSL_provider_init(const OSSL_CORE_HANDLE* handle,
                                                                          const OSSL_DISPATCH* in,
                                                                          const OSSL_DISPATCH** out, void** provider) {
-  const auto modes = sluice::modes_of_section(handle, in);
+  const char* list = sluice::section_value(handle, in, "algorithms");
+  // Better no provider than another one than was meant.
+  const auto modes = list != nullptr ? sluice::ServedModes::parse(list) : sluice::ServedModes::all();
+  if (const char* device = sluice::section_value(handle, in, "device")) sluice::LentDevice::open(device);
   auto* context = modes ? new (std::nothrow) sluice::ProviderContext : nullptr;
   if (context == nullptr) return 0;
   sluice::serve(*context, *modes);

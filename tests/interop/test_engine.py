@@ -87,6 +87,21 @@ def test_Enc_writes_the_same_file_and_reads_it_back(world, way, cipher):
     assert small == openssl("enc", f"-{cipher}", *key, stdin=DATA[:3001]).stdout
 
 
+@pytest.mark.skipif(not (BUILD / "drivers/sluice-dpdk.so").exists(), reason="built without DPDK")
+@pytest.mark.parametrize("way", ["provider", "engine"])
+def test_A_crypto_device_that_is_named_gives_the_same_bytes_and_one_that_is_not_there_is_told(world, tmp_path, way):
+    for device in ("cryptodev:crypto_openssl", "cryptodev:0000:ff:1f.7"):
+        text = subprocess.run([TOOL, "engine-conf", "--device", device, *(["--engine"] if way == "engine" else [])], check=True,
+                              capture_output=True, text=True).stdout
+        conf = tmp_path / "device.cnf"
+        conf.write_text(text.replace("ALGORITHMS = gcm", "ALGORITHMS = ctr,cbc,gcm"))
+        key = ["-K", "0f" * 16, "-iv", "ff" * 15 + "f0", "-bufsize", 40000]
+        for cipher in ("aes-128-ctr", "aes-128-cbc"):
+            done = openssl("enc", f"-{cipher}", *key, conf=conf, stdin=DATA)
+            assert done.stdout == openssl("enc", f"-{cipher}", *key, stdin=DATA).stdout
+            assert (device in done.stderr.decode()) == ("ff:1f" in device), done.stderr
+
+
 @pytest.mark.parametrize("way", ["provider", "engine"])
 def test_Speed_runs_with_it(world, way):
     for cipher in ("aes-128-gcm", "chacha20-poly1305"):
@@ -189,6 +204,7 @@ def test_Stock_sshd_and_sftp_move_the_same_bytes_and_rekey(world, tmp_path, way,
     with EngineSshd(tmp_path / "sshd", conf, "LogLevel=DEBUG1") as server:
         mapped = maps(server.process.pid, MODULES[way].name)
         assert mapped, "sshd did not load it"
+        assert not maps(server.process.pid, "librte"), "nobody asked for a device"
         for client_conf in (conf, "/dev/null"):
             commands = f"put {world['folder']}/data {tmp_path}/there\nget {tmp_path}/there {tmp_path}/back\n"
             done = subprocess.run(["sftp", "-v", "-b", "-", *server.options(), "-o", "LogLevel=DEBUG1", "-c", cipher, "-o", "RekeyLimit=2M", "-P",

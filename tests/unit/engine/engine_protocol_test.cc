@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <thread>
 
 #include "tests/unit/engine/loaded_modules.h"
@@ -239,6 +240,81 @@ TEST_P(Protocol, Threads_work_side_by_side) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, std::vector<int>(4));
+}
+
+// For the run over a device alone.
+TEST(EngineDevice, Does_the_large_pieces_of_the_parent_and_nothing_in_a_child) {
+  if (!std::getenv("SLUICE_TEST_DEVICE")) GTEST_SKIP() << "no device is named in SLUICE_TEST_DEVICE";
+  const Buffer key = random_bytes(16), iv = random_bytes(16), text = random_bytes(100'000);
+  for (const char* name : {"AES-128-CTR", "AES-128-CBC"}) {
+    Context ours = start(Way::engine, name, true, key, iv);
+    Context theirs = start(Way::default_provider, name, true, key, iv);
+    Buffer a(text.size() + 16), b(a);
+    int written = 0;
+    const int before = device_pieces();
+    ASSERT_EQ(EVP_CipherUpdate(ours.get(), a.data(), &written, text.data(), 100'000), 1);
+    ASSERT_EQ(EVP_CipherUpdate(theirs.get(), b.data(), &written, text.data(), 100'000), 1);
+    EXPECT_EQ(a, b) << name;
+    EXPECT_GE(device_pieces(), before + 2) << name;
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      // Its memory may be the parent's: the CPU goes on where the device was.
+      const bool idle = device_pieces() == 0;
+      bool same = EVP_CipherUpdate(ours.get(), a.data(), &written, text.data(), 50'000) == 1 &&
+                  EVP_CipherUpdate(theirs.get(), b.data(), &written, text.data(), 50'000) == 1 && a == b;
+      ours.reset();
+      ::_exit(same && idle && device_pieces() == 0 ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << name;
+  }
+}
+
+TEST(EngineDevice, Does_whole_packets_of_ssh_and_the_cpu_goes_on_where_more_follows) {
+  if (!std::getenv("SLUICE_TEST_DEVICE")) GTEST_SKIP() << "no device is named in SLUICE_TEST_DEVICE";
+  const Buffer key = random_bytes(32), iv = random_bytes(12), aad = random_bytes(4), text = random_bytes(40'000);
+  for (const size_t first : {40'000u, 20'000u}) {
+    std::array<Buffer, 2> sealed, tags;
+    const int before = device_pieces();
+    size_t i = 0;
+    for (const Way way : {Way::engine, Way::default_provider}) {
+      Context context = start(way, "AES-256-GCM", true, key, iv);
+      sealed[i].resize(text.size());
+      tags[i].resize(16);
+      int written = 0;
+      ASSERT_EQ(EVP_CipherUpdate(context.get(), nullptr, &written, aad.data(), 4), 1);
+      ASSERT_EQ(EVP_CipherUpdate(context.get(), sealed[i].data(), &written, text.data(), static_cast<int>(first)), 1);
+      const auto rest = static_cast<int>(text.size() - first);
+      if (rest > 0) {
+        ASSERT_EQ(EVP_CipherUpdate(context.get(), sealed[i].data() + first, &written, text.data() + first, rest), 1);
+      }
+      ASSERT_EQ(EVP_CipherFinal_ex(context.get(), nullptr, &written), 1);
+      ASSERT_EQ(control(context, EVP_CTRL_AEAD_GET_TAG, 16, tags[i].data()), 1);
+      ++i;
+    }
+    EXPECT_EQ(sealed[0], sealed[1]);
+    EXPECT_EQ(tags[0], tags[1]);
+    EXPECT_GT(device_pieces(), before);
+    for (const bool forged : {false, true}) {
+      if (forged) sealed[0][100] = static_cast<uint8_t>(sealed[0][100] ^ 4);
+      Context context = start(Way::engine, "AES-256-GCM", false, key, iv);
+      Buffer opened(sealed[0]);
+      int written = 0;
+      ASSERT_EQ(control(context, EVP_CTRL_AEAD_SET_TAG, 16, tags[0].data()), 1);
+      ASSERT_EQ(EVP_CipherUpdate(context.get(), nullptr, &written, aad.data(), 4), 1);
+      ASSERT_EQ(EVP_CipherUpdate(context.get(), opened.data(), &written, opened.data(), static_cast<int>(first)), 1);
+      const auto rest = static_cast<int>(text.size() - first);
+      if (rest > 0) {
+        ASSERT_EQ(EVP_CipherUpdate(context.get(), opened.data() + first, &written, opened.data() + first, rest), 1);
+      }
+      EXPECT_EQ(EVP_CipherFinal_ex(context.get(), nullptr, &written) == 1, !forged);
+      if (!forged) {
+        EXPECT_EQ(opened, text);
+      }
+      ERR_clear_error();
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Ways, Protocol, testing::ValuesIn(kOurWays),

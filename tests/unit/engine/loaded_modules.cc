@@ -6,6 +6,7 @@
 #include <openssl/engine.h>
 #include <openssl/provider.h>
 
+#include <cstdlib>
 #include <map>
 #include <mutex>
 
@@ -17,6 +18,8 @@ ENGINE* load_engine() {
   const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", SLUICE_ENGINE, 0) == 1 &&
                       ENGINE_ctrl_cmd_string(engine, "ID", "sluice", 0) == 1 &&
                       ENGINE_ctrl_cmd_string(engine, "LOAD", nullptr, 0) == 1 && ENGINE_init(engine) == 1;
+  const char* device = std::getenv("SLUICE_TEST_DEVICE");
+  if (loaded && device && ENGINE_ctrl_cmd_string(engine, "DEVICE", device, 0) != 1) return nullptr;
   return loaded ? engine : nullptr;
 }
 
@@ -45,6 +48,8 @@ const EVP_CIPHER* fetched(Way way, const std::string& name) {
 }
 
 }  // namespace
+
+int device_pieces() { return ENGINE_ctrl(engine(), ENGINE_CMD_BASE + 2, 0, nullptr, nullptr); }
 
 const char* name_of(Way way) {
   return way == Way::engine ? "engine" : way == Way::provider ? "provider" : "default provider";

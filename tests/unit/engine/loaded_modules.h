@@ -14,6 +14,8 @@ namespace sluice::test {
 enum class Way : uint8_t { default_provider, engine, provider };
 inline constexpr Way kOurWays[] = {Way::engine, Way::provider};
 const char* name_of(Way way);
+// What the ENGINE's device did, where SLUICE_TEST_DEVICE named one.
+int device_pieces();
 
 struct FreeContext {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
