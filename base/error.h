@@ -49,6 +49,8 @@ enum class ErrorCode : uint8_t {
   channel_window,
   channel_state,
   channel_flood,
+  session_idle,
+  broker_gone,
   count_,
 };
 
@@ -93,6 +95,9 @@ inline constexpr std::array<ErrorRow, static_cast<size_t>(ErrorCode::count_)> kE
     {ErrorCode::channel_window, Disconnect::protocol_error, "channel.window", "Channel window exceeded"},
     {ErrorCode::channel_state, Disconnect::protocol_error, "channel.state", "Channel message not allowed here"},
     {ErrorCode::channel_flood, Disconnect::by_application, "channel.flood", "Too many channel requests at once"},
+    {ErrorCode::session_idle, Disconnect::by_application, "session.idle", "The session was idle for too long"},
+    {ErrorCode::broker_gone, Disconnect::by_application, "session.broker_gone",
+     "The process that served this user has ended"},
 }};
 
 constexpr const ErrorRow& describe(ErrorCode code) { return kErrors[static_cast<size_t>(code)]; }

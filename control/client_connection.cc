@@ -2,6 +2,7 @@
 #include "control/client_connection.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "base/message_numbers.h"
 #include "base/wire.h"
@@ -90,14 +91,27 @@ void ClientConnection::watch_login() {
 
 void ClientConnection::judge(Bytes host_key, std::string_view, Judged then) {
   // A rekey shows what was believed at the beginning.
-  if (!host_key_.empty() && std::equal(host_key.begin(), host_key.end(), host_key_.begin(), host_key_.end())) {
+  if (!host_key_.empty() && std::equal(host_key.begin(), host_key.end(), shown_.begin(), shown_.end())) {
     return then(true);
   }
-  auto key = PublicKey::parse(host_key);
+  const bool first = host_key_.empty();
+  if (first) shown_.assign(host_key.begin(), host_key.end());
+  if (is_certificate(host_key)) {
+    auto certificate = Certificate::parse(host_key, config_.host_key_limits);
+    if (!certificate) return then(fail(std::string(describe(certificate.error()))));
+    PublicKey key = certificate->key;
+    return judge_by([policy = policy_, certificate = std::move(*certificate)] { return policy->decide(certificate); },
+                    std::move(key), then);
+  }
+  auto key = PublicKey::parse(host_key, config_.host_key_limits);
   if (!key) return then(fail(std::string(describe(key.error()))));
+  judge_by([policy = policy_, key = *key] { return policy->decide(key); }, *key, then);
+}
+
+void ClientConnection::judge_by(std::function<HostKeyDecision()> decide, PublicKey key, const Judged& then) {
   auto decision = std::make_shared<HostKeyDecision>();
-  run_slow([policy = policy_, key = *key, decision] { *decision = policy->decide(key); },
-           [this, key = *key, decision, then] { take_decision(key, std::move(*decision), then); });
+  run_slow([decide = std::move(decide), decision] { *decision = decide(); },
+           [this, key = std::move(key), decision, then] { take_decision(key, std::move(*decision), then); });
 }
 
 void ClientConnection::take_decision(const PublicKey& key, HostKeyDecision decision, const Judged& then) {
@@ -116,9 +130,11 @@ void ClientConnection::take_decision(const PublicKey& key, HostKeyDecision decis
     host_trusted_ = decision.trusted;
     host_unsafe_ = decision.unsafe;
   }
-  host_key_.assign(key.blob().begin(), key.blob().end());
+  believe(key);
   then(true);
 }
+
+void ClientConnection::believe(const PublicKey& key) { host_key_.assign(key.blob().begin(), key.blob().end()); }
 
 void ClientConnection::ask_host_key(const PublicKey& key, const std::string& question, const Judged& then) {
   auto take = [this, key, then](std::optional<std::string> typed) {
@@ -128,7 +144,7 @@ void ClientConnection::ask_host_key(const PublicKey& key, const std::string& que
       case HostKeyWord::yes: break;
     }
     host_trusted_ = true;
-    host_key_.assign(key.blob().begin(), key.blob().end());
+    believe(key);
     remember(key);
     then(true);
   };
@@ -205,13 +221,32 @@ bool ClientConnection::on_message(Bytes payload, uint32_t sequence) {
 
 void ClientConnection::act(Result<ClientActions> actions, uint32_t sequence) {
   if (!actions && actions.error() == ErrorCode::auth_no_methods) {
-    ClientFailure denied{FailureKind::permission_denied,
-                         config_.user + "@" + config_.host + ": Permission denied (" + auth_->methods().names() + ")."};
+    ClientFailure denied{FailureKind::permission_denied, refused_certificates() + config_.user + "@" + config_.host +
+                                                             ": Permission denied (" + auth_->methods().names() + ")."};
     denied.methods = auth_->methods();
     return give_up(std::move(denied), Disconnect::no_more_auth_methods);
   }
   if (!actions) return machine_->fail_with(actions.error());
   for (ClientAction& action : *actions) act_on(action, sequence);
+}
+
+// The server says no more than no; what speaks against each certificate can be read from it.
+std::string ClientConnection::refused_certificates() const {
+  std::string text;
+  for (const size_t i : auth_->refused_certificates()) {
+    const ClientIdentity& identity = keys_->identities()[i];
+    const Certificate& one = *identity.certificate;
+    std::string why = objection_to_time(one, std::time(nullptr));
+    const auto& names = one.principals;
+    if (why.empty() && !names.empty() && std::find(names.begin(), names.end(), config_.user) == names.end()) {
+      why = "it is not for " + config_.user + " but for ";
+      for (size_t n = 0; n < names.size(); ++n) why.append(n ? ", " : "").append(names[n]);
+    }
+    if (why.empty()) why = "the server may not trust its authority, or somebody revoked it";
+    text.append("The server did not take the certificate " + log_text(identity.name) + ", " +
+                describe_certificate(one) + ": " + log_text(why) + ".\n");
+  }
+  return text;
 }
 
 void ClientConnection::act_on(ClientAction& action, uint32_t sequence) {

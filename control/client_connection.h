@@ -23,6 +23,7 @@ struct ClientConnectionConfig {
   std::vector<AuthMethod> order{AuthMethod::publickey, AuthMethod::keyboard_interactive, AuthMethod::password};
   // That our keys may sign with; empty: whatever is on by default.
   std::vector<std::string> signature_algorithms = {};
+  KeyLimits host_key_limits = {};
   unsigned password_prompts = 3;
   unsigned passphrase_prompts = 3;
   bool allow_ssh_rsa = false;
@@ -65,7 +66,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   // Once logged in. False: too many wait for their answers.
   bool request(std::string_view name, Bytes body, AwaitedReplies::Then then);
   void close();
-  // Blob of the key that the host showed.
+  // Blob of the key that the host showed, without its certificate.
   Bytes host_key() const { return host_key_; }
 
  private:
@@ -85,13 +86,16 @@ class ClientConnection final : public Connection, HostKeyJudge {
   }
   void on_ended() override;
 
+  void judge_by(std::function<HostKeyDecision()> decide, PublicKey key, const Judged& then);
   void take_decision(const PublicKey& key, HostKeyDecision decision, const Judged& then);
   void ask_host_key(const PublicKey& key, const std::string& question, const Judged& then);
+  void believe(const PublicKey& key);
   void refuse_host(FailureKind kind, std::string text, const Judged& then);
   void remember(const PublicKey& key);
 
   void ask_service();
   void act(Result<ClientActions> actions, uint32_t sequence = 0);
+  std::string refused_certificates() const;
   void act_on(ClientAction& action, uint32_t sequence);
   void sign(const SignWith& what, unsigned attempt, std::optional<Secret> passphrase);
   void finish_signing(const SignWith& what, unsigned attempt, SigningTry outcome);
@@ -145,6 +149,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   std::optional<std::vector<std::string>> server_sig_algs_;
   AwaitedReplies replies_;
   std::vector<uint8_t> host_key_;
+  std::vector<uint8_t> shown_;  // what it stood in, a certificate perhaps; believed where host_key_ is
   bool host_trusted_ = false;
   bool host_unsafe_ = false;
   bool announcement_seen_ = false;

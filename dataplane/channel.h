@@ -148,6 +148,7 @@ class ChannelOpener {
   virtual void attach(ChannelHost&) {}
   virtual OpenDecision open(std::string_view type, Bytes extra) = 0;
   virtual void on_note(SinkNote&&) {}
+  virtual void hear_global_request(Bytes) {}
   // Each turn, before those of the services.
   virtual void on_turn() {}
 };

@@ -60,6 +60,7 @@ class ChannelTable final : public ConnectionSink, private ChannelHost {
   size_t on_messages(std::span<const Message> messages, ChannelSender& sender) override;
   void on_turn(ChannelSender& sender) override;
   void on_note(SinkNote&& note) override { opener_->on_note(std::move(note)); }
+  void hear_global_request(Bytes payload) override { opener_->hear_global_request(payload); }
 
  private:
   class Entry;

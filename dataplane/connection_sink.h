@@ -34,6 +34,8 @@ class ConnectionSink {
   // Each turn in which there may be room to send, or a watched descriptor was ready.
   virtual void on_turn(ChannelSender& sender) = 0;
   virtual void on_note(SinkNote&&) {}
+  // A global request, which control answers: what follows it may come before control has seen it. Maybe shown twice.
+  virtual void hear_global_request(Bytes) {}
 };
 
 }  // namespace sluice

@@ -18,6 +18,14 @@ constexpr size_t kLargeStride = round_up(kBlockHeadroom + kLargeRecord, 4096) + 
 
 }  // namespace
 
+RecordPoolSize RecordPoolSize::within(size_t bytes) {
+  RecordPoolSize size;
+  const size_t large = size.large * kLargeStride;
+  SLUICE_CHECK(bytes >= large + kNormalStride);
+  size.normal = (bytes - large) / kNormalStride;
+  return size;
+}
+
 RecordPool::RecordPool(const RecordPoolSize& size) {
   size_ = size.normal * kNormalStride + size.large * kLargeStride;
   void* mapped = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

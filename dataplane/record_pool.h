@@ -18,6 +18,9 @@ inline constexpr size_t kBlockHeadroom = 64;
 struct RecordPoolSize {
   size_t normal = 256;  // records up to what we ourselves emit
   size_t large = 4;     // what a peer may send beyond it, up to 256 KiB
+
+  // As many as so much memory has room for.
+  static RecordPoolSize within(size_t bytes);
 };
 
 class RecordPool {

@@ -159,7 +159,9 @@ size_t Session::route(std::span<const Message> messages, ControlPort& port) {
     size_t run = 1;
     while (run < messages.size() && is_channel_message(messages[run].number())) ++run;
     taken = sink_->on_messages(messages.first(run), *this);
-  } else if (post(port, PortEvent::Kind::message, first.payload, first.sequence)) {
+  } else {
+    if (sink_ && first.number() == kMsgGlobalRequest) sink_->hear_global_request(first.payload);
+    if (!post(port, PortEvent::Kind::message, first.payload, first.sequence)) return 0;
     if (first.number() == kMsgKexInit) peer_in_kex_ = true;
     // There may be a password in it, and this memory is not written again before much more has come.
     if (is_userauth_message(first.number())) wipe(first.payload.data(), first.payload.size());

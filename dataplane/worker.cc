@@ -36,7 +36,8 @@ uint64_t watch_tag(uint32_t index, uint32_t generation) {
 
 }  // namespace
 
-Worker::Worker(const DriverSet& drivers) : dispatch_(drivers), port_(drivers), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+Worker::Worker(const DriverSet& drivers, const RecordPoolSize& records)
+    : dispatch_(drivers), port_(drivers), pool_(records), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
   SLUICE_CHECK(epoll_ >= 0);
   epoll_event event{};
   // Edges: its count is never read.

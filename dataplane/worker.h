@@ -21,7 +21,7 @@ namespace sluice {
 class Worker final : public WatchList, public Porch {
  public:
   // No other worker may use the same drivers: what one submitted another would poll.
-  explicit Worker(const DriverSet& drivers);
+  explicit Worker(const DriverSet& drivers, const RecordPoolSize& records = {});
   ~Worker() override;
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;

@@ -20,8 +20,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILDS = ["build", "build-asan", "build-tsan"]
 # Programs with threads of their own, the only ones that ThreadSanitizer has something to say about.
-THREADED = {"base", "client", "storm", "rekey_storm", "offload", "transport", "auth", "monitor", "broker",
-            "engine"}
+THREADED = {"base", "client", "storm", "rekey_storm", "offload", "transport", "auth", "monitor", "broker", "engine",
+            "sftp_client", "copy", "client_session"}
 # Of whoever runs the tests: no agent, no question on a screen, nothing that a program reads in a home folder.
 NOT_FOR_TESTS = {"SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_ASKPASS", "SSH_ASKPASS_REQUIRE", "DISPLAY", "WAYLAND_DISPLAY",
                  "GIT_DIR", "GIT_WORK_TREE", "GIT_SSH", "GIT_SSH_COMMAND", "RSYNC_RSH"}

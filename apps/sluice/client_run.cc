@@ -228,6 +228,18 @@ void ClientRun::close(SessionId link) {
   });
 }
 
+std::string ClientRun::why_ended(SessionId id) {
+  constexpr std::chrono::seconds kMoment{2};
+  std::unique_lock lock(mutex_);
+  const auto found = links_.find(id);
+  if (found == links_.end()) return {};
+  const auto link = found->second;
+  changed_.wait_for(lock, kMoment, [&] { return link->over; });
+  std::string text = link->why ? explain(*link->why, options_) : std::string();
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 LinkEnd ClientRun::wait_ended(SessionId id) {
   std::unique_lock lock(mutex_);
   const auto found = links_.find(id);

@@ -54,6 +54,9 @@ class ClientRun {
   void close(SessionId link);
   // Waits for the end of a link that connect() gave.
   LinkEnd wait_ended(SessionId link);
+  // Why a link ended whose channel is gone already; empty: it lives, or ended by us. Complete for a message. The
+  // channel's end may be known a moment before the link's.
+  std::string why_ended(SessionId link);
   // Any thread: runs it on control's thread soon.
   void post(std::function<void()> what);
   // On control's thread.

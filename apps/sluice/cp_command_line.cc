@@ -9,24 +9,21 @@ namespace sluice {
 
 const char* const kCpHelp =
     R"(usage: sluice cp [FLAG]... SOURCE... TARGET
-
-SOURCE and TARGET: a path here, [user@]HOST:PATH, or sftp://[user@]HOST[:PORT]/PATH.
-
-  -r  -p  -L                  directories too; keep times and modes; copy what links point to, not links
-  -u                          leave out what is there with the same size and time (needs -p before)
-  -n N                        over N connections (usually measured: one, and more where that is faster)
-  --verify                    compare both ends before the new file gets its name
-  --restart                   begin anew: trust nothing that a copy which was cut has left
-  --bwlimit RATE              at most so many bytes a second: 500k, 10M, 1G
-  --exclude PATTERN           leave these names out (with a slash: paths below SOURCE); may be repeated
-  --dry-run                   only say what would be copied
-  -q  -v  --json              say nothing; say more; say it as JSON, a line an event
-
-  -P PORT  -l USER  -i KEYFILE  -J HOST  -o OPTION=VALUE  -F FILE  -c CIPHERS  -4  -6      as sluice ssh has them (-p there)
-
-A file is written beside its target as .NAME.*.part and renamed when it is whole. The same command, run again after a
-cut, goes on where it was. SIGUSR1 shows how far it is. Exit status: 0, or 1 where something was not copied, 255 where
-there was no connection. sluice-cp(1) has the details.
+Each is a path here, [user@]HOST:PATH, or sftp://[user@]HOST[:PORT]/PATH.
+  -r -p -L           directories too; keep times and modes; what links point to
+  -u                 leave out what is there with equal size and time (after -p)
+  -n N               over N connections (usually as many as turn out to pay)
+  --verify           compare both ends before the new file gets its name
+  --restart          trust nothing that a copy which was cut has left
+  --bwlimit RATE     at most so many bytes a second: 500k, 10M, 1G
+  --exclude PATTERN  leave out names, or paths with a slash; may be repeated
+  --dry-run          only say what would be copied
+  -q -v --json       say nothing; say more; say it as JSON, a line an event
+  -P PORT -l USER -i KEY -J HOST -o OPTION=VALUE -F FILE -c CIPHERS -4 -6
+                     as sluice ssh has them (-P is its -p)
+A file is written beside its target as .NAME.*.part and renamed when whole.
+After a cut the same command goes on where it was. SIGUSR1 shows how far it is.
+Exit status: 0; 1 not all was copied; 255 no connection. See sluice-cp(1).
 )";
 
 namespace {

@@ -1,4 +1,5 @@
 // sluice cp: connections to the hosts that were named, and the copy between them.
+#include <signal.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -55,8 +56,16 @@ class CpHost {
 
   // Says goodbye, so that the server's log need not wonder.
   ~CpHost() {
-    for (const SessionId link : links_) run_.close(link);
-    for (const SessionId link : links_) run_.wait_ended(link);
+    for (const auto& [link, client] : links_) run_.close(link);
+    for (const auto& [link, client] : links_) run_.wait_ended(link);
+  }
+
+  // Why the first connection that was lost ended; empty: none was, or nobody knows.
+  std::string why_lost() {
+    for (const auto& [link, client] : links_) {
+      if (client->gone()) return run_.why_ended(link);
+    }
+    return {};
   }
 
   RemoteSide& side() { return *side_; }
@@ -74,14 +83,14 @@ class CpHost {
     auto link = run_.connect(std::move(wishes));
     if (!link) return fail(explain(link.error(), run_.options()));
     const std::lock_guard held(lock_);
-    links_.push_back(*link);
+    links_.emplace_back(*link, client);
     return client;
   }
 
   std::string server_software() {
     auto answer = std::make_shared<std::promise<std::string>>();
     auto said = answer->get_future();
-    run_.post([this, answer, link = links_.front()] {
+    run_.post([this, answer, link = links_.front().first] {
       TransportMachine* machine = run_.loop().machine(link);
       answer->set_value(machine ? machine->peer().software : std::string());
     });
@@ -90,7 +99,7 @@ class CpHost {
 
   ClientRun run_;
   std::mutex lock_;
-  std::vector<SessionId> links_;
+  std::vector<std::pair<SessionId, std::shared_ptr<SftpClient>>> links_;
   std::optional<RemoteSide> side_;
   size_t connections_ = 1;
 };
@@ -99,6 +108,32 @@ ProgressManner manner_of(const CpCommandLine& line) {
   if (line.show == CpShow::quiet) return ProgressManner::quiet;
   if (line.show == CpShow::json) return ProgressManner::json;
   return ::isatty(STDERR_FILENO) != 0 ? ProgressManner::terminal : ProgressManner::lines;
+}
+
+// A signal may come at any moment; what is to be said then is made before.
+char g_last_words[256];
+size_t g_last_size = 0;
+int g_last_descriptor = STDERR_FILENO;
+
+void say_and_die(int number) {
+  [[maybe_unused]] const ssize_t n = ::write(g_last_descriptor, g_last_words, g_last_size);
+  ::signal(number, SIG_DFL);
+  ::raise(number);
+}
+
+void tell_how_to_go_on(ProgressManner manner, bool resume) {
+  const std::string how = resume
+                              ? "what is copied of large files is kept: run the same command again to go on from there"
+                              : "run the same command again, without --restart to go on from what is copied";
+  const bool json = manner == ProgressManner::json;
+  const std::string text = json ? "{\"event\": \"interrupted\", \"text\": " + json_text(how) + "}\n"
+                                : "\nsluice cp: interrupted; " + how + "\n";
+  if (manner != ProgressManner::quiet) g_last_size = text.copy(g_last_words, sizeof g_last_words);
+  g_last_descriptor = json ? STDOUT_FILENO : STDERR_FILENO;
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) ::signal(number, say_and_die);
+  }
 }
 
 }  // namespace
@@ -130,7 +165,12 @@ int run_cp(int argc, char** argv) {
   auto target = place_of(line->target);
   if (!target) return std::fputs(target.error().c_str(), stderr), kNoConnection;
   CopyProgress progress(counts, manner_of(*line), line->verbosity > 0 || line->copy.dry_run);
+  if (!line->copy.dry_run) tell_how_to_go_on(manner_of(*line), line->copy.resume);
   const bool success = CopyRun(line->copy, counts, progress).copy(sources, *target);
+  for (const auto& [name, host] : hosts) {
+    if (const std::string why = host->why_lost(); !why.empty())
+      progress.on_notice("the connection to " + name + " was lost: " + why);
+  }
   progress.finish(success);
   return success ? 0 : kNotAll;
 }

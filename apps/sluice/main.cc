@@ -18,7 +18,7 @@ constexpr Program kPrograms[] = {
     {"ssh", sluice::run_ssh, "a shell or a command on another machine; forwarding"},
     {"scp", sluice::run_scp, "files to another machine and from it, in one command"},
     {"sftp", sluice::run_sftp, "a prompt for files on another machine"},
-    {"cp", sluice::run_cp, "files and trees to another machine, from it, or between two: the fastest way"},
+    {"cp", sluice::run_cp, "files and trees to, from and between machines: the fastest way"},
 };
 
 const Program* find(std::string_view name) {
@@ -42,7 +42,8 @@ int help(FILE* to, int code) {
     std::fprintf(to, "  %-6.*s %s\n", static_cast<int>(program.name.size()), program.name.data(), program.summary);
   }
   std::fputs(
-      "\n`sluice PROGRAM --help` tells more. A link to this file by the name sluice-ssh is `sluice ssh`, and so on.\n",
+      "\n`sluice PROGRAM --help` tells more. A link to this file by the name sluice-ssh\nis `sluice ssh`, and so on. "
+      "See sluice(1).\n",
       to);
   return code;
 }

@@ -181,6 +181,9 @@ int give_order(MuxTalk& talk, const ClientOptions& options, const std::string& o
 std::vector<uint8_t> session_fields(const ClientOptions& options, bool terminal) {
   const SessionWishes& wishes = options.session;
   const char* type = std::getenv("TERM");
+  if (wishes.forward_x11 && std::getenv("DISPLAY") != nullptr) {
+    complain("X11 is not forwarded through a shared connection; -S none makes one of its own.");
+  }
   WireWriter out;
   out.string("").u32(terminal ? 1 : 0).u32(0).u32(wishes.agent_to_forward.empty() ? 0 : 1);
   out.u32(wishes.kind == SessionKind::subsystem ? 1 : 0);

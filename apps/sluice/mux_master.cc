@@ -10,6 +10,7 @@
 
 #include <cerrno>
 
+#include "apps/sluice/mux_requests.h"
 #include "base/log.h"
 #include "base/wire.h"
 #include "services/client_session/standard_end.h"
@@ -29,6 +30,7 @@ struct MuxMaster::Client {
   uint32_t request = 0;
   uint32_t session = 0;  // 0: none
   bool opened = false;
+  bool waits = false;  // for the user's consent
   std::shared_ptr<bool> alive = std::make_shared<bool>(true);
 };
 
@@ -38,9 +40,10 @@ MuxMaster::MuxMaster(UniqueFd listener, std::string path, Around around)
 }
 
 MuxMaster::~MuxMaster() {
+  *alive_ = false;
   for (Client& client : clients_) {
     *client.alive = false;
-    around_.channels.run().loop().unwatch(client.socket.get());
+    if (!client.waits) around_.channels.run().loop().unwatch(client.socket.get());
   }
   stop_listening();
 }
@@ -70,13 +73,16 @@ void MuxMaster::accept_all() {
 
 void MuxMaster::read(Client& client) {
   const std::shared_ptr<bool> alive = client.alive;
-  while (*alive) {
+  while (*alive && !client.waits) {
     if (client.descriptors_due > 0) {
       UniqueFd descriptor = receive_mux_descriptor(client.socket.get());
       if (!descriptor && errno == EAGAIN) return;
       if (!descriptor) return drop(client);
       client.descriptors.push_back(std::move(descriptor));
-      if (--client.descriptors_due == 0) open_session(client);
+      if (--client.descriptors_due == 0) {
+        with_consent(client, "Allow shared connection to " + around_.options.host + "? ", client.request,
+                     [this, &client] { open_session(client); });
+      }
       continue;
     }
     if (!read_packet(client)) return;
@@ -115,69 +121,89 @@ bool MuxMaster::handle(Client& client, Bytes message) {
   if (!reader.ok()) return false;
   if (type == MuxMessage::hello) return std::exchange(client.greeted, true) == false && request == kMuxVersion;
   if (!client.greeted || client.session != 0) return false;
-  const auto answer = [&](MuxMessage kind) { return WireWriter().u32(static_cast<uint32_t>(kind)).u32(request); };
-  if (around_.allowed && type != MuxMessage::alive_check &&
-      !around_.allowed("Allow shared connection to " + around_.options.host + "? ")) {
-    send(client, answer(MuxMessage::permission_denied).string("Permission denied").view());
-    return true;
-  }
+  const std::string& host = around_.options.host;
+  const auto later = [this, &client, type, request, copy = std::vector<uint8_t>(message.begin(), message.end())] {
+    obey(client, type, request, copy);
+  };
   switch (type) {
     case MuxMessage::alive_check:
-      send(client, answer(MuxMessage::alive).u32(static_cast<uint32_t>(::getpid())).view());
+      send(client, WireWriter()
+                       .u32(static_cast<uint32_t>(MuxMessage::alive))
+                       .u32(request)
+                       .u32(static_cast<uint32_t>(::getpid()))
+                       .view());
       return true;
-    case MuxMessage::terminate:
-      send(client, answer(MuxMessage::ok).view());
-      around_.terminate();
-      return true;
-    case MuxMessage::stop_listening:
-      send(client, answer(MuxMessage::ok).view());
-      stop_listening();
-      return true;
+    // Asked about when its descriptors have come, which lie between the packets.
     case MuxMessage::new_session:
     case MuxMessage::new_stdio_forward: return take_session(client, message);
-    case MuxMessage::open_forward: return take_forward(client, message, true);
-    case MuxMessage::close_forward: return take_forward(client, message, false);
+    case MuxMessage::terminate:
+      return with_consent(client, "Terminate shared connection to " + host + "? ", request, later), true;
+    case MuxMessage::stop_listening:
+      return with_consent(client, "Stop sharing the connection to " + host + "? ", request, later), true;
+    case MuxMessage::open_forward:
+      return with_consent(client, "Forward a port through the shared connection to " + host + "? ", request, later),
+             true;
+    case MuxMessage::close_forward:
+      return with_consent(client, "End a forwarding of the shared connection to " + host + "? ", request, later), true;
     default: refuse(client, request, "unsupported request"); return true;
   }
 }
 
+void MuxMaster::obey(Client& client, MuxMessage type, uint32_t request, Bytes message) {
+  const auto ok = WireWriter().u32(static_cast<uint32_t>(MuxMessage::ok)).u32(request).take();
+  switch (type) {
+    case MuxMessage::terminate: send(client, ok); return around_.terminate();
+    case MuxMessage::stop_listening: send(client, ok); return stop_listening();
+    default:
+      if (!take_forward(client, message, type == MuxMessage::open_forward)) drop(client);
+  }
+}
+
+void MuxMaster::with_consent(Client& client, const std::string& what, uint32_t request, std::function<void()> action) {
+  if (!around_.ask) return action();
+  client.waits = true;
+  around_.channels.run().loop().unwatch(client.socket.get());
+  questions_.push_back({&client, client.alive, what, request, std::move(action)});
+  if (questions_.size() == 1) ask_next();
+}
+
+void MuxMaster::ask_next() {
+  if (questions_.empty()) return;
+  around_.ask(questions_.front().text, [this, alive = alive_, client = questions_.front().alive](bool yes) {
+    if (*alive) take_consent(client, yes);
+  });
+}
+
+void MuxMaster::take_consent(const std::shared_ptr<bool>& alive, bool yes) {
+  const Question question = std::move(questions_.front());
+  questions_.pop_front();
+  if (*alive) {
+    Client& client = *question.client;
+    client.waits = false;
+    around_.channels.run().loop().watch(client.socket.get(), [this, &client] { read(client); });
+    if (yes) {
+      question.action();
+    } else {
+      client.descriptors.clear();
+      send(client, WireWriter()
+                       .u32(static_cast<uint32_t>(MuxMessage::permission_denied))
+                       .u32(question.request)
+                       .string("Permission denied")
+                       .view());
+    }
+  }
+  ask_next();
+}
+
 bool MuxMaster::take_session(Client& client, Bytes message) {
-  WireReader reader(message);
-  const bool stream = static_cast<MuxMessage>(reader.u32()) == MuxMessage::new_stdio_forward;
-  client.request = reader.u32();
-  reader.string();  // reserved
-  client.spec = {};
-  client.stream.reset();
-  if (stream) {
-    StreamTarget target;
-    target.name = reader.text();
-    const uint32_t port = reader.u32();
-    target.kind = port == kMuxPathPort ? StreamTarget::Kind::path : StreamTarget::Kind::tcp;
-    target.port = static_cast<uint16_t>(port);
-    client.stream = std::move(target);
-    client.descriptors_due = 2;
-    return reader.ok();
-  }
-  SessionSpec& spec = client.spec;
-  spec.terminal = reader.u32() != 0;
-  reader.u32();  // X11
-  spec.forward_agent = reader.u32() != 0 && !around_.options.session.agent_to_forward.empty();
-  const bool subsystem = reader.u32() != 0;
-  const uint32_t escape = reader.u32();
-  spec.terminal_type = reader.text();
-  spec.words = reader.text();
-  spec.program = subsystem            ? SessionSpec::Program::subsystem
-                 : spec.words.empty() ? SessionSpec::Program::shell
-                                      : SessionSpec::Program::command;
-  spec.escape = escape == kMuxNoEscape ? -1 : static_cast<int>(escape & 0xff);
-  while (reader.ok() && !reader.at_end()) {
-    const std::string_view variable = reader.text();
-    const size_t equals = variable.find('=');
-    if (equals == std::string_view::npos) continue;
-    spec.environment.emplace_back(variable.substr(0, equals), variable.substr(equals + 1));
-  }
-  client.descriptors_due = 3;
-  return reader.ok();
+  auto asked = read_mux_session(message);
+  if (!asked) return false;
+  client.request = asked->request;
+  client.spec = std::move(asked->spec);
+  client.spec.forward_agent = asked->wants_agent && !around_.options.session.agent_to_forward.empty();
+  client.stream = std::move(asked->stream);
+  client.descriptors_due = client.stream ? 2 : 3;
+  return true;
 }
 
 void MuxMaster::open_session(Client& client) {
@@ -238,33 +264,12 @@ bool MuxMaster::take(ClientNote kind, uint32_t id, Bytes bytes) {
 }
 
 bool MuxMaster::take_forward(Client& client, Bytes message, bool open) {
-  WireReader reader(message);
-  reader.u32();
-  const uint32_t request = reader.u32();
-  const auto kind = static_cast<MuxForward>(reader.u32());
-  const auto end = [&] {
-    ForwardEnd one;
-    const std::string name(reader.text());
-    const uint32_t port = reader.u32();
-    if (port == kMuxPathPort) {
-      one.path = name;
-    } else {
-      one.host = name;
-      one.host_given = !name.empty();
-      one.port = static_cast<uint16_t>(port);
-    }
-    return one;
-  };
-  ForwardSpec spec;
-  spec.kind = kind == MuxForward::remote ? ForwardKind::remote : ForwardKind::local;
-  spec.listen = end();
-  const ForwardEnd target = end();
-  if (!reader.ok()) return false;
-  if (kind != MuxForward::dynamic && (target.is_path() || (!target.host.empty() && target.host != "socks"))) {
-    spec.target = target;
-  }
+  const auto asked = read_mux_forwarding(message);
+  if (!asked) return false;
+  const ForwardSpec& spec = asked->spec;
   const bool tell_port = open && spec.kind == ForwardKind::remote && !spec.listen.is_path() && spec.listen.port == 0;
-  auto then = [this, alive = client.alive, &client, request, tell_port](const ResultOrText<uint32_t>& outcome) {
+  auto then = [this, alive = client.alive, &client, request = asked->request,
+               tell_port](const ResultOrText<uint32_t>& outcome) {
     answer_forward(alive, client, request, outcome, tell_port);
   };
   if (open) {
@@ -313,7 +318,7 @@ void MuxMaster::refuse(Client& client, uint32_t request, std::string_view why) {
 void MuxMaster::drop(Client& client) {
   if (!*client.alive) return;
   *client.alive = false;
-  around_.channels.run().loop().unwatch(client.socket.get());
+  if (!client.waits) around_.channels.run().loop().unwatch(client.socket.get());
   if (client.session != 0) {
     around_.channels.order([id = client.session](ClientChannels& channels) { channels.close_session(id); });
   }

@@ -20,9 +20,10 @@ class MuxMaster {
     LinkChannels& channels;
     Forwards& forwards;
     const ClientOptions& options;
-    std::function<void()> terminate;                       // -O exit
-    std::function<void()> clients_changed;                 // one came or went
-    std::function<bool(const std::string&)> allowed = {};  // ControlMaster ask
+    std::function<void()> terminate;        // -O exit
+    std::function<void()> clients_changed;  // one came or went
+    // ControlMaster ask: a question, and what to do with its answer, later; null: everybody is allowed everything.
+    std::function<void(const std::string&, std::function<void(bool)>)> ask = {};
   };
   MuxMaster(UniqueFd listener, std::string path, Around around);
   ~MuxMaster();
@@ -43,6 +44,11 @@ class MuxMaster {
   bool read_packet(Client& client);
   // False: the client is to be dropped.
   bool handle(Client& client, Bytes message);
+  void obey(Client& client, MuxMessage type, uint32_t request, Bytes message);
+  // Now, or when the user has said yes. Nothing is read of the client until then.
+  void with_consent(Client& client, const std::string& what, uint32_t request, std::function<void()> action);
+  void ask_next();
+  void take_consent(const std::shared_ptr<bool>& alive, bool yes);
   bool take_session(Client& client, Bytes message);
   bool take_forward(Client& client, Bytes message, bool open);
   void open_session(Client& client);
@@ -55,7 +61,17 @@ class MuxMaster {
   UniqueFd listener_;
   std::string path_;
   Around around_;
+  struct Question {
+    Client* client;
+    std::shared_ptr<bool> alive;  // the client's
+    std::string text;
+    uint32_t request;
+    std::function<void()> action;
+  };
+  // One at a time is asked, the first; a client has one at most.
+  std::list<Question> questions_;
   std::list<Client> clients_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace sluice

@@ -12,24 +12,25 @@ namespace sluice {
 const char* const kSshHelp =
     R"(usage: sluice ssh [FLAG]... [user@]HOST [COMMAND [ARGUMENT]...]
        sluice ssh -G HOST | -Q KIND | -O ORDER HOST | -V
-
-  -p PORT  -l USER  -i KEYFILE      where, who, with which key (-i may be repeated)
-  -o OPTION=VALUE  -F FILE          any option of ssh_config(5); another file of them, or "none"
-  -J HOST[,HOST]...                 go through these hosts
-  -4  -6  -b ADDRESS  -B DEVICE     IPv4 only, IPv6 only, from this address, from this device or VRF
-  -t  -tt  -T                       ask for a terminal, force it, ask for none
-  -n  -f  -N  -s                    read nothing; go to the background after the login; no command; COMMAND is a subsystem
-  -L [ADDR:]PORT:HOST:PORT          a port here leads there (or paths of Unix sockets, either end)
-  -R [ADDR:]PORT[:HOST:PORT]        a port of the server leads back; without a target it speaks SOCKS
-  -D [ADDR:]PORT                    a SOCKS4/5 proxy here, through the server
-  -W HOST:PORT                      standard input and output are a connection to there
-  -g  -A  -a                        forwarded ports for everybody; forward the agent, or not
-  -M  -S PATH  -O ORDER             be a master at this socket; tell a master: check, forward, cancel, exit, stop
-  -c CIPHERS  -m MACS               algorithms in this order; -Q cipher, mac, kex, key, sig or HostKeyAlgorithms lists all
-  -e CHAR                           the escape character (~ is usual, "none" for none); ~? in a session shows what it does
-  -v  -q  -E FILE                   tell more, tell nothing, tell it to a file
-
-Exit status: that of the command, or 255 where the connection failed. sluice-ssh(1) has the details.
+  -p PORT -l USER -i KEY    where, who, with which key (repeat -i for more)
+  -o OPTION=VALUE -F FILE   any option of ssh_config(5); another file, or "none"
+  -J HOST[,HOST]...         through these hosts
+  -4 -6 -b ADDR -B DEVICE   IPv4 or IPv6 only; from this address, device or VRF
+  -t -tt -T                 ask for a terminal, force one, ask for none
+  -n -f -N -s               read nothing; to background; no command; subsystem
+  -L [ADDR:]PORT:HOST:PORT  a port here leads there (or a socket's path)
+  -R [ADDR:]PORT[:HOST:PORT]  a port there leads here; with no target: SOCKS
+  -D [ADDR:]PORT            a SOCKS4/5 proxy here, through the server
+  -W HOST:PORT              standard input and output are that connection
+  -g -A -a                  forwarded ports for all; the agent, or not
+  -X -Y -x                  X11, with limits; as a trusted program; not
+  -M -S PATH                be a master at this socket
+  -O ORDER                  tell one: check, forward, cancel, exit, stop
+  -c CIPHERS -m MACS        algorithms in this order
+  -Q KIND                   list them: cipher, mac, kex, key, sig, or help
+  -e CHAR                   escape character, "none" for none (~? shows its use)
+  -v -q -E FILE             tell more, tell nothing, tell it to a file
+Exit status: the command's; 255 where the connection failed. See sluice-ssh(1).
 )";
 
 namespace {
@@ -134,9 +135,9 @@ class Parser {
       case 'V': out_.version = true; break;
       case 'w': problem_ = "-w: tunnel devices are not built here"; break;
       case 'W': out_.stdio_target = value; break;
-      case 'x': break;
-      case 'X':
-      case 'Y': say("ForwardX11 yes"); break;
+      case 'x': say("ForwardX11 no"); break;
+      case 'X': say("ForwardX11 yes"); break;
+      case 'Y': say("ForwardX11 yes"), say("ForwardX11Trusted yes"); break;
       default: break;
     }
   }

@@ -12,6 +12,7 @@
 #include "apps/sluice/ssh_session.h"
 #include "base/text.h"
 #include "control/client/config/algorithm_list.h"
+#include "control/keys/certificate.h"
 #include "control/keys/name_patterns.h"
 
 namespace sluice {
@@ -31,25 +32,27 @@ int print_algorithms(const std::string& query) {
                      {"kex", AlgorithmFamily::kex},
                      {"kexalgorithms", AlgorithmFamily::kex},
                      {"key", AlgorithmFamily::host_keys},
-                     {"key-plain", AlgorithmFamily::host_keys},
+                     {"key-plain", AlgorithmFamily::authorities},
+                     {"key-cert", AlgorithmFamily::host_keys},
                      {"key-sig", AlgorithmFamily::signatures},
-                     {"sig", AlgorithmFamily::signatures},
+                     {"sig", AlgorithmFamily::authorities},
+                     {"casignaturealgorithms", AlgorithmFamily::authorities},
                      {"hostkeyalgorithms", AlgorithmFamily::host_keys},
                      {"pubkeyacceptedalgorithms", AlgorithmFamily::signatures}};
   if (word == "help") {
-    std::puts("cipher\nmac\nkex\nkey\nkey-plain\nkey-sig\nsig\nprotocol-version\ncompression");
+    std::puts("cipher\nmac\nkex\nkey\nkey-cert\nkey-plain\nkey-sig\nsig\nprotocol-version\ncompression");
     return 0;
   }
   if (word == "protocol-version") return std::puts("2"), 0;
   if (word == "compression") return std::puts("none"), 0;
-  if (word == "key-cert" || word == "cipher-auth") {
-    if (word == "cipher-auth")
-      std::puts("aes128-gcm@openssh.com\naes256-gcm@openssh.com\nchacha20-poly1305@openssh.com");
-    return 0;
+  if (word == "cipher-auth") {
+    return std::puts("aes128-gcm@openssh.com\naes256-gcm@openssh.com\nchacha20-poly1305@openssh.com"), 0;
   }
   for (const auto& kind : kinds) {
     if (word != kind.name) continue;
-    for (const std::string& name : all_algorithms(kind.family)) std::puts(name.c_str());
+    for (const std::string& name : all_algorithms(kind.family)) {
+      if (word != "key-cert" || find_certificate_algorithm(name)) std::puts(name.c_str());
+    }
     return 0;
   }
   complain(joined({"-Q ", query, ": nothing of that kind; -Q help lists the kinds"}));

@@ -16,6 +16,7 @@
 
 #include "apps/sluice/client_log.h"
 #include "apps/sluice/reach.h"
+#include "apps/sluice/x11_display.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wire.h"
@@ -63,7 +64,10 @@ SshSession::SshSession(ClientOptions options, SshWishes wishes, Background backg
       verbosity_(options_.verbosity),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-SshSession::~SshSession() { terminal_.restore(); }
+SshSession::~SshSession() {
+  permission_.cancel();
+  terminal_.restore();
+}
 
 void SshSession::push(Event event) {
   {
@@ -196,12 +200,18 @@ void SshSession::begin_master() {
                              push({Kind::clients_changed});
                            }};
   if (options_.master.mode == MasterMode::ask || options_.master.mode == MasterMode::automatic_ask) {
-    around.allowed = [](const std::string& question) {
-      const auto typed = TerminalPrompt().ask(question + "(yes/no) ", Echo::on, AskKind::confirm);
-      return typed && text_of(typed->view()) == "yes";
-    };
+    around.ask = [this](const std::string& question, std::function<void(bool)> then) { ask(question, then); };
   }
   master_ = std::make_unique<MuxMaster>(std::move(*socket), options_.master.path, std::move(around));
+}
+
+// The user may take his time: nobody else waits for him.
+void SshSession::ask(const std::string& question, const std::function<void(bool)>& then) {
+  auto allowed = std::make_shared<bool>(false);
+  const bool taken = run_.pool().run(
+      {.source = options_.host, .logged_in = true},
+      [this, question, allowed] { *allowed = permission_.confirm(question); }, [then, allowed] { then(*allowed); });
+  if (!taken) then(false);
 }
 
 void SshSession::take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome) {
@@ -243,6 +253,21 @@ SessionSpec SshSession::session_spec() const {
   return spec;
 }
 
+// The display's cookie stays here. Without a display nothing is forwarded, which programs there will say.
+std::optional<X11Request> SshSession::begin_x11() {
+  const char* name = std::getenv("DISPLAY");
+  if (name == nullptr || *name == '\0') {
+    log_line(LogLevel::debug, "X11 is not forwarded: DISPLAY is not set");
+    return std::nullopt;
+  }
+  if (host_unsafe_) return complain("The host key changed: X11 is not forwarded."), std::nullopt;
+  auto display = read_x11_display(name, options_.session);
+  if (!display) return complain("Warning: X11 is not forwarded: " + display.error()), std::nullopt;
+  X11Request shown = display->shown;
+  channels_.order([display = std::move(*display)](ClientChannels& channels) { channels.forward_x11(display); });
+  return shown;
+}
+
 void SshSession::begin_session() {
   if (wishes_.master_only || (options_.session.kind == SessionKind::none && !wishes_.stdio_target)) {
     return settle_background();
@@ -256,7 +281,9 @@ void SshSession::begin_session() {
     const StreamTarget target{StreamTarget::Kind::tcp, wishes_.stdio_target->host, wishes_.stdio_target->port};
     channels_.start_stream(session_, target, std::move(input.descriptor), std::move(output.descriptor));
   } else {
-    channels_.start_session(session_, session_spec(),
+    SessionSpec spec = session_spec();
+    if (options_.session.forward_x11) spec.x11 = begin_x11();
+    channels_.start_session(session_, std::move(spec),
                             {std::move(input.descriptor), std::move(output.descriptor),
                              std::move(open_standard_end(STDERR_FILENO, true).descriptor)});
   }

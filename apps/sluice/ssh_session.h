@@ -56,8 +56,10 @@ class SshSession {
   void take_note(ClientNote kind, uint32_t id, Bytes bytes);
   void begin_forwards();
   void begin_master();
+  void ask(const std::string& question, const std::function<void(bool)>& then);
   void take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome);
   void begin_session();
+  std::optional<X11Request> begin_x11();
   SessionSpec session_spec() const;
   void take_signals();
   void take_signal(int number);
@@ -74,6 +76,7 @@ class SshSession {
   ClientOptions options_;
   SshWishes wishes_;
   Background background_;
+  TerminalPrompt permission_;  // of others on the connection; the pool's threads may be in it
   ClientRun run_;
   LinkChannels channels_;
   Forwards forwards_;

@@ -59,19 +59,23 @@ TerminalGuard::TerminalGuard(int descriptor) : descriptor_(descriptor) {
   usable_ = descriptor >= 0 && ::tcgetattr(descriptor, &original_) == 0;
 }
 
-bool TerminalGuard::change(const termios& to) {
+bool TerminalGuard::keep() {
   if (!usable_) return false;
   take_signals_once();
-  if (!changed_) {
-    for (Place& place : g_places) {
-      if (place.used.load()) continue;
-      place.descriptor = descriptor_;
-      place.original = original_;
-      place.used.store(true);
-      changed_ = true;
-      break;
-    }
+  if (changed_) return true;
+  for (Place& place : g_places) {
+    if (place.used.load()) continue;
+    place.descriptor = descriptor_;
+    place.original = original_;
+    place.used.store(true);
+    changed_ = true;
+    break;
   }
+  return true;
+}
+
+bool TerminalGuard::change(const termios& to) {
+  if (!keep()) return false;
   // From the background this would stop the program; it waits for its turn as anybody does.
   while (::tcsetattr(descriptor_, TCSADRAIN, &to) != 0) {
     if (errno != EINTR) return false;
@@ -103,6 +107,11 @@ bool TerminalGuard::make_silent() {
 void TerminalGuard::restore() {
   if (!changed_) return;
   ::tcsetattr(descriptor_, TCSADRAIN, &original_);
+  release();
+}
+
+void TerminalGuard::release() {
+  if (!changed_) return;
   for (size_t i = g_places.size(); i-- > 0;) {
     if (!g_places[i].used.load() || g_places[i].descriptor != descriptor_) continue;
     g_places[i].raw = false;

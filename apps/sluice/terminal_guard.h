@@ -18,6 +18,10 @@ class TerminalGuard {
   bool make_raw();
   // Lines are ours to edit, output is as usual.
   bool make_silent();
+  // Somebody else changes the modes: they are only to be given back should a signal end the program.
+  bool keep();
+  // The end of that: the modes were given back.
+  void release();
   void restore();
   bool changed() const { return changed_; }
   bool is_terminal() const { return usable_; }

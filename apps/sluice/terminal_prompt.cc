@@ -13,6 +13,8 @@
 #include <string>
 
 #include "apps/sluice/terminal_guard.h"
+#include "base/bytes.h"
+#include "control/keys/name_patterns.h"
 
 namespace sluice {
 namespace {
@@ -91,6 +93,21 @@ std::optional<Secret> TerminalPrompt::ask(std::string_view question, Echo echo, 
   return ask_terminal(terminal.get(), question, echo);
 }
 
+bool TerminalPrompt::confirm(std::string_view question) {
+  const UniqueFd terminal(a_terminal_is_raw() ? -1 : ::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+  const auto word_is_yes = [](const std::optional<Secret>& typed) {
+    return typed && to_lower(text_of(typed->view())) == "yes";
+  };
+  const char* program = std::getenv("SSH_ASKPASS");
+  if (helper_is_wanted(static_cast<bool>(terminal))) {
+    // Told to confirm, it has a button for each answer and nothing to print.
+    const auto said = ask_helper(program ? program : "/usr/bin/ssh-askpass", question, AskKind::confirm);
+    return said && (said->size() == 0 || word_is_yes(said));
+  }
+  if (!terminal) return false;
+  return word_is_yes(ask_terminal(terminal.get(), std::string(question) + "(yes/no) ", Echo::on));
+}
+
 std::optional<Secret> TerminalPrompt::ask_terminal(int terminal, std::string_view question, Echo echo) {
   TerminalGuard guard(terminal);
   if (!guard.make_silent()) return std::nullopt;
@@ -135,6 +152,10 @@ std::optional<Secret> TerminalPrompt::ask_helper(const char* program, std::strin
   const std::string text(question);
   const pid_t child = ::fork();
   if (child == 0) {
+    // This thread may be one that takes no signals.
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::dup2(ends[1], STDOUT_FILENO);
     if (kind == AskKind::confirm) ::setenv("SSH_ASKPASS_PROMPT", "confirm", 1);
     ::execlp(program, program, text.c_str(), static_cast<char*>(nullptr));
@@ -145,6 +166,11 @@ std::optional<Secret> TerminalPrompt::ask_helper(const char* program, std::strin
   Secret typed(kMaxTyped);
   size_t size = 0;
   while (size < typed.size()) {
+    pollfd ready[2] = {{read_end.get(), POLLIN, 0}, {cancelled_.get(), POLLIN, 0}};
+    if (::poll(ready, 2, -1) > 0 && ready[1].revents != 0) {
+      ::kill(child, SIGTERM);
+      break;
+    }
     const ssize_t n = ::read(read_end.get(), typed.data() + size, typed.size() - size);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;

@@ -22,6 +22,8 @@ class TerminalPrompt {
 
   // Waits for the user. Nothing: there is nobody, he gave up, or cancel() was called.
   std::optional<Secret> ask(std::string_view question, Echo echo, AskKind kind = AskKind::secret);
+  // Waits for a yes: typed, or a helper's success. A terminal that a session has is not taken from it.
+  bool confirm(std::string_view question);
   // From another thread: questions end without an answer from now on.
   void cancel();
 

@@ -43,6 +43,7 @@ class MonitorProcess {
   void take_signal();
   void take_order();
   void hear_starter();
+  void tell_counts();
   void reload();
   void finish_reload(std::shared_ptr<LoginBackend> backend);
   // Whether it ended in good order.
@@ -122,6 +123,7 @@ void MonitorProcess::take_signal() {
         start_.places.close();
         start_.orders.send(Order::drain);
         break;
+      case SIGUSR1: tell_counts(); break;
       case SIGINT:
         notify_supervisor("STOPPING=1");
         start_.orders.send(Order::stop);
@@ -129,6 +131,14 @@ void MonitorProcess::take_signal() {
       default: break;
     }
   }
+}
+
+// The network process says what it counted.
+void MonitorProcess::tell_counts() {
+  start_.orders.send(Order::count);
+  log_line(LogLevel::notice, "monitor: connections " + std::to_string(monitor_->connections()) + ", condemned " +
+                                 std::to_string(monitor_->condemned()) + ", starter restarted " +
+                                 std::to_string(start_.starter->restarts()));
 }
 
 void MonitorProcess::take_order() {
@@ -273,7 +283,9 @@ void MonitorProcess::open_engines() {
 int MonitorProcess::run() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
-  for (const int number : {SIGHUP, SIGTERM, SIGINT}) ::sigaddset(&wanted, number);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) ::sigaddset(&wanted, number);
+  // The children have been started: they take SIGUSR1 for their parent's death.
+  ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
   signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
   open_engines();
   auto keys = load_keys(true);

@@ -16,6 +16,7 @@
 
 #include "apps/sluiced/log_output.h"
 #include "apps/sluiced/sandbox.h"
+#include "apps/sluiced/served_counts.h"
 #include "apps/sluiced/service_table.h"
 #include "apps/sluiced/worker_setup.h"
 #include "base/log.h"
@@ -33,8 +34,6 @@
 namespace sluice {
 namespace {
 
-// In the order of ConnectionEnd.
-constexpr std::array<std::string_view, 5> kEndNames{"orderly", "failed logins", "no login", "timed out", "misbehaved"};
 // After SIGTERM sessions may end by themselves for so long.
 constexpr int64_t kDrainMs = 30000;
 // What goodbyes may take.
@@ -97,6 +96,7 @@ class Network {
   ServerConnectionConfig connection_;
   RekeyLimits rekey_;
   std::shared_ptr<const ServiceSettings> services_;
+  UserBudgets budgets_;
   ControlLoop loop_;
   MonitorGate gate_;
   std::unique_ptr<Listener> listener_;
@@ -107,15 +107,17 @@ class Network {
   std::unordered_map<uint32_t, OwedReply> global_replies_;
   uint32_t last_global_ = 0;
   std::vector<std::thread> threads_;
-  std::array<Counter, kEndNames.size()> ends_;
+  ServedCounts counts_;
   bool draining_ = false;
   bool leaving_ = false;
   bool lost_ = false;
 };
 
-std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers) {
+std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers,
+                                                  const WorkerSettings& settings) {
+  const RecordPoolSize records = RecordPoolSize::within(size_t{settings.record_megabytes} << 20);
   std::vector<std::unique_ptr<Worker>> workers;
-  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set));
+  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set, records));
   return workers;
 }
 
@@ -131,7 +133,7 @@ Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> dri
       orders_(std::move(start.orders)),
       sockets_(std::move(start.sockets)),
       drivers_(std::move(drivers)),
-      workers_(make_workers(drivers_)),
+      workers_(make_workers(drivers_, start.config.workers)),
       porch_drivers_(std::move(porch_drivers)),
       porch_(*porch_drivers_),
       engine_(std::move(engine)),
@@ -216,7 +218,7 @@ void Network::add(Arrival arrival) {
   told.ended = [this, login](ConnectionEnd end, const std::optional<Closing>& closing) {
     // What its channels would have answered nobody answers now.
     std::erase_if(global_replies_, [&](const auto& owed) { return owed.second.connection == login->monitor_id; });
-    ends_[static_cast<size_t>(end)].add();
+    counts_.ended(end, closing);
     log_line(LogLevel::info, "connection from " + login->source + " ended" +
                                  (closing && !closing->text.empty() ? ": " + closing->text : std::string()));
   };
@@ -245,11 +247,12 @@ void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
   auto settings = services_;
   if (const auto own = config_.sftp.user_bandwidths.find(permit.user); own != config_.sftp.user_bandwidths.end()) {
     auto his = std::make_shared<ServiceSettings>(*services_);
-    his->sftp.bytes_per_second = uint64_t{own->second} * 1024;
+    his->sftp.user.bytes_per_second = uint64_t{own->second} * 1024;
     settings = std::move(his);
   }
-  auto services =
-      std::make_unique<ConnectionServices>(service_makers(), std::move(settings), login_facts(permit, login->source));
+  auto budget = budgets_.of(permit.user, settings->sftp.user);
+  auto services = std::make_unique<ConnectionServices>(service_makers(), std::move(settings),
+                                                       login_facts(permit, login->source), std::move(budget));
   loop_.open_channels(login->session, std::make_unique<ChannelTable>(std::move(services), limits));
 }
 
@@ -287,8 +290,8 @@ void Network::take_note(const std::shared_ptr<Login>& login, SinkNote&& note) {
     case ConnectionNote::log: return log_line(static_cast<LogLevel>(note.id), text_of(note.bytes));
     case ConnectionNote::transfer: return log_transfer(text_of(note.bytes));
     case ConnectionNote::hang_up:
-      if (TransportMachine* machine = loop_.machine(login->session)) {
-        machine->close(Disconnect::by_application, text_of(note.bytes));
+      if (TransportMachine* machine = loop_.machine(login->session); machine && note.id < kErrors.size()) {
+        machine->fail_with(static_cast<ErrorCode>(note.id));
       }
       return;
     default: return;
@@ -304,6 +307,7 @@ void Network::give_broker(const std::shared_ptr<Login>& login) {
     } else {
       note.kind = static_cast<uint32_t>(ConnectionNote::no_broker);
       note.bytes.assign(link.error().begin(), link.error().end());
+      counts_.no_broker();
       log_line(LogLevel::warning, "no broker for the connection from " + login->source + ": " + link.error());
     }
     loop_.tell_sink(login->session, std::move(note));
@@ -316,6 +320,7 @@ void Network::take_orders() {
       case Order::reload: reload(*order); break;
       case Order::drain: drain(); break;
       case Order::stop: say_farewell(); break;
+      case Order::count: tell_counts(); break;
       default: break;
     }
   }
@@ -335,16 +340,8 @@ void Network::say_farewell() {
 }
 
 void Network::tell_counts() const {
-  std::string text = "connections ended:";
-  for (size_t i = 0; i < ends_.size(); ++i)
-    text.append(i == 0 ? " " : ", ").append(kEndNames[i]).append(" ").append(std::to_string(ends_[i].get()));
-  if (listener_) {
-    const ListenerCounters& counters = listener_->counters();
-    uint64_t refused = 0;
-    for (const Counter& kind : counters.refused) refused += kind.get();
-    text.append("; refused ").append(std::to_string(refused)).append(", pauses without descriptors ");
-    text.append(std::to_string(counters.pauses.get()));
-  }
+  std::string text = counts_.text();
+  if (listener_) text.append("; ").append(text_of(listener_->counters()));
   if (engine_) {
     text.append("; engine ").append(engine_->name()).append(": operations ");
     text.append(std::to_string(engine_->operations())).append(", failures ");

@@ -40,7 +40,8 @@ Serves SSH: shells, commands, SFTP, SCP and forwarding. Without a configuration 
   -h, --help          this text
   -V, --version       the version
 
-SIGHUP reads the configuration again; SIGTERM lets sessions end, a second one ends them. docs/CONFIG.md has every line.
+SIGHUP reads the configuration again; SIGUSR1 logs what was counted; SIGTERM lets sessions end, a second one ends them.
+docs/CONFIG.md has every line.
 )";
 
 std::string default_file(bool root) {

@@ -23,7 +23,7 @@ inline constexpr std::string_view kWithLogFile = "log ", kListenAnew = "listen";
 // The text of a beginning where standard error belongs to somebody who reads it.
 inline constexpr std::string_view kForeground = "foreground";
 
-enum class Order : char { begin = 'B', reload = 'R', drain = 'D', stop = 'S', up = 'U', failed = 'F' };
+enum class Order : char { begin = 'B', reload = 'R', drain = 'D', stop = 'S', count = 'C', up = 'U', failed = 'F' };
 
 // Of one order; a reload brings the text and the sockets. The kernel takes 253.
 inline constexpr size_t kMostOrderDescriptors = 250;

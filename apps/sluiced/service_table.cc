@@ -28,8 +28,9 @@ const ServiceMakers& service_makers() {
 ServiceSettings service_settings(const ServerConfig& config) {
   ServiceSettings settings;
   settings.sftp.read_only = config.sftp.read_only;
-  settings.sftp.handles = config.sftp.handles;
-  settings.sftp.bytes_per_second = uint64_t{config.sftp.bandwidth_kilobytes} * 1024;
+  settings.sftp.user.handles = config.sftp.handles;
+  settings.sftp.user.bytes_per_second = uint64_t{config.sftp.bandwidth_kilobytes} * 1024;
+  settings.sftp.user.memory_bytes = uint64_t{config.sftp.memory_megabytes} << 20;
   settings.sftp.transfer_log = config.sftp.transfer_log || !config.sftp.transfer_log_file.empty();
   settings.sftp.transfer_file = !config.sftp.transfer_log_file.empty();
   const auto sftp = config.subsystems.find("sftp");

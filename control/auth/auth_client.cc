@@ -112,6 +112,10 @@ Result<ClientActions> AuthClient::take_failure(Bytes payload) {
   const auto failure = parse_failure(payload);
   if (!failure) return fail(failure.error());
   can_continue_ = failure->methods;
+  if (!failure->partial && method_ == AuthMethod::publickey && !config_.identities.empty() &&
+      config_.identities[identity_].certificate) {
+    refused_certificates_.push_back(identity_);
+  }
   if (failure->partial) {
     if (++partial_steps_ > kMaxPartialSteps) return fail(ErrorCode::auth_no_methods);
     if (method_ == AuthMethod::publickey && !used_.empty()) used_[identity_] = true;
@@ -147,11 +151,13 @@ bool AuthClient::try_method(AuthMethod method, ClientActions& actions) {
 }
 
 // RFC 8332 section 3: an RSA key signs with what the server names; where it names nothing, with SHA-2 all the same.
-std::string AuthClient::algorithm_for(const PublicKey& key) const {
+std::string AuthClient::algorithm_for(const ClientIdentity& identity) const {
+  const PublicKey& key = identity.key;
   if (key.type() == KeyType::dsa) return {};
-  const auto allowed = [&](std::string_view name) {
+  const auto allowed = [&](std::string_view plain) {
     const auto& list = config_.signature_algorithms;
-    return list.empty() || std::find(list.begin(), list.end(), name) != list.end();
+    const std::string_view name = identity.certificate ? certified_name(plain) : plain;
+    return !name.empty() && (list.empty() || std::find(list.begin(), list.end(), name) != list.end());
   };
   if (key.type() != KeyType::rsa) return allowed(key.type_name()) ? std::string(key.type_name()) : std::string();
   const auto named = [&](std::string_view name) {
@@ -160,17 +166,23 @@ std::string AuthClient::algorithm_for(const PublicKey& key) const {
   };
   for (const char* name : {"rsa-sha2-512", "rsa-sha2-256"})
     if (named(name) && allowed(name)) return name;
-  return config_.allow_ssh_rsa && named("ssh-rsa") ? "ssh-rsa" : "";
+  const bool old =
+      identity.certificate ? allowed("ssh-rsa") && !config_.signature_algorithms.empty() : config_.allow_ssh_rsa;
+  return old && named("ssh-rsa") ? "ssh-rsa" : "";
+}
+
+std::string AuthClient::shown_algorithm() const {
+  return config_.identities[identity_].certificate ? std::string(certified_name(algorithm_)) : algorithm_;
 }
 
 bool AuthClient::offer_key(ClientActions& actions) {
   for (; next_identity_ < config_.identities.size(); ++next_identity_) {
-    const PublicKey& key = config_.identities[next_identity_].key;
-    algorithm_ = algorithm_for(key);
+    const ClientIdentity& identity = config_.identities[next_identity_];
+    algorithm_ = algorithm_for(identity);
     if (algorithm_.empty() || used_[next_identity_]) continue;
     identity_ = next_identity_++;
-    SecretWriter out(kRequestRoom + kMaxPublicBlob);
-    out.raw(request(AuthMethod::publickey, 0).view()).u8(0).string(algorithm_).string(key.blob());
+    SecretWriter out(kRequestRoom + identity.blob().size());
+    out.raw(request(AuthMethod::publickey, 0).view()).u8(0).string(shown_algorithm()).string(identity.blob());
     send(actions, out.take(), ClientPhase::querying);
     return true;
   }
@@ -221,13 +233,13 @@ Result<ClientActions> AuthClient::take_key_ok(Bytes payload) {
   const std::string_view algorithm = in.text();
   const Bytes key = in.string();
   if (!in.ok() || !in.at_end()) return fail(ErrorCode::malformed_message);
-  const PublicKey& ours = config_.identities[identity_].key;
+  const Bytes ours = config_.identities[identity_].blob();
   // An answer about another key than the one in question would choose what we sign with.
-  if (algorithm != algorithm_ || !std::equal(key.begin(), key.end(), ours.blob().begin(), ours.blob().end()))
+  if (algorithm != shown_algorithm() || !std::equal(key.begin(), key.end(), ours.begin(), ours.end()))
     return fail(ErrorCode::malformed_message);
   ClientActions actions;
   actions.emplace_back(SignWith{identity_, algorithm_,
-                                publickey_signed_data(config_.session_id, config_.user, algorithm_, ours.blob())});
+                                publickey_signed_data(config_.session_id, config_.user, shown_algorithm(), ours)});
   phase_ = ClientPhase::signing;
   return actions;
 }
@@ -235,9 +247,10 @@ Result<ClientActions> AuthClient::take_key_ok(Bytes payload) {
 Result<ClientActions> AuthClient::take_signature(std::optional<std::vector<uint8_t>> signature) {
   SLUICE_CHECK(phase_ == ClientPhase::signing);
   if (!signature || signature->size() > kMaxSignature) return next();
-  SecretWriter out(kRequestRoom + kMaxPublicBlob + kMaxSignature);
-  out.raw(request(AuthMethod::publickey, 0).view()).u8(1).string(algorithm_);
-  out.string(config_.identities[identity_].key.blob()).string(*signature);
+  const Bytes shown = config_.identities[identity_].blob();
+  SecretWriter out(kRequestRoom + shown.size() + kMaxSignature);
+  out.raw(request(AuthMethod::publickey, 0).view()).u8(1).string(shown_algorithm());
+  out.string(shown).string(*signature);
   ClientActions actions;
   send(actions, out.take(), ClientPhase::proving);
   return actions;

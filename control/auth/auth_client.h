@@ -10,13 +10,17 @@
 #include <variant>
 
 #include "control/auth/auth_server.h"
-#include "control/keys/public_key.h"
+#include "control/keys/certificate.h"
 
 namespace sluice {
 
 struct ClientIdentity {
   PublicKey key;
   std::string name;  // a path or an agent's comment, for messages to the user
+  std::optional<Certificate> certificate = {};
+
+  // What the server is shown.
+  Bytes blob() const { return certificate ? Bytes(certificate->blob) : key.blob(); }
 };
 
 struct AuthClientConfig {
@@ -47,7 +51,7 @@ struct ShowText {  // a banner or a line for the user, fit for a terminal
 };
 struct SignWith {
   size_t identity;
-  std::string algorithm;
+  std::string algorithm;  // a plain one, for a certificate's key too
   std::vector<uint8_t> data;
 };
 struct AskPassword {
@@ -100,6 +104,8 @@ class AuthClient {
   ClientPhase phase() const { return phase_; }
   // What the server would still take, for "Permission denied (publickey,password)."
   MethodSet methods() const { return can_continue_; }
+  // Certificates that were offered and not taken.
+  const std::vector<size_t>& refused_certificates() const { return refused_certificates_; }
 
  private:
   Result<ClientActions> take_failure(Bytes payload);
@@ -110,7 +116,10 @@ class AuthClient {
   bool offer_key(ClientActions& actions);
   bool ask_password(ClientActions& actions);
   bool start_interactive(ClientActions& actions);
-  std::string algorithm_for(const PublicKey& key) const;
+  // Plain; empty: there is none that both may use.
+  std::string algorithm_for(const ClientIdentity& identity) const;
+  // As the server knows it.
+  std::string shown_algorithm() const;
   Secret request(AuthMethod method, size_t room) const;
   void send(ClientActions& actions, Secret message, ClientPhase next_phase);
 
@@ -124,6 +133,7 @@ class AuthClient {
   std::vector<bool> used_;  // identities that earned a partial success and cannot do so again
   size_t identity_ = 0;
   std::string algorithm_;
+  std::vector<size_t> refused_certificates_;
   unsigned passwords_asked_ = 0;
   unsigned interactive_tries_ = 0;
   bool prompted_ = false;

@@ -19,6 +19,9 @@ struct ClientKeyOptions {
   bool files_named = false;
   // Only keys of the files, though an agent may hold their private halves.
   bool identities_only = false;
+  // Besides those that lie beside the files as FILE-cert.pub.
+  std::vector<std::string> certificates = {};
+  KeyLimits limits = {};
 };
 
 // One try to sign. Neither field: the key cannot be used.
@@ -29,7 +32,8 @@ struct SigningTry {
 
 class ClientKeys {
  public:
-  // agent may be absent. Agent keys come first, in the agent's order, then those of files alone.
+  // agent may be absent. Certificates come first, then the agent's keys that files name, its other keys in its order,
+  // then those of files alone: servers bear few tries.
   ClientKeys(ClientKeyOptions options, std::optional<AgentClient> agent);
   // agent_path is the value of SSH_AUTH_SOCK or empty; an agent that does not answer is one of the problems.
   static ClientKeys load(ClientKeyOptions options, const std::string& agent_path);
@@ -41,15 +45,27 @@ class ClientKeys {
   SigningTry sign(size_t identity, std::string_view algorithm, Bytes data, const std::optional<Secret>& passphrase);
 
  private:
-  struct Source {
-    bool in_agent = false;
-    std::string path;  // empty: the agent's alone
+  struct PrivateFile {
+    std::string path;
     std::optional<PrivateKey> opened;
   };
+  struct Source {
+    std::optional<std::vector<uint8_t>> agent_blob = {};  // by which the agent knows it
+    std::shared_ptr<PrivateFile> file = {};               // a certificate's and its key's is one
+  };
+  struct FileKey {
+    PublicKey key;
+    std::shared_ptr<PrivateFile> file;
+  };
 
-  void read_files(const std::vector<AgentKey>& held);
+  std::vector<FileKey> read_files();
+  void read_certificates(const std::vector<FileKey>& files, const std::vector<AgentKey>& held);
+  void add_certificate(const std::string& path, bool named, const std::vector<FileKey>& files,
+                       const std::vector<AgentKey>& held);
+  void add(ClientIdentity identity, Source source);
+  bool has(Bytes blob) const;
   // False: closed, and `asked` says whether a passphrase would open it.
-  bool open(Source& source, const std::optional<Secret>& passphrase, bool& asked);
+  bool open(PrivateFile& file, const std::optional<Secret>& passphrase, bool& asked);
 
   ClientKeyOptions options_;
   std::optional<AgentClient> agent_;

@@ -107,14 +107,19 @@ tl::expected<Dialed, ClientFailure> dial(const DialTarget& target) {
   for (const addrinfo* address = addresses.get(); address != nullptr; address = address->ai_next) {
     const int descriptor = ::socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     int error = descriptor < 0 ? errno : 0;
-    if (error == 0 && !bind_to(descriptor, target, address->ai_family)) error = errno;
+    std::string from;
+    if (error == 0 && !bind_to(descriptor, target, address->ai_family)) {
+      error = errno;
+      for (const std::string* own : {&target.bind_interface, &target.bind_address})
+        if (!own->empty()) from.append(from.empty() ? " from " : ", ").append(*own);
+    }
     if (error == 0) error = connect_within(descriptor, *address, target.timeout);
     const std::string shown = numeric(*address);
     if (error == 0) return Dialed{descriptor, shown};
     if (descriptor >= 0) ::close(descriptor);
     std::string where = target.host;
     if (shown != target.host) where.append(" [").append(shown).append("]");
-    failure = {kind_of(error), "connect to host " + where + " port " + port + ": " + std::strerror(error)};
+    failure = {kind_of(error), "connect to host " + where + " port " + port + from + ": " + std::strerror(error)};
   }
   return tl::unexpected<ClientFailure>(std::move(failure));
 }

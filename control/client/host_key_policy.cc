@@ -2,6 +2,7 @@
 #include "control/client/host_key_policy.h"
 
 #include <algorithm>
+#include <ctime>
 
 #include "control/keys/fingerprint.h"
 #include "control/keys/name_patterns.h"
@@ -40,38 +41,91 @@ HostKeyPolicy::HostKeyPolicy(HostKeyPolicyConfig config) : config_(std::move(con
   drop_no_files(config_.global_files);
 }
 
-ResultOrText<HostKeyPolicy::Found> HostKeyPolicy::look_up(const PublicKey& key) const {
-  Found best;
+ResultOrText<std::vector<HostKeyPolicy::Source>> HostKeyPolicy::sources(std::string_view reason,
+                                                                        const PublicKey* key) const {
+  std::vector<Source> all;
   for (const auto* files : {&config_.user_files, &config_.global_files}) {
     for (const std::string& file : *files) {
-      const auto hosts = KnownHosts::load(file);
+      auto hosts = KnownHosts::load(file);
       if (!hosts) return fail(hosts.error());
-      const HostAnswer answer = hosts->lookup(config_.host, config_.port, key);
-      if (weight(answer.verdict) > weight(best.answer.verdict)) best = {answer, file, files == &config_.user_files};
+      all.push_back({std::move(*hosts), file, files == &config_.user_files});
     }
+  }
+  if (config_.program) {
+    auto said = config_.program({reason, known_host_name(config_.host, config_.port), key});
+    if (!said) return fail("KnownHostsCommand: " + said.error());
+    all.push_back({KnownHosts::parse(*said), "KnownHostsCommand", false});
+  }
+  return all;
+}
+
+template <class Shown>
+HostKeyPolicy::Found HostKeyPolicy::look_up(const std::vector<Source>& sources, const Shown& shown) const {
+  Found best;
+  for (const Source& source : sources) {
+    const HostAnswer answer = source.hosts.lookup(config_.host, config_.port, shown);
+    if (weight(answer.verdict) > weight(best.answer.verdict)) best = {answer, source.name, source.users};
+  }
+  if (best.answer.verdict != HostVerdict::unknown || config_.port == kSshPort) return best;
+  // A host has one key as a rule, whatever port it is reached at: known at the usual one is known.
+  for (const Source& source : sources) {
+    const HostAnswer answer = source.hosts.lookup(config_.host, kSshPort, shown);
+    if (answer.verdict == HostVerdict::revoked) return {answer, source.name, source.users};
+    if (answer.verdict == HostVerdict::found) best = {answer, source.name, false};
   }
   return best;
 }
 
 HostKeyDecision HostKeyPolicy::decide(const PublicKey& key) const {
-  auto found = look_up(key);
-  if (!found) {
-    // A file that cannot be read may hold the very line that matters.
-    if (config_.strict != StrictHostKeys::no) return {.text = found.error() + "\nHost key verification failed.\n"};
-    found = Found();
+  auto known = sources("HOSTNAME", &key);
+  // A file that cannot be read may hold the very line that matters.
+  if (!known && config_.strict != StrictHostKeys::no) {
+    return {.text = known.error() + "\nHost key verification failed.\n"};
   }
-  switch (found->answer.verdict) {
-    case HostVerdict::found: return {.kind = HostKeyDecision::Kind::accept, .trusted = found->in_user_file};
-    case HostVerdict::revoked: {
-      std::string text = loud("WARNING: REVOKED HOST KEY DETECTED!");
-      text.append("The " + family(key) + " key of " + config_.host + " is marked as revoked in " + found->file + ":" +
-                  std::to_string(found->answer.line) + ".\nHost key verification failed.\n");
-      return {.failure = FailureKind::host_key_revoked, .text = std::move(text)};
-    }
-    case HostVerdict::changed: return judge_changed(key, *found);
+  return decide(known ? *known : std::vector<Source>(), key);
+}
+
+HostKeyDecision HostKeyPolicy::decide(const std::vector<Source>& sources, const PublicKey& key) const {
+  const Found found = look_up(sources, key);
+  switch (found.answer.verdict) {
+    case HostVerdict::found: return {.kind = HostKeyDecision::Kind::accept, .trusted = found.in_user_file};
+    case HostVerdict::revoked: return refuse_revoked("The " + family(key) + " key of " + config_.host, found);
+    case HostVerdict::changed: return judge_changed(key, found);
     case HostVerdict::unknown: break;
   }
   return judge_unknown(key);
+}
+
+HostKeyDecision HostKeyPolicy::refuse_revoked(const std::string& what, const Found& found) const {
+  std::string text = loud("WARNING: REVOKED HOST KEY DETECTED!");
+  text.append(what + " is marked as revoked in " + found.file + ":" + std::to_string(found.answer.line) +
+              ".\nHost key verification failed.\n");
+  return {.failure = FailureKind::host_key_revoked, .text = std::move(text)};
+}
+
+HostKeyDecision HostKeyPolicy::decide(const Certificate& certificate) const {
+  auto known = sources("HOSTNAME", &certificate.key);
+  if (!known && config_.strict != StrictHostKeys::no) {
+    return {.text = known.error() + "\nHost key verification failed.\n"};
+  }
+  if (!known) known = std::vector<Source>();
+  const Found found = look_up(*known, certificate);
+  if (found.answer.verdict == HostVerdict::revoked) {
+    return refuse_revoked(
+        "The " + family(certificate.key) + " key of " + config_.host + ", or the authority of its certificate,", found);
+  }
+  const bool authorized = found.answer.verdict == HostVerdict::found;
+  const std::string objection =
+      authorized ? objection_to_host(certificate, config_.host, std::time(nullptr), config_.authority_algorithms)
+                 : "no @cert-authority line for this host names its authority";
+  if (objection.empty()) return {.kind = HostKeyDecision::Kind::accept};
+  HostKeyDecision plain = decide(*known, certificate.key);
+  // Whose plain key is known has nothing to explain, but for a certificate that should have been good.
+  if (authorized || plain.kind != HostKeyDecision::Kind::accept) {
+    plain.text.insert(0, "The certificate that " + config_.host + " shows does not count: " + objection + ".\nIt is " +
+                             describe_certificate(certificate) + "; its plain key is looked at instead.\n");
+  }
+  return plain;
 }
 
 HostKeyDecision HostKeyPolicy::judge_changed(const PublicKey& key, const Found& found) const {
@@ -125,19 +179,24 @@ ResultOrText<std::string> HostKeyPolicy::remember(const PublicKey& key) const {
 
 NameList HostKeyPolicy::preferred(const NameList& algorithms) const {
   std::vector<PublicKey> known;
-  for (const auto* files : {&config_.user_files, &config_.global_files}) {
-    for (const std::string& file : *files) {
-      const auto hosts = KnownHosts::load(file);
-      if (!hosts) continue;  // decide() will say so
-      for (PublicKey& key : hosts->keys_of(config_.host, config_.port)) known.push_back(std::move(key));
-    }
+  bool authority = false;
+  // Where something cannot be read, decide() will say so.
+  for (const Source& source : sources("ORDER", nullptr).value_or(std::vector<Source>())) {
+    for (PublicKey& key : source.hosts.keys_of(config_.host, config_.port)) known.push_back(std::move(key));
+    authority = authority || source.hosts.has_authority(config_.host, config_.port) ||
+                source.hosts.has_authority(config_.host, kSshPort);
   }
-  NameList sorted = algorithms;
-  std::stable_partition(sorted.begin(), sorted.end(), [&](const std::string& name) {
+  const auto rank = [&](const std::string& name) {
+    if (find_certificate_algorithm(name)) return authority ? 0 : 3;
     const SignatureAlgorithm* row = find_signature_algorithm(name);
-    return row != nullptr &&
-           std::any_of(known.begin(), known.end(), [&](const PublicKey& key) { return key.type() == row->key_type; });
-  });
+    const bool is_known = row != nullptr && std::any_of(known.begin(), known.end(), [&](const PublicKey& key) {
+                            return key.type() == row->key_type;
+                          });
+    return is_known ? 1 : 2;
+  };
+  NameList sorted = algorithms;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
   return sorted;
 }
 

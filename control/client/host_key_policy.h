@@ -5,15 +5,26 @@
 // any thread may make them.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "control/client/client_failure.h"
+#include "control/keys/certificate.h"
 #include "control/keys/known_hosts.h"
 
 namespace sluice {
 
 enum class StrictHostKeys : uint8_t { yes, accept_new, ask, no };
+
+// What a program that knows hosts is asked.
+struct KnownHostsQuery {
+  std::string_view reason;         // "ORDER": which algorithms to prefer; "HOSTNAME": this key
+  std::string host;                // as known_hosts would name it
+  const PublicKey* key = nullptr;  // none yet where the order is asked for
+};
+// Lines of known_hosts. Runs on a thread that may wait.
+using KnownHostsProgram = std::function<ResultOrText<std::string>(const KnownHostsQuery&)>;
 
 struct HostKeyPolicyConfig {
   std::string host;  // the name that the user gave, or an alias that stands for it
@@ -23,6 +34,9 @@ struct HostKeyPolicyConfig {
   std::vector<std::string> user_files = {};
   std::vector<std::string> global_files = {};
   HostNaming naming = HostNaming::plain;
+  KnownHostsProgram program = {};
+  // That authorities may have signed certificates with; empty: none is believed.
+  NameList authority_algorithms = {};
 };
 
 struct HostKeyDecision {
@@ -44,11 +58,14 @@ class HostKeyPolicy {
   explicit HostKeyPolicy(HostKeyPolicyConfig config);
 
   HostKeyDecision decide(const PublicKey& key) const;
+  // By its authority; where that says nothing, or nothing that holds, as the plain key in it.
+  HostKeyDecision decide(const Certificate& certificate) const;
   // The user's answer to the question: yes, no, or the key's own fingerprint.
   static HostKeyWord read_word(std::string_view typed, const PublicKey& key);
   // Into the first file of the user. The notice to show.
   ResultOrText<std::string> remember(const PublicKey& key) const;
-  // The algorithms of known keys first, so that a known host is asked for a key that can be compared.
+  // The algorithms of known keys first, so that a known host is asked for a key that can be compared; where an
+  // authority is known for it, those of certificates before all, else behind all.
   NameList preferred(const NameList& algorithms) const;
 
   // The user's files only: what is known of the host, and making exactly `keys` of it where it is known.
@@ -63,7 +80,16 @@ class HostKeyPolicy {
     std::string file;
     bool in_user_file = false;
   };
-  ResultOrText<Found> look_up(const PublicKey& key) const;
+  struct Source {
+    KnownHosts hosts;
+    std::string name;  // of a file or the program
+    bool users = false;
+  };
+  ResultOrText<std::vector<Source>> sources(std::string_view reason, const PublicKey* key) const;
+  template <class Shown>
+  Found look_up(const std::vector<Source>& sources, const Shown& shown) const;
+  HostKeyDecision decide(const std::vector<Source>& sources, const PublicKey& key) const;
+  HostKeyDecision refuse_revoked(const std::string& what, const Found& found) const;
   HostKeyDecision judge_changed(const PublicKey& key, const Found& found) const;
   HostKeyDecision judge_unknown(const PublicKey& key) const;
 

@@ -66,9 +66,8 @@ ServerConfig default_config(Platform platform, const Machine& machine) {
   config.platform = platform;
   config.limits = default_limits(platform, machine.cores, machine.memory_bytes);
   config.listen.port = machine.root || platform != Platform::sluice ? kPortOfRoot : kPortOfOthers;
-  // A quarter of the memory holds records, an eighth windows that are open.
+  // An eighth of the memory holds windows that are open.
   const uint64_t megabytes = machine.memory_bytes >> 20;
-  config.workers.record_megabytes = static_cast<unsigned>(std::clamp<uint64_t>(megabytes / 4, 64, 65536));
   config.session.window_budget_megabytes = static_cast<unsigned>(std::clamp<uint64_t>(megabytes / 8, 64, 65536));
   if (platform == Platform::ios) {
     config.limits.login_timeout_s = 120;

@@ -165,7 +165,7 @@ struct SftpSettings {
   unsigned bandwidth_kilobytes = 0;  // a second, for each user; 0: no cap
   std::map<std::string, unsigned> user_bandwidths = {};
   unsigned handles = 1024;
-  unsigned memory_megabytes = 64;  // of a session
+  unsigned memory_megabytes = 64;  // of a user, as are the handles
   bool transfer_log = false;
   std::string transfer_log_file = {};  // empty: the log
 
@@ -175,7 +175,7 @@ struct SftpSettings {
 struct WorkerSettings {
   unsigned count = 0;  // 0: one for each core
   std::string cores = {};
-  unsigned record_megabytes = 256;
+  unsigned record_megabytes = 16;  // of each
 
   bool operator==(const WorkerSettings&) const = default;
 };

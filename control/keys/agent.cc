@@ -137,17 +137,22 @@ ResultOrText<std::vector<AgentKey>> AgentClient::list(const KeyLimits& limits) {
     const Bytes blob = fields.string();
     const std::string_view comment = fields.text();
     if (!fields.ok()) break;
-    if (auto key = PublicKey::parse(blob, limits)) keys.push_back({std::move(*key), std::string(comment)});
+    if (auto key = PublicKey::parse(blob, limits)) {
+      keys.push_back({std::move(*key), std::string(comment)});
+    } else if (auto certificate = Certificate::parse(blob, limits)) {
+      PublicKey plain = certificate->key;
+      keys.push_back({std::move(plain), std::string(comment), std::move(*certificate)});
+    }
   }
   if (!fields.ok() || !fields.at_end()) return fail("agent: malformed answer");
   return keys;
 }
 
-ResultOrText<std::vector<uint8_t>> AgentClient::sign(const PublicKey& key, std::string_view algorithm, Bytes data) {
+ResultOrText<std::vector<uint8_t>> AgentClient::sign(Bytes blob, KeyType type, std::string_view algorithm, Bytes data) {
   const SignatureAlgorithm* row = find_signature_algorithm(algorithm);
-  if (!row || row->key_type != key.type()) return fail("agent: algorithm does not belong to the key");
+  if (!row || row->key_type != type) return fail("agent: algorithm does not belong to the key");
   WireWriter request;
-  request.u8(kSignRequest).string(key.blob()).string(data).u32(flags_for(algorithm));
+  request.u8(kSignRequest).string(blob).string(data).u32(flags_for(algorithm));
   if (request.size() > kMaxAgentMessage) return fail("agent: too much to sign");
   const auto answer = ask(request.view(), timeouts_.signature);
   if (!answer) return fail(answer.error());

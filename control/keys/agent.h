@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "control/keys/public_key.h"
+#include "control/keys/certificate.h"
 
 namespace sluice {
 
@@ -19,6 +19,10 @@ inline constexpr size_t kMaxAgentKeys = 2048;
 struct AgentKey {
   PublicKey key;
   std::string comment;
+  // The agent knows the key by it; it may list the plain key besides.
+  std::optional<Certificate> certificate = {};
+
+  Bytes blob() const { return certificate ? Bytes(certificate->blob) : key.blob(); }
 };
 
 struct AgentTimeouts {
@@ -37,11 +41,15 @@ class AgentClient {
   AgentClient& operator=(AgentClient&& other) noexcept;
   ~AgentClient() { close(); }
 
-  // Keys of types that we do not know, certificates among them, are left out.
+  // Keys of types that we do not know are left out.
   ResultOrText<std::vector<AgentKey>> list(const KeyLimits& limits = {});
   // A signature blob. The flags that choose an RSA hash come from the algorithm; an agent that does not know them and
   // answers with another algorithm is an error here and not at the server.
-  ResultOrText<std::vector<uint8_t>> sign(const PublicKey& key, std::string_view algorithm, Bytes data);
+  ResultOrText<std::vector<uint8_t>> sign(const PublicKey& key, std::string_view algorithm, Bytes data) {
+    return sign(key.blob(), key.type(), algorithm, data);
+  }
+  // By the blob that the agent lists, a certificate's perhaps; the algorithm is a plain one all the same.
+  ResultOrText<std::vector<uint8_t>> sign(Bytes blob, KeyType type, std::string_view algorithm, Bytes data);
 
  private:
   ResultOrText<std::vector<uint8_t>> ask(Bytes message, std::chrono::milliseconds timeout);

@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "control/keys/base64.h"
+#include "control/keys/certificate.h"
 #include "control/keys/guarded_file.h"
 #include "control/keys/name_patterns.h"
 #include "control/keys/public_key_text.h"
@@ -149,6 +150,31 @@ HostAnswer KnownHosts::lookup(std::string_view host, uint16_t port, const Public
     }
   }
   return answer;
+}
+
+HostAnswer KnownHosts::lookup(std::string_view host, uint16_t port, const Certificate& certificate) const {
+  const std::string name = known_host_name(host, port);
+  HostAnswer answer;
+  for (size_t i = 0; i < lines_.size(); ++i) {
+    if (!lines_[i].entry) continue;
+    const Entry& entry = *lines_[i].entry;
+    const bool signer = entry.key == certificate.authority;
+    if (!names_host(entry.names, name)) continue;
+    if (entry.marker == HostMarker::revoked && (signer || entry.key == certificate.key)) {
+      return {HostVerdict::revoked, i + 1};
+    }
+    if (entry.marker == HostMarker::cert_authority && signer && answer.verdict == HostVerdict::unknown) {
+      answer = {HostVerdict::found, i + 1};
+    }
+  }
+  return answer;
+}
+
+bool KnownHosts::has_authority(std::string_view host, uint16_t port) const {
+  const std::string name = known_host_name(host, port);
+  return std::any_of(lines_.begin(), lines_.end(), [&](const Line& line) {
+    return line.entry && line.entry->marker == HostMarker::cert_authority && names_host(line.entry->names, name);
+  });
 }
 
 std::vector<PublicKey> KnownHosts::keys_of(std::string_view host, uint16_t port) const {

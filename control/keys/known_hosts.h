@@ -41,6 +41,8 @@ std::string known_host_name(std::string_view host, uint16_t port);
 std::string hash_host_name(std::string_view name);
 bool matches_hashed_name(std::string_view hashed, std::string_view name);
 
+struct Certificate;
+
 class KnownHosts {
  public:
   static KnownHosts parse(std::string_view text);
@@ -50,6 +52,9 @@ class KnownHosts {
   std::string text() const;
 
   HostAnswer lookup(std::string_view host, uint16_t port, const PublicKey& key) const;
+  // Found: an authority that may speak for the host signed it. Revoked: the key or its authority. Else unknown.
+  HostAnswer lookup(std::string_view host, uint16_t port, const Certificate& certificate) const;
+  bool has_authority(std::string_view host, uint16_t port) const;
   // To ask a known host first for the algorithms of the keys that we can check.
   std::vector<PublicKey> keys_of(std::string_view host, uint16_t port) const;
   // Numbers of the lines that were not understood.

@@ -6,6 +6,7 @@
 #include "base/wire.h"
 #include "control/engine/key_engine.h"
 #include "control/kex/exchange_hash.h"
+#include "control/keys/certificate.h"
 #include "control/keys/public_key.h"
 #include "control/transport/transport_machine.h"
 
@@ -62,9 +63,28 @@ void hash_and_derive(Outcome& out, const HashInput& input) {
 }
 
 // Slow: does the server hold the key that it shows?
-std::string verify_host_key(const KexAgreed& agreed, std::string_view algorithm, const Digest& hash) {
-  const auto key = PublicKey::parse(agreed.host_key);
-  if (!key) return "the server's host key: " + std::string(describe(key.error()));
+std::string verify_host_key(const KexAgreed& agreed, std::string_view algorithm, const Digest& hash,
+                            const KeyLimits& limits) {
+  const CertificateAlgorithm* certified = find_certificate_algorithm(algorithm);
+  std::optional<PublicKey> key;
+  KeyError error{};
+  if (certified) {
+    auto certificate = Certificate::parse(agreed.host_key, limits);
+    if (certificate)
+      key = std::move(certificate->key);
+    else
+      error = certificate.error();
+    algorithm = certified->plain;
+  } else if (auto plain = PublicKey::parse(agreed.host_key, limits)) {
+    key = std::move(*plain);
+  } else {
+    error = plain.error();
+  }
+  if (!key) {
+    const std::string what = certified ? "the server's host certificate: " : "the server's host key: ";
+    const std::string why(describe(error));
+    return what + (error == KeyError::key_too_short ? why + " (RequiredRSASize)" : why);
+  }
   const auto verified = key->verify(agreed.signature, algorithm, hash.view());
   return verified ? std::string() : "the server's signature: " + std::string(describe(verified.error()));
 }
@@ -197,14 +217,14 @@ void TransportMachine::step(std::vector<uint8_t> payload) {
   run_step(
       method,
       [outcome, input = std::move(input), payload = std::move(payload), client = exchange.client,
-       server = exchange.server] {
+       server = exchange.server, limits = config_.host_key_limits] {
         outcome->step = server ? server->take(payload) : client->take(payload);
         if (!outcome->agreed()) return;
         if (client) outcome->host_key = std::get<KexAgreed>(*outcome->step).host_key;
         hash_and_derive(*outcome, input);
         if (client) {
-          outcome->signature_error =
-              verify_host_key(std::get<KexAgreed>(*outcome->step), input.agreed.host_key_algorithm, outcome->hash);
+          outcome->signature_error = verify_host_key(std::get<KexAgreed>(*outcome->step),
+                                                     input.agreed.host_key_algorithm, outcome->hash, limits);
         }
       },
       [this, outcome] { finish_step(outcome); });

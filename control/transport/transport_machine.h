@@ -11,6 +11,7 @@
 #include <optional>
 #include <variant>
 
+#include "control/keys/public_key.h"
 #include "control/transport/identification.h"
 #include "control/transport/message_sets.h"
 #include "control/transport/negotiation.h"
@@ -26,6 +27,7 @@ struct TransportConfig {
   NameList ciphers;
   NameList macs;
   NameList signature_algorithms;  // the server's server-sig-algs
+  KeyLimits host_key_limits;      // on a client, of the key that is shown
   KexOptions kex_options;
 };
 

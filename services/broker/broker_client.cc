@@ -49,6 +49,12 @@ std::optional<uint32_t> BrokerClient::send(const BrokerRequest& request) {
   return last_request_;
 }
 
+void BrokerClient::tell(const CloseHandle& close) {
+  if (ended_) return;
+  unsent_.push_back(*write_request(0, close));
+  flush();
+}
+
 void BrokerClient::flush() {
   while (!unsent_.empty() && !ended_) {
     const PacketOutcome outcome = send_packet(link_.get(), unsent_.front(), {});

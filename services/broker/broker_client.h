@@ -39,7 +39,12 @@ class BrokerClient {
   // The request's number, never 0; nothing when there is no room. What cannot be sent (a NUL in a name, too long, no
   // broker) is answered with a Failure like any other.
   std::optional<uint32_t> send(const BrokerRequest& request);
+  // A close that nobody waits for, behind what was sent before: two wake-ups less. Its handle bounds how many there
+  // are.
+  void tell(const CloseHandle& close);
   void flush();
+  // Requests whose answers have not come.
+  bool awaits_answers() const { return !open_.empty(); }
   // The next answer or event. Nothing: would block, or ended and everything was told.
   std::optional<BrokerReceived> receive();
   // Descriptors of packets that were refused, which ended the link. Closing one may mean waiting for somebody.

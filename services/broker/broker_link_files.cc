@@ -72,8 +72,8 @@ void BrokerLink::take(uint32_t request, const OpenFile& open) {
 }
 
 void BrokerLink::take(uint32_t request, const CloseHandle& close) {
-  if (handles_.erase(close.handle) == 0) return answer(request, bad_handle());
-  answer(request, Done{});
+  const bool was_open = handles_.erase(close.handle) > 0;
+  if (request != 0) answer(request, was_open ? BrokerAnswer(Done{}) : BrokerAnswer(bad_handle()));
 }
 
 void BrokerLink::take(uint32_t request, const StatPath& stat) {

@@ -49,7 +49,9 @@ std::optional<std::vector<uint8_t>> write_answer(uint32_t request, const BrokerA
 Result<Numbered<BrokerRequest>> read_request(Bytes packet) {
   auto read = read_packet<BrokerRequest>(packet);
   // 0 is for events.
-  if (read && read->request == 0) return fail(ErrorCode::malformed_message);
+  // Nobody waits for an answer: which only a close may say.
+  if (read && read->request == 0 && !std::holds_alternative<CloseHandle>(read->body))
+    return fail(ErrorCode::malformed_message);
   return read;
 }
 

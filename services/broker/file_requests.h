@@ -30,7 +30,7 @@ struct OpenFile {
   uint32_t mode = 0666;
   static auto fields(auto& s) { return std::tie(s.path, s.flags, s.mode); }
 };
-// Of a file, a directory or a listener. Done.
+// Of a file, a directory or a listener. Done; as request 0 nothing.
 struct CloseHandle {
   uint32_t handle = 0;
   static auto fields(auto& s) { return std::tie(s.handle); }

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/wire.h"
 #include "services/client_session/client_listener.h"
 #include "services/client_session/client_session.h"
 #include "services/client_session/client_stream.h"
+#include "services/client_session/x11_stream.h"
 
 namespace sluice {
 namespace {
@@ -144,7 +146,23 @@ OpenDecision ClientChannels::open(std::string_view type, Bytes extra) {
             true,
             {}};
   }
+  if (type == "x11") return take_x11();
   return refuse(OpenFailure::unknown_channel_type, "unknown channel type");
+}
+
+void ClientChannels::forward_x11(X11Display display) { x11_ = std::make_unique<X11Display>(std::move(display)); }
+
+// RFC 4254 section 6.3.2. Who it is from is the server's word and nothing to us: the cookie decides.
+OpenDecision ClientChannels::take_x11() {
+  if (!x11_) {
+    say("Warning: the server asked for X11, which is not forwarded: refused.");
+    return refuse(OpenFailure::administratively_prohibited, "X11 is not forwarded");
+  }
+  if (monotonic_clock().now_ns() >= x11_->until_ns) {
+    say("Rejected X11 connection after ForwardX11Timeout expired.");
+    return refuse(OpenFailure::administratively_prohibited, "X11 was forwarded for some time only");
+  }
+  return {std::make_unique<X11Stream>(*this, *x11_), false, {}};
 }
 
 // RFC 4254 section 7.2; OpenSSH's PROTOCOL, section 2.4.

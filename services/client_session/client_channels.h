@@ -22,6 +22,7 @@ namespace sluice {
 class ClientChannels;
 class ClientListener;
 class ClientSession;
+struct X11Display;
 
 // From control's thread to the worker.
 class ClientMailbox {
@@ -69,6 +70,7 @@ class ClientChannels final : public ChannelOpener {
   void unlisten(uint32_t id);
   void add_remote(RemoteRule rule) { remote_.push_back(std::move(rule)); }
   void remove_remote(bool is_path, std::string_view listen, uint32_t port);
+  void forward_x11(X11Display display);
   void forward_agent(std::string path) { agent_path_ = std::move(path); }
   // The answer to `connect`: a stream, or none.
   void take_connection(uint32_t ticket, UniqueFd descriptor);
@@ -99,6 +101,7 @@ class ClientChannels final : public ChannelOpener {
     const void* who;
     std::function<void(UniqueFd)> then;
   };
+  OpenDecision take_x11();
   OpenDecision take_forwarded(bool is_path, Bytes extra);
   void take_orders();
 
@@ -108,6 +111,7 @@ class ClientChannels final : public ChannelOpener {
   std::map<uint32_t, std::unique_ptr<ClientListener>> listeners_;
   std::vector<RemoteRule> remote_;
   std::string agent_path_;
+  std::unique_ptr<X11Display> x11_;
   std::map<uint32_t, ClientSession*> sessions_;
   std::map<uint32_t, std::function<void()>> streams_;
   std::map<const void*, std::string> names_;

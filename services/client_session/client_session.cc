@@ -74,8 +74,21 @@ void ClientSession::on_confirmed(Bytes) {
                           .string(spec_.modes)
                           .view());
   }
+  if (spec_.x11) ask_x11();
   ask_program();
   channel_->ask_turn();
+}
+
+// RFC 4254 section 6.3.1: any number of connections, the cookie in hexadecimal.
+void ClientSession::ask_x11() {
+  asked_.push_back(Asked::x11);
+  std::string cookie;
+  for (const uint8_t byte : spec_.x11->cookie) {
+    cookie.push_back("0123456789abcdef"[byte >> 4]);
+    cookie.push_back("0123456789abcdef"[byte & 15]);
+  }
+  channel_->request("x11-req", true,
+                    WireWriter().u8(0).string(spec_.x11->protocol).string(cookie).u32(spec_.x11->screen).view());
 }
 
 void ClientSession::ask_program() {
@@ -103,6 +116,7 @@ void ClientSession::on_reply(bool success) {
     filter_ = EscapeFilter(-1, false);
     tell_user("PTY allocation request failed on this channel\n");
   }
+  if (about == Asked::x11 && !success) tell_user("X11 forwarding request failed on this channel\n");
   if (about != Asked::program) return;
   if (success) return channels_.tell(ClientNote::session_ready, id_);
   failed_ = true;

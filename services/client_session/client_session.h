@@ -12,6 +12,7 @@
 
 #include "services/client_session/client_channels.h"
 #include "services/client_session/escape_filter.h"
+#include "services/client_session/x11_stream.h"
 #include "services/forward/backlog.h"
 
 namespace sluice {
@@ -30,6 +31,7 @@ struct SessionSpec {
   std::vector<uint8_t> modes;  // RFC 4254 section 8
   std::vector<std::pair<std::string, std::string>> environment;
   bool forward_agent = false;
+  std::optional<X11Request> x11 = {};
   int escape = -1;
   bool escape_command_line = false;
 };
@@ -81,8 +83,9 @@ class ClientSession final : public Service {
     bool ready = true;
     bool broken = false;
   };
-  enum class Asked : uint8_t { terminal, program, other };
+  enum class Asked : uint8_t { terminal, x11, program, other };
 
+  void ask_x11();
   void ask_program();
   void write(Output& output, std::span<const MutableBytes> pieces);
   void write_kept(Output& output);

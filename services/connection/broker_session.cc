@@ -1,6 +1,8 @@
 // Requests out, answers to whom they concern.
 #include "services/connection/broker_session.h"
 
+#include <sys/epoll.h>
+
 #include <algorithm>
 
 #include "services/connection/connection_notes.h"
@@ -46,6 +48,9 @@ void BrokerSession::on_turn() {
 
 void BrokerSession::tell(BrokerRequest request) {
   if (!client_ || !client_->alive()) return;
+  if (const auto* close = std::get_if<CloseHandle>(&request); close != nullptr && waiting_.empty()) {
+    return client_->tell(*close);
+  }
   waiting_.push_back({nullptr, std::move(request), [](BrokerReceived&&) {}});
   send_waiting();
 }
@@ -90,9 +95,14 @@ void BrokerSession::send_waiting() {
   if (client_->answers_itself()) host_.ask_turn();
 }
 
-void BrokerSession::on_ready(uint32_t) {
+void BrokerSession::on_ready(uint32_t events) {
   if (client_->wants_write()) client_->flush();
-  while (auto received = client_->receive()) take(std::move(*received));
+  const bool may_have_ended = (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)) != 0;
+  while (auto received = client_->receive()) {
+    take(std::move(*received));
+    // After the last answer there is nothing to be found, and a later end is an edge of its own.
+    if (events != 0 && !may_have_ended && !client_->awaits_answers() && exits_.empty()) break;
+  }
   auto refused = client_->take_refused();
   if (!refused.empty() && discard()) discard()(std::move(refused));
   send_waiting();
@@ -122,8 +132,7 @@ void BrokerSession::take_event(const BrokerAnswer& event) {
   // As with sshd: who ends the user's process ends the connection. Its handles mean nothing to another one.
   SinkNote note;
   note.kind = static_cast<uint32_t>(ConnectionNote::hang_up);
-  constexpr std::string_view kWhy = "The process that served this user has ended";
-  note.bytes.assign(kWhy.begin(), kWhy.end());
+  note.id = static_cast<uint32_t>(ErrorCode::broker_gone);
   host_.tell_control(std::move(note));
 }
 

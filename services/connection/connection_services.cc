@@ -8,8 +8,10 @@
 namespace sluice {
 
 ConnectionServices::ConnectionServices(const ServiceMakers& makers, std::shared_ptr<const ServiceSettings> settings,
-                                       LoginFacts login)
-    : makers_(makers), settings_(std::move(settings)), login_(std::move(login)) {}
+                                       LoginFacts login, std::shared_ptr<UserBudget> budget)
+    : makers_(makers), settings_(std::move(settings)), login_(std::move(login)), budget_(std::move(budget)) {
+  if (!budget_) budget_ = std::make_shared<UserBudget>(settings_->sftp.user);
+}
 
 // Parts may have asked the broker something: they go before it.
 ConnectionServices::~ConnectionServices() { parts_.clear(); }
@@ -43,6 +45,13 @@ void ConnectionServices::on_note(SinkNote&& note) {
   }
 }
 
+// Sessions that are asked for behind it must not be opened before control has answered it.
+void ConnectionServices::hear_global_request(Bytes payload) {
+  WireReader reader(payload);
+  reader.u8();
+  if (reader.text() == "no-more-sessions@openssh.com" && reader.ok()) no_more_sessions_ = true;
+}
+
 void ConnectionServices::on_turn() {
   broker_->on_turn();
   for (const auto& [name, part] : parts_) part->on_turn();
@@ -64,10 +73,10 @@ void ConnectionServices::log_transfer(std::string text) {
   host_->tell_control(std::move(note));
 }
 
-void ConnectionServices::hang_up(std::string_view why) {
+void ConnectionServices::hang_up(ErrorCode why) {
   SinkNote note;
   note.kind = static_cast<uint32_t>(ConnectionNote::hang_up);
-  note.bytes.assign(why.begin(), why.end());
+  note.id = static_cast<uint32_t>(why);
   host_->tell_control(std::move(note));
 }
 

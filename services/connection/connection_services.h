@@ -39,12 +39,15 @@ class ConnectionPart {
 
 class ConnectionServices final : public ChannelOpener {
  public:
-  ConnectionServices(const ServiceMakers& makers, std::shared_ptr<const ServiceSettings> settings, LoginFacts login);
+  // Without a budget the user has no other connections.
+  ConnectionServices(const ServiceMakers& makers, std::shared_ptr<const ServiceSettings> settings, LoginFacts login,
+                     std::shared_ptr<UserBudget> budget = {});
   ~ConnectionServices() override;
 
   void attach(ChannelHost& host) override;
   OpenDecision open(std::string_view type, Bytes extra) override;
   void on_note(SinkNote&& note) override;
+  void hear_global_request(Bytes payload) override;
   void on_turn() override;
 
   ChannelHost& host() { return *host_; }
@@ -52,15 +55,15 @@ class ConnectionServices final : public ChannelOpener {
   const ServiceMakers& makers() const { return makers_; }
   const ServiceSettings& settings() const { return *settings_; }
   const LoginFacts& login() const { return login_; }
+  // What his file transfers may use, together with those of his other connections.
+  const std::shared_ptr<UserBudget>& budget() const { return budget_; }
 
   void answer_global(uint32_t id, bool success, Bytes extra = {});
   void log(LogLevel level, std::string text);
   // A transfer's line, where those go.
   void log_transfer(std::string text);
   // The connection ends, in good order.
-  void hang_up(std::string_view why);
-  // no-more-sessions@openssh.com, from the client.
-  void refuse_more_sessions() { no_more_sessions_ = true; }
+  void hang_up(ErrorCode why);
   bool more_sessions() const { return !no_more_sessions_ && session_channels_ < settings_->session_channels; }
   // A session channel has begun or ended.
   void count_session(int change) {
@@ -79,6 +82,7 @@ class ConnectionServices final : public ChannelOpener {
   const ServiceMakers& makers_;
   std::shared_ptr<const ServiceSettings> settings_;
   LoginFacts login_;
+  std::shared_ptr<UserBudget> budget_;
   ChannelHost* host_ = nullptr;
   std::unique_ptr<BrokerSession> broker_;
   std::map<std::string_view, std::unique_ptr<ConnectionPart>> parts_;

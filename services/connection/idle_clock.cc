@@ -47,7 +47,7 @@ void IdleClock::on_ready(uint32_t) {
   // Once; its end takes a moment.
   moved_ns_ = now;
   connection_.log(LogLevel::info, "The session of " + connection_.login().user + " was ended: nothing moved in it");
-  connection_.hang_up("The session was idle for too long");
+  connection_.hang_up(ErrorCode::session_idle);
 }
 
 }  // namespace sluice

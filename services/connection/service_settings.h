@@ -7,14 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "services/transfer/user_budget.h"
+
 namespace sluice {
 
 struct SftpLimits {
   bool read_only = false;
-  // Open files and directories of one connection.
-  uint32_t handles = 256;
-  // Bytes a second of one connection, both directions; 0: no cap.
-  uint64_t bytes_per_second = 0;
+  // Of all connections of a user; bytes a second in both directions.
+  UserLimits user{.bytes_per_second = 0, .handles = 256, .memory_bytes = 64 << 20};
   bool transfer_log = true;
   // Into a file of its own.
   bool transfer_file = false;

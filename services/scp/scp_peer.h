@@ -2,26 +2,26 @@
 // status.
 #pragma once
 
-#include "services/connection/connection_services.h"
+#include "services/connection/transfer_log.h"
 #include "services/scp/path_expander.h"
 #include "services/scp/scp_command.h"
 #include "services/shell/byte_queue.h"
+#include "services/transfer/disk_jobs.h"
+#include "services/transfer/held_file.h"
+#include "services/transfer/throttle.h"
 
 namespace sluice {
 
 // What waits for the client to read. Beyond it nothing more of his is taken.
 inline constexpr size_t kMaxScpWaiting = 64 * 1024;
 
-// One file, for the log.
-struct ScpTransfer {
-  std::string_view operation, path;
-  uint64_t bytes, opened_ns;
-  std::string_view fault;
-};
+// What one side has in the pool of one file: a disk's queue does not run empty, and nobody's memory is spent for more.
+inline constexpr size_t kMaxScpJobs = 4 << 20;
 
 class ScpPeer : public Service {
  public:
   ScpPeer(ConnectionServices& connection, ScpCommand command);
+  ~ScpPeer() override { jobs_.leave(); }
 
   void attach(Channel& channel) override;
   void on_data(std::span<const MutableBytes> pieces) override;
@@ -37,8 +37,12 @@ class ScpPeer : public Service {
   virtual size_t take(std::span<const MutableBytes> pieces) = 0;
   // No more comes and everything was taken. Told in every turn from then on: what is waited for may come yet.
   virtual void on_lost() = 0;
+  // What was gathered in a turn may go to the pool.
+  virtual void start_jobs() {}
   // In a turn in which nothing said waits any more.
   virtual void send() {}
+  // Of `jobs_`, done.
+  virtual void take_job(std::unique_ptr<FileJob> job) = 0;
   // Gives back what costs.
   virtual void release() = 0;
 
@@ -46,6 +50,9 @@ class ScpPeer : public Service {
   void say_ok() { waiting_.push_back('\0'); }
   // As scp's run_err: counted, and told the other side.
   void say_error(std::string_view text);
+  void say_error(std::string_view path, std::string_view why);
+  // Likewise, and into the log of transfers.
+  void say_refused(std::string_view path, std::string_view why);
   void count_error() { ++errors_; }
   // After what was said, with the status that the errors come to.
   void end();
@@ -53,14 +60,25 @@ class ScpPeer : public Service {
   // Something that was waited for is there.
   void wake();
   void ask(BrokerRequest request, BrokerSession::Then then);
-  void give_back(const BrokerAnswer& answer);
-  void log_transfer(const ScpTransfer& transfer);
+  // An answer that is not wanted: what it opened is closed.
+  void give_back(BrokerReceived&& received);
+  // Who shares the pool's threads with others.
+  const std::string& owner() const { return connection_.login().user; }
+  // A place for one more open file or folder. Null: none, and `why` is told.
+  std::shared_ptr<HandleGrant> take_handle(std::string_view& why) const;
+  // What was read or written of a file that was opened then, and the error that it ended with.
+  void log_transfer(std::string_view path, uint64_t bytes, uint64_t opened_ns, std::string_view fault);
 
   ConnectionServices& connection_;
+  TransferLog& log_;
   const ScpCommand command_;
   Channel* channel_ = nullptr;
+  DiskJobs jobs_;
+  Throttle throttle_;
+  MemoryShare memory_;  // of jobs
 
  private:
+  void let_go();
   void take_kept();
   void flush();
 
@@ -73,8 +91,8 @@ class ScpPeer : public Service {
   BrokerCaller caller_;
 };
 
-// `failure` in scp's words: "PATH: why".
-std::string why_not(std::string_view path, const BrokerAnswer& answer);
-std::string why_not(std::string_view path, int system_error);
+// A failure in scp's words.
+std::string why_not(const BrokerAnswer& answer);
+std::string why_not(int system_error);
 
 }  // namespace sluice

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -17,6 +18,8 @@ namespace {
 constexpr size_t kMaxLine = 8192;
 constexpr size_t kMaxPath = 4096;
 constexpr size_t kMostPieces = 64;
+// Bytes of one job: more in one call would not be faster, only later answered.
+constexpr size_t kMostOfJob = 1 << 20;
 
 std::string inside(const std::string& folder, std::string_view name) {
   std::string path = folder;
@@ -42,7 +45,7 @@ void ScpSink::begin(std::vector<std::string> paths) {
     const bool folder = folder_of(received.answer) != nullptr;
     if (command_.to_folder && !folder) {
       const bool there = std::holds_alternative<Attributes>(received.answer);
-      say_error(there ? why_not(path, ENOTDIR) : why_not(path, received.answer));
+      say_refused(path, there ? why_not(ENOTDIR) : why_not(received.answer));
       return end();
     }
     enter({path, folder, {}, {}});
@@ -51,6 +54,8 @@ void ScpSink::begin(std::vector<std::string> paths) {
 
 void ScpSink::on_lost() {
   if (state_ == State::waiting) return;
+  // What came is kept, though it is not all.
+  if (file_ && !file_->jobs.empty()) return;
   if (state_ != State::line || !line_.empty())
     say_error(state_ == State::line ? "lost connection" : "dropped connection");
   end();
@@ -59,8 +64,11 @@ void ScpSink::on_lost() {
 size_t ScpSink::take(std::span<const MutableBytes> pieces) {
   size_t taken = 0, first = 0, skip = 0;
   while (first < pieces.size() && state_ != State::waiting && !ended()) {
-    size_t n = state_ == State::data ? write(pieces, first, skip) : take_bytes(pieces[first].subspan(skip));
+    const bool data = state_ == State::data;
+    size_t n = data ? write(pieces, first, skip) : take_bytes(pieces[first].subspan(skip));
     taken += n;
+    // The disk first, or the time.
+    if (data && n == 0 && pieces[first].size() > skip) break;
     for (n += skip, skip = 0; first < pieces.size() && n >= pieces[first].size(); ++first) n -= pieces[first].size();
     skip = n;
   }
@@ -74,7 +82,7 @@ size_t ScpSink::take_bytes(Bytes bytes) {
   if (state_ == State::status) {
     state_ = State::status_text;
     if (bytes[0] == 0) {
-      finish_file();
+      end_file();
       return 1;
     }
   }
@@ -95,7 +103,7 @@ void ScpSink::take_line() {
   if (state_ == State::status_text) {
     count_error();
     if (line_[0] != 1) return end();
-    return finish_file();
+    return end_file();
   }
   if (line_.empty()) return fail("protocol error: unexpected <newline>");
   if (line_[0] == 1 || line_[0] == 2) {
@@ -114,13 +122,16 @@ void ScpSink::take_line() {
 void ScpSink::take_entry(ScpEntry&& entry) {
   const auto times = std::exchange(times_, std::nullopt);
   if (entry.folder && !command_.recursive) return fail("protocol error: received directory without -r");
-  if (has_control_characters(entry.name)) return refuse("error: invalid filename: " + entry.name);
+  if (has_control_characters(entry.name)) return refuse(entry.name, "invalid filename");
   const Level& level = levels_.back();
   std::string path = level.folder ? inside(level.path, entry.name) : level.path;
-  if (path.size() >= kMaxPath) return refuse(why_not(path, ENAMETOOLONG));
+  if (path.size() >= kMaxPath) return refuse(path, why_not(ENAMETOOLONG));
   state_ = State::waiting;
   if (entry.folder) return make_folder(std::move(path), entry.mode, times);
-  open_file(std::move(path), entry, times, false);
+  std::string_view why;
+  auto grant = take_handle(why);
+  if (!grant) return refuse(path, why);
+  open_file(std::move(path), entry, times, false, std::move(grant));
 }
 
 // Until it is filled its owner must be able to enter and write.
@@ -143,7 +154,7 @@ void ScpSink::find_folder(Level level, const BrokerAnswer& why) {
   ask(StatPath{level.path}, [this, level, why](BrokerReceived&& received) {
     if (folder_of(received.answer)) return enter(level);
     const bool there = std::holds_alternative<Attributes>(received.answer);
-    refuse(there ? why_not(level.path, ENOTDIR) : why_not(level.path, why));
+    refuse(level.path, there ? why_not(ENOTDIR) : why_not(why));
   });
 }
 
@@ -173,63 +184,143 @@ void ScpSink::leave() {
 }
 
 // Most files are new: the one request finds out, makes it, and follows no link that somebody left there.
-void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing) {
+void ScpSink::open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing,
+                        std::shared_ptr<HandleGrant> grant) {
   const uint32_t flags = kOpenWrite | kOpenCreate | (existing ? 0u : kOpenExclusive);
   OpenFile request{path, flags, entry.mode | S_IWUSR};
-  ask(std::move(request), [this, path = std::move(path), entry, times, existing](BrokerReceived&& received) {
-    const auto* failure = std::get_if<Failure>(&received.answer);
-    if (failure && failure->fault == BrokerFault::exists && !existing) return open_file(path, entry, times, true);
-    const auto* opened = std::get_if<FileOpened>(&received.answer);
-    if (!opened || received.descriptors.empty()) return refuse(why_not(path, received.answer));
-    if (!S_ISREG(opened->attributes.mode) && !S_ISCHR(opened->attributes.mode)) {
-      connection_.broker().tell(CloseHandle{opened->handle});
-      return refuse(path + ": not a regular file");
-    }
-    file_.emplace();
-    file_->path = path;
-    file_->descriptor = std::move(received.descriptors[0]);
-    file_->handle = opened->handle;
-    file_->before = opened->attributes;
-    file_->existed = existing;
-    file_->mode = entry.mode;
-    file_->times = times;
-    file_->size = entry.size;
-    file_->opened_ns = monotonic_clock().now_ns();
-    say_ok();
-    state_ = entry.size > 0 ? State::data : State::status;
-  });
+  ask(std::move(request),
+      [this, path = std::move(path), entry, times, existing, grant = std::move(grant)](BrokerReceived&& received) {
+        const auto* failure = std::get_if<Failure>(&received.answer);
+        if (failure && failure->fault == BrokerFault::exists && !existing)
+          return open_file(path, entry, times, true, grant);
+        const auto* opened = std::get_if<FileOpened>(&received.answer);
+        if (!opened || received.descriptors.empty()) return refuse(path, why_not(received.answer));
+        if (!S_ISREG(opened->attributes.mode) && !S_ISCHR(opened->attributes.mode)) {
+          give_back(std::move(received));
+          return refuse(path, "not a regular file");
+        }
+        file_.emplace();
+        file_->path = path;
+        file_->grant = grant;
+        file_->held = HeldFile(std::move(received.descriptors[0]), owner());
+        file_->handle = opened->handle;
+        file_->before = opened->attributes;
+        file_->existed = existing;
+        file_->mode = entry.mode;
+        file_->times = times;
+        file_->size = entry.size;
+        file_->opened_ns = monotonic_clock().now_ns();
+        say_ok();
+        state_ = entry.size > 0 ? State::data : State::status;
+      });
 }
 
 // After a fault the rest is read and dropped: both sides must agree where the next line begins.
 size_t ScpSink::write(std::span<const MutableBytes> pieces, size_t first, size_t skip) {
   std::array<iovec, kMostPieces> places;
   size_t count = 0, wanted = 0;
-  const uint64_t left = file_->size - file_->offset;
+  const bool waits = file_->held.waits();
+  uint64_t left = file_->size - file_->offset;
+  if (waits)
+    left = std::min<uint64_t>(left, std::min(kMaxScpJobs - std::min(kMaxScpJobs, file_->job_bytes), memory_.room()));
+  if (throttle_.capped()) left = throttle_.holds_back() ? 0 : std::min<uint64_t>(left, throttle_.most_at_once());
   for (; first < pieces.size() && count < places.size() && wanted < left; ++first, skip = 0) {
     const size_t n = static_cast<size_t>(std::min<uint64_t>(pieces[first].size() - skip, left - wanted));
     places[count++] = {pieces[first].data() + skip, n};
     wanted += n;
   }
-  const int descriptor = file_->descriptor.get();
-  size_t written = 0;
-  for (iovec* from = places.data(); file_->fault.empty() && written < wanted;) {
-    const int pieces_left = static_cast<int>(places.data() + count - from);
-    const ssize_t n = file_->regular()
-                          ? ::pwritev(descriptor, from, pieces_left, static_cast<off_t>(file_->offset + written))
-                          : ::writev(descriptor, from, pieces_left);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      file_->fault = why_not(file_->path, n < 0 ? errno : ENOSPC);
-      break;
+  if (file_->fault.empty() && wanted > 0) {
+    if (waits) {
+      write_in_pool({places.data(), count}, wanted);
+    } else {
+      write_now({places.data(), count}, wanted);
     }
-    written += static_cast<size_t>(n);
-    size_t gone = static_cast<size_t>(n);
-    for (; gone > 0 && gone >= from->iov_len; ++from) gone -= from->iov_len;
-    if (gone > 0) *from = {static_cast<uint8_t*>(from->iov_base) + gone, from->iov_len - gone};
   }
   file_->offset += wanted;
+  throttle_.spend(wanted);
   if (file_->offset == file_->size) state_ = State::status;
   return wanted;
+}
+
+void ScpSink::write_now(std::span<const iovec> places, size_t size) {
+  WriteMark mark{0, 0, size};
+  WriteRun run{file_->held.descriptor->get(), file_->regular(), file_->offset, places, {&mark, 1}, 0};
+  write_run(run);
+  file_->written += run.written;
+  if (mark.error != 0) file_->fault = why_not(mark.error);
+}
+
+void ScpSink::write_in_pool(std::span<const iovec> places, size_t size) {
+  // The first may be in the pool; one that waits grows.
+  const bool grows = !file_->jobs.empty() && file_->jobs.back() && file_->jobs.back()->buffer.size() < kMostOfJob;
+  if (!grows) {
+    auto job = jobs_.blank(FileJob::Kind::write);
+    job->file = file_->held.descriptor;
+    job->seekable = file_->regular();
+    job->offset = file_->offset;
+    job->buffer.reserve(static_cast<size_t>(std::min<uint64_t>(file_->size - file_->offset, kMostOfJob + size)));
+    file_->jobs.push_back(std::move(job));
+  }
+  std::vector<uint8_t>& buffer = file_->jobs.back()->buffer;
+  for (const iovec& place : places) {
+    const auto* from = static_cast<const uint8_t*>(place.iov_base);
+    buffer.insert(buffer.end(), from, from + place.iov_len);
+  }
+  file_->job_bytes += size;
+  memory_.hold(size);
+  if (buffer.size() >= kMostOfJob) start_jobs();
+}
+
+void ScpSink::start_jobs() {
+  if (!file_ || file_->jobs.empty() || !file_->jobs.front()) return;
+  FileJob& job = *file_->jobs.front();
+  if (job.kind == FileJob::Kind::write) job.marks = {{0, 0, job.buffer.size()}};
+  // In its place stays nothing until it is back.
+  jobs_.submit(std::move(file_->jobs.front()));
+}
+
+void ScpSink::take_job(std::unique_ptr<FileJob> job) {
+  file_->jobs.pop_front();
+  file_->job_bytes -= job->buffer.size();
+  memory_.release(job->buffer.size());
+  if (job->kind == FileJob::Kind::write) file_->written += job->got;
+  int error = job->error;
+  for (const WriteMark& mark : job->marks) error = mark.error != 0 ? mark.error : error;
+  if (error != 0 && file_->fault.empty()) {
+    file_->fault = why_not(error);
+    drop_writes();
+  }
+  jobs_.done_with(std::move(job));
+  if (!file_->jobs.empty()) return start_jobs();
+  if (std::exchange(file_->ended, false)) finish_file();
+}
+
+// What would follow a place that could not be written.
+void ScpSink::drop_writes() {
+  for (const auto& next : file_->jobs) {
+    file_->job_bytes -= next->buffer.size();
+    memory_.release(next->buffer.size());
+    next->buffer.clear();
+    if (next->closes) next->kind = FileJob::Kind::close;
+  }
+  std::erase_if(file_->jobs, [](const auto& next) { return next->kind == FileJob::Kind::write; });
+}
+
+// A file that waits is closed in the pool, if it can be by the job that wrote its end.
+void ScpSink::end_file() {
+  if (!file_->held.waits()) return finish_file();
+  const bool new_job = file_->jobs.empty() || !file_->jobs.back();
+  if (new_job) {
+    if (file_->size == 0 && !file_->held.far) return finish_file();
+    auto job = jobs_.blank(FileJob::Kind::close);
+    job->file = file_->held.descriptor;
+    file_->jobs.push_back(std::move(job));
+  } else {
+    file_->jobs.back()->closes = true;
+  }
+  file_->held.descriptor.reset();
+  file_->ended = true;
+  state_ = State::waiting;
 }
 
 void ScpSink::finish_file() {
@@ -246,26 +337,25 @@ void ScpSink::finish_file() {
   if (!change.size && !change.mode && !change.times) return answer_file();
   state_ = State::waiting;
   ask(ChangeHandle{file_->handle, change}, [this](BrokerReceived&& received) {
-    if (file_->fault.empty() && !std::holds_alternative<Done>(received.answer))
-      file_->fault = why_not(file_->path, received.answer);
+    if (file_->fault.empty() && !std::holds_alternative<Done>(received.answer)) file_->fault = why_not(received.answer);
     answer_file();
   });
 }
 
 void ScpSink::answer_file() {
-  log_transfer({"put", file_->path, file_->offset, file_->opened_ns, file_->fault});
+  log_transfer(file_->path, file_->written, file_->opened_ns, file_->fault);
   if (file_->fault.empty()) {
     say_ok();
   } else {
-    say_error(file_->fault);
+    say_error(file_->path, file_->fault);
   }
   release();
   state_ = State::line;
 }
 
 // This file or folder is not copied; the sender goes on with the next.
-void ScpSink::refuse(std::string_view why) {
-  say_error(why);
+void ScpSink::refuse(std::string_view path, std::string_view why) {
+  say_refused(path, why);
   state_ = State::line;
 }
 
@@ -278,6 +368,7 @@ void ScpSink::release() {
   if (!file_) return;
   connection_.broker().tell(CloseHandle{file_->handle});
   file_.reset();
+  jobs_.trim();
 }
 
 }  // namespace sluice

@@ -22,21 +22,29 @@ class ScpSink final : public ScpPeer {
   };
   struct File {
     std::string path;
-    UniqueFd descriptor;
+    HeldFile held;
+    std::shared_ptr<HandleGrant> grant;
     uint32_t handle = 0;
     FileAttributes before;  // as it was opened
     bool existed = false;
     uint32_t mode = 0;
     std::optional<FileTimes> times;
     uint64_t size = 0, offset = 0;
+    uint64_t written = 0;
     uint64_t opened_ns = 0;
     std::string fault;  // the first
+    // One after the other: their errors are those of a file that grew from its beginning. The first is in the pool.
+    std::deque<std::unique_ptr<FileJob>> jobs;
+    size_t job_bytes = 0;
+    bool ended = false;  // all of it came: to be finished when there are no more jobs
     bool regular() const;
   };
 
   void begin(std::vector<std::string> paths) override;
   size_t take(std::span<const MutableBytes> pieces) override;
   void on_lost() override;
+  void start_jobs() override;
+  void take_job(std::unique_ptr<FileJob> job) override;
   void release() override;
 
   size_t take_bytes(Bytes bytes);
@@ -46,11 +54,16 @@ class ScpSink final : public ScpPeer {
   void find_folder(Level level, const BrokerAnswer& why);
   void enter(Level level);
   void leave();
-  void open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing);
+  void open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing,
+                 std::shared_ptr<HandleGrant> grant);
   size_t write(std::span<const MutableBytes> pieces, size_t first, size_t skip);
+  void write_now(std::span<const iovec> places, size_t size);
+  void write_in_pool(std::span<const iovec> places, size_t size);
+  void drop_writes();
+  void end_file();
   void finish_file();
   void answer_file();
-  void refuse(std::string_view why);
+  void refuse(std::string_view path, std::string_view why);
   void fail(std::string_view why);
 
   State state_ = State::waiting;

@@ -18,8 +18,11 @@ constexpr size_t kMaxPath = 4096;
 constexpr size_t kMaxReply = 8192;
 // Opens that are under way while a file is sent: what a small file costs is the way to the broker and back.
 constexpr size_t kMostAhead = 8;
-constexpr size_t kMostDrafts = 16;
-constexpr size_t kMostOfDraft = 256 * 1024;
+constexpr size_t kMostPlaces = 32;
+// Bytes of one job of the pool.
+constexpr size_t kMostOfRead = 512 * 1024;
+// Where one piece was not in the cache, so much of a file goes through the pool before the cache is tried again.
+constexpr uint64_t kPoolStretch = 8 << 20;
 
 std::string_view last_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -121,14 +124,14 @@ void ScpSource::next_of_folder() {
     if (!ahead_.front()->opened) return;  // its answer makes us ready
     const auto ahead = std::move(ahead_.front());
     ahead_.pop_front();
-    return describe_file(std::move(ahead->path), std::move(*ahead->opened));
+    return describe_file(std::move(ahead->path), std::move(*ahead->opened), std::move(ahead->grant));
   }
   if (!folder.entries.empty()) {
     const DirectoryEntry entry = std::move(folder.entries.front());
     folder.entries.pop_front();
     std::string path = folder.path;
     path.append("/").append(entry.name);
-    if (path.size() >= kMaxPath) return refuse(path + ": name too long");
+    if (path.size() >= kMaxPath) return refuse(path, "name too long");
     return S_ISDIR(entry.attributes.mode) ? open_folder(path, entry.attributes) : open_argument(path);
   }
   if (!folder.last) return read_folder();
@@ -143,10 +146,11 @@ void ScpSource::ask_ahead() {
   while (ahead_.size() < kMostAhead && !folder.entries.empty() && S_ISREG(folder.entries.front().attributes.mode)) {
     std::string path = folder.path;
     path.append("/").append(folder.entries.front().name);
-    if (path.size() >= kMaxPath) return;
+    std::string_view why;
+    auto grant = path.size() < kMaxPath ? take_handle(why) : nullptr;
+    if (!grant) return;
     folder.entries.pop_front();
-    Ahead* ahead = ahead_.emplace_back(std::make_unique<Ahead>()).get();
-    ahead->path = path;
+    Ahead* ahead = ahead_.emplace_back(std::make_unique<Ahead>(path, std::move(grant))).get();
     ask(OpenFile{std::move(path), kOpenRead, 0}, [this, ahead](BrokerReceived&& received) {
       ahead->opened = std::move(received);
       const bool awaits = awaited_ == Awaited::nothing && !sending_ && !file_;
@@ -164,7 +168,7 @@ void ScpSource::read_folder() {
         if (entry.name != "." && entry.name != "..") folder.entries.push_back(std::move(entry));
       }
     } else {
-      say_error(why_not(folder.path, received.answer));
+      say_refused(folder.path, why_not(received.answer));
     }
     folder.last = !entries || entries->last;
     ready_ = true;
@@ -172,32 +176,36 @@ void ScpSource::read_folder() {
 }
 
 void ScpSource::open_argument(const std::string& path) {
-  ask(OpenFile{path, kOpenRead, 0}, [this, path](BrokerReceived&& received) {
+  std::string_view why;
+  auto grant = take_handle(why);
+  if (!grant) return refuse(path, why);
+  ask(OpenFile{path, kOpenRead, 0}, [this, path, grant](BrokerReceived&& received) {
     const auto* failure = std::get_if<Failure>(&received.answer);
     const bool folder = failure && failure->fault == BrokerFault::is_directory;
-    if (!folder || !command_.recursive) return describe_file(path, std::move(received));
+    if (!folder || !command_.recursive) return describe_file(path, std::move(received), grant);
     ask(StatPath{path}, [this, path](BrokerReceived&& seen) {
       const auto* found = std::get_if<Attributes>(&seen.answer);
-      if (!found) return refuse(why_not(path, seen.answer));
+      if (!found) return refuse(path, why_not(seen.answer));
       open_folder(path, found->attributes);
     });
   });
 }
 
-void ScpSource::describe_file(std::string path, BrokerReceived&& received) {
+void ScpSource::describe_file(std::string path, BrokerReceived&& received, std::shared_ptr<HandleGrant> grant) {
   const auto* opened = std::get_if<FileOpened>(&received.answer);
   if (!opened || received.descriptors.empty()) {
     const auto* failure = std::get_if<Failure>(&received.answer);
     const bool folder = failure && failure->fault == BrokerFault::is_directory;
-    return refuse(folder ? path + ": not a regular file" : why_not(path, received.answer));
+    return refuse(path, folder ? "not a regular file" : why_not(received.answer));
   }
   if (!S_ISREG(opened->attributes.mode)) {
-    give_back(received.answer);
-    return refuse(path + ": not a regular file");
+    give_back(std::move(received));
+    return refuse(path, "not a regular file");
   }
   file_.emplace();
   file_->path = std::move(path);
-  file_->descriptor = std::move(received.descriptors[0]);
+  file_->grant = std::move(grant);
+  file_->held = HeldFile(std::move(received.descriptors[0]), owner());
   file_->handle = opened->handle;
   file_->attributes = opened->attributes;
   file_->opened_ns = monotonic_clock().now_ns();
@@ -206,10 +214,13 @@ void ScpSource::describe_file(std::string path, BrokerReceived&& received) {
 }
 
 void ScpSource::open_folder(const std::string& path, const FileAttributes& attributes) {
-  ask(OpenDirectory{path}, [this, path, attributes](BrokerReceived&& received) {
+  std::string_view why;
+  auto grant = take_handle(why);
+  if (!grant) return refuse(path, why);
+  ask(OpenDirectory{path}, [this, path, attributes, grant](BrokerReceived&& received) {
     const auto* opened = std::get_if<DirectoryOpened>(&received.answer);
-    if (!opened) return refuse(why_not(path, received.answer));
-    folders_.push_back({path, opened->handle, attributes, {}, false});
+    if (!opened) return refuse(path, why_not(received.answer));
+    folders_.push_back({path, opened->handle, attributes, grant});
     if (command_.preserve) return say_times(attributes, Awaited::folder_times);
     say_folder();
   });
@@ -234,67 +245,157 @@ void ScpSource::say_folder() {
   awaited_ = Awaited::folder_entry;
 }
 
-void ScpSource::refuse(std::string_view why) {
-  say_error(why);
+void ScpSource::refuse(std::string_view path, std::string_view why) {
+  say_refused(path, why);
   ready_ = true;
 }
 
 // True when all of the file was sent.
 bool ScpSource::send_data() {
   while (file_->offset < file_->attributes.size) {
-    std::array<DataDraft, kMostDrafts> drafts;
-    size_t count = 0, wanted = 0;
-    while (count < drafts.size()) {
-      const uint64_t left = file_->attributes.size - file_->offset - wanted;
-      const auto draft =
-          left > 0 ? channel_->reserve(static_cast<size_t>(std::min<uint64_t>(left, kMostOfDraft))) : std::nullopt;
-      if (!draft) break;
-      drafts[count++] = *draft;
-      wanted += draft->data.size();
-    }
-    if (count == 0) return false;
-    fill({drafts.data(), count}, wanted);
-    for (size_t i = 0; i < count; ++i) channel_->finish(drafts[i], drafts[i].data.size());
-    file_->offset += wanted;
+    if (!may_send() || throttle_.holds_back()) return false;
+    DraftStream stream(*channel_);
+    const uint64_t left = file_->attributes.size - file_->offset;
+    const size_t room = stream.ensure(static_cast<size_t>(std::min<uint64_t>(left, throttle_.most_at_once())));
+    const size_t filled = room > 0 ? fill(stream, room) : 0;
+    if (filled == 0) return false;
+    stream.move_to(filled);
+    file_->offset += filled;
+    throttle_.spend(filled);
   }
-  sending_ = false;
-  log_transfer({"get", file_->path, file_->offset, file_->opened_ns, file_->fault});
-  if (file_->fault.empty()) {
-    say_ok();
-  } else {
-    say_error(file_->fault);
-  }
-  drop_file();
-  awaited_ = Awaited::file_end;
+  end_data();
   return true;
 }
 
-// As many bytes as were promised: what cannot be read, or is no more there, is zeros, and an error is told behind them.
-void ScpSource::fill(std::span<const DataDraft> drafts, size_t wanted) {
-  std::array<iovec, kMostDrafts> places;
-  for (size_t i = 0; i < drafts.size(); ++i) places[i] = {drafts[i].data.data(), drafts[i].data.size()};
-  iovec* to = places.data();
-  iovec* const end = places.data() + drafts.size();
-  for (size_t got = 0; file_->fault.empty() && got < wanted;) {
-    const ssize_t n =
-        ::preadv(file_->descriptor.get(), to, static_cast<int>(end - to), static_cast<off_t>(file_->offset + got));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) file_->fault = why_not(file_->path, errno);
-    if (n == 0) file_->fault = file_->path + ": file became shorter while it was sent";
-    if (n <= 0) break;
-    got += static_cast<size_t>(n);
-    size_t gone = static_cast<size_t>(n);
-    for (; gone > 0 && gone >= to->iov_len; ++to) gone -= to->iov_len;
-    if (gone > 0) *to = {static_cast<uint8_t*>(to->iov_base) + gone, to->iov_len - gone};
+void ScpSource::end_data() {
+  sending_ = false;
+  log_transfer(file_->path, file_->offset, file_->opened_ns, file_->fault);
+  if (file_->fault.empty()) {
+    say_ok();
+  } else {
+    say_error(file_->path, file_->fault);
   }
-  if (file_->fault.empty()) return;
-  for (; to != end; ++to) std::memset(to->iov_base, 0, to->iov_len);
+  drop_file();
+  awaited_ = Awaited::file_end;
+}
+
+// False: the pool is to answer first.
+bool ScpSource::may_send() const { return !file_->fault.empty() || file_->reads.empty() || file_->reads.front().done; }
+
+// As many bytes as were promised: what cannot be read, or is no more there, is zeros, and an error is told behind them.
+// Nothing: not now.
+size_t ScpSource::fill(DraftStream& stream, size_t room) {
+  std::array<iovec, kMostPlaces> places;
+  const auto all = std::span(places).first(stream.places(0, room, places));
+  size_t filled = 0;
+  if (file_->fault.empty()) filled = file_->reads.empty() ? read_now(all) : take_read(stream, room);
+  if (file_->fault.empty()) return filled;
+  drop_reads();
+  for (const iovec& place : all) std::memset(place.iov_base, 0, place.iov_len);
+  return room;
+}
+
+size_t ScpSource::read_now(std::span<const iovec> places) {
+  HeldFile& held = file_->held;
+  const bool tries = !held.waits() || (held.cached_reads && file_->offset >= file_->pool_until);
+  ssize_t n = -1;
+  errno = EAGAIN;
+  if (tries) {
+    do {
+      n = ::preadv2(held.descriptor->get(), places.data(), static_cast<int>(places.size()),
+                    static_cast<off_t>(file_->offset), held.waits() ? RWF_NOWAIT : 0);
+    } while (n < 0 && errno == EINTR);
+  }
+  if (n > 0) return static_cast<size_t>(n);
+  if (n == 0) {
+    file_->fault = "file became shorter while it was sent";
+  } else if (held.waits() && (errno == EAGAIN || errno == EOPNOTSUPP || errno == ENOSYS)) {
+    if (errno != EAGAIN) held.cached_reads = false;
+    file_->asked = file_->offset;
+    if (tries) file_->pool_until = file_->offset + kPoolStretch;
+    read_ahead();
+  } else {
+    file_->fault = why_not(errno);
+  }
+  return 0;
+}
+
+void ScpSource::read_ahead() {
+  const HeldFile& held = file_->held;
+  const uint64_t until =
+      held.cached_reads ? std::min(file_->pool_until, file_->attributes.size) : file_->attributes.size;
+  // Also of reads that nobody waits for any more.
+  while (file_->asked < until && memory_.held() + kMostOfRead <= kMaxScpJobs && kMostOfRead <= memory_.room()) {
+    auto job = jobs_.blank(FileJob::Kind::read);
+    job->file = held.descriptor;
+    job->offset = file_->asked;
+    job->id = ++last_read_;
+    job->buffer.resize(static_cast<size_t>(std::min<uint64_t>(until - file_->asked, kMostOfRead)));
+    file_->asked += job->buffer.size();
+    memory_.hold(job->buffer.size());
+    file_->reads.push_back({job->id});
+    jobs_.submit(std::move(job));
+  }
+}
+
+// One that nobody waits for was of a file that is gone, or of what came behind its end.
+void ScpSource::take_job(std::unique_ptr<FileJob> job) {
+  if (file_) {
+    for (Read& read : file_->reads) {
+      if (read.id != job->id) continue;
+      read.done = std::move(job);
+      return;
+    }
+  }
+  drop_job(std::move(job));
+}
+
+void ScpSource::drop_job(std::unique_ptr<FileJob> job) {
+  memory_.release(job->buffer.size());
+  jobs_.done_with(std::move(job));
+}
+
+void ScpSource::drop_reads() {
+  for (Read& read : file_->reads) {
+    if (read.done) drop_job(std::move(read.done));
+  }
+  file_->reads.clear();
+}
+
+size_t ScpSource::take_read(DraftStream& stream, size_t room) {
+  size_t filled = 0;
+  while (filled < room && !file_->reads.empty() && file_->reads.front().done) {
+    Read& read = file_->reads.front();
+    const FileJob& job = *read.done;
+    if (job.error != 0) {
+      if (filled == 0) file_->fault = why_not(job.error);
+      return filled;
+    }
+    const size_t n = std::min(room - filled, job.got - read.sent);
+    stream.patch(filled, Bytes(job.buffer).subspan(read.sent, n));
+    filled += n;
+    read.sent += n;
+    if (read.sent < job.got) break;
+    // Short: what came behind it says why, and is asked for.
+    const bool whole = job.got == job.buffer.size();
+    if (job.got == 0) file_->fault = "file became shorter while it was sent";
+    drop_job(std::move(read.done));
+    file_->reads.pop_front();
+    if (!whole) {
+      drop_reads();
+      break;
+    }
+    read_ahead();
+  }
+  return filled;
 }
 
 void ScpSource::drop_file() {
   if (!file_) return;
+  drop_reads();
   connection_.broker().tell(CloseHandle{file_->handle});
   file_.reset();
+  jobs_.trim();
 }
 
 void ScpSource::drop_folder() {
@@ -305,7 +406,7 @@ void ScpSource::drop_folder() {
 void ScpSource::release() {
   drop_file();
   for (const auto& ahead : ahead_) {
-    if (ahead->opened) give_back(ahead->opened->answer);
+    if (ahead->opened) give_back(std::move(*ahead->opened));
   }
   ahead_.clear();
   while (!folders_.empty()) drop_folder();

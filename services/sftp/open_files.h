@@ -10,18 +10,14 @@
 
 #include "base/unique_fd.h"
 #include "services/broker/file_facts.h"
-#include "services/sftp/transfer_budget.h"
-#include "services/transfer/file_io_pool.h"
-#include "services/transfer/file_kind.h"
+#include "services/transfer/held_file.h"
+#include "services/transfer/user_budget.h"
 
 namespace sluice {
 
-struct SftpFile {
-  FileKind kind = FileKind::memory;
+struct SftpFile : HeldFile {
   bool readable = false, writable = false;
-  bool far = false;      // at somebody's server: nothing of it is done on the worker
   bool closing = false;  // CLOSE came: no longer to be found
-  std::shared_ptr<UniqueFd> descriptor;
   uint32_t broker_handle = 0;
   uint32_t slot = 0;
   uint64_t secret = 0;
@@ -34,11 +30,11 @@ struct SftpFile {
   uint32_t reads_out = 0;                       // in the pool
   std::deque<std::unique_ptr<FileJob>> writes;  // the first is in the pool
   int carried = 0;                              // error of the first part of a WRITE whose end is still to come
-  bool cached_reads = true;                     // the file system can say that a read would wait
 
   // Of a directory.
   std::deque<DirectoryEntry> ahead;
   bool last = false;
+  std::unique_ptr<MemoryGrant> ahead_memory;
 
   // For the log.
   uint64_t bytes_read = 0, bytes_written = 0, opened_ns = 0;

@@ -50,20 +50,20 @@ constexpr std::array<SftpRequest, 31> kRequests{{
     {SftpType::rmdir, {}, {}, 0, kChanges, SftpRequests::rmdir},
     {SftpType::realpath, {}, {}, 0, kLooks, SftpRequests::realpath},
     {SftpType::stat, {}, {}, 0, kLooks, SftpRequests::stat},
-    {SftpType::rename, {}, {}, 0, kChanges, SftpRequests::rename},
+    {SftpType::rename, {}, {}, 0, kChanges, SftpRequests::rename, 2},
     {SftpType::readlink, {}, {}, 0, kLooks, SftpRequests::readlink},
-    {SftpType::symlink, {}, {}, 0, kChanges, SftpRequests::symlink},
-    {SftpType::extended, "posix-rename@openssh.com", "1", 0, kChanges, SftpRequests::posix_rename},
+    {SftpType::symlink, {}, {}, 0, kChanges, SftpRequests::symlink, 2},
+    {SftpType::extended, "posix-rename@openssh.com", "1", 0, kChanges, SftpRequests::posix_rename, 2},
     {SftpType::extended, "statvfs@openssh.com", "2", 0, kLooks, SftpRequests::statvfs},
     {SftpType::extended, "fstatvfs@openssh.com", "2", 1, kLooks, SftpRequests::fstatvfs},
-    {SftpType::extended, "hardlink@openssh.com", "1", 0, kChanges, SftpRequests::hardlink},
+    {SftpType::extended, "hardlink@openssh.com", "1", 0, kChanges, SftpRequests::hardlink, 2},
     {SftpType::extended, "fsync@openssh.com", "1", 1, kLooks, SftpRequests::fsync},
     {SftpType::extended, "lsetstat@openssh.com", "1", 0, kChanges, SftpRequests::lsetstat},
-    {SftpType::extended, "limits@openssh.com", "1", 0, kLooks, SftpRequests::limits},
+    {SftpType::extended, "limits@openssh.com", "1", 0, kLooks, SftpRequests::limits, 0},
     {SftpType::extended, "expand-path@openssh.com", "1", 0, kLooks, SftpRequests::expand_path},
     {SftpType::extended, "copy-data", "1", 2, kChanges, SftpRequests::copy_data},
     {SftpType::extended, "home-directory", "1", 0, kLooks, SftpRequests::home_directory},
-    {SftpType::extended, "users-groups-by-id@openssh.com", "1", 0, kLooks, SftpRequests::names_of_ids},
+    {SftpType::extended, "users-groups-by-id@openssh.com", "1", 0, kLooks, SftpRequests::names_of_ids, 0},
     // By its own name it is announced, and asked by some with a handle.
     {SftpType::extended, "check-file", "1", 1, kLooks, SftpRequests::check_handle},
     {SftpType::extended, "check-file-handle", {}, 1, kLooks, SftpRequests::check_handle},
@@ -77,6 +77,28 @@ const SftpRequest* SftpRequests::find(SftpType type, std::string_view extension)
     if (request.type == type && request.extension == extension) return &request;
   }
   return nullptr;
+}
+
+std::string_view SftpRequest::operation() const {
+  switch (type) {
+    case SftpType::open: return "open";
+    case SftpType::close: return "close";
+    case SftpType::lstat: return "lstat";
+    case SftpType::fstat: return "fstat";
+    case SftpType::setstat: return "setstat";
+    case SftpType::fsetstat: return "fsetstat";
+    case SftpType::opendir: return "opendir";
+    case SftpType::readdir: return "readdir";
+    case SftpType::remove: return "remove";
+    case SftpType::mkdir: return "mkdir";
+    case SftpType::rmdir: return "rmdir";
+    case SftpType::realpath: return "realpath";
+    case SftpType::stat: return "stat";
+    case SftpType::rename: return "rename";
+    case SftpType::readlink: return "readlink";
+    case SftpType::symlink: return "symlink";
+    default: return extension.substr(0, extension.find('@'));
+  }
 }
 
 std::vector<uint8_t> SftpRequests::version_packet() {
@@ -141,7 +163,7 @@ void SftpRequests::lsetstat(SftpSession& session, Task& task) {
 
 void SftpRequests::limits(SftpSession& session, Task& task) {
   WireWriter writer;
-  writer.u64(kMaxSftpPacket).u64(kMaxSftpData).u64(kMaxSftpData).u64(session.connection_.settings().sftp.handles);
+  writer.u64(kMaxSftpPacket).u64(kMaxSftpData).u64(kMaxSftpData).u64(session.connection_.settings().sftp.user.handles);
   session.answer(packet_of(SftpType::extended_reply, task.id, writer.view()));
 }
 
@@ -207,8 +229,8 @@ void SftpRequests::check_name(SftpSession& session, Task& task) {
   std::string path = take_path(reader);
   const CheckFile check = take_check(reader);
   if (!reader.ok()) return refuse_malformed(session, task.id);
-  auto grant = HandleGrant::take(session.budget_);
-  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+  auto grant = HandleGrant::take(session.connection_.budget());
+  if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
   ask<FileOpened>(session, task.id, OpenFile{std::move(path), kOpenRead, 0}, {},
                   [&session, id = task.id, check, grant](FileOpened&& opened, std::vector<UniqueFd>&&) {
                     CheckFile request = check;

@@ -13,8 +13,6 @@ namespace {
 
 // A client that sends more has no use for them: the attributes that it could set are known.
 constexpr uint32_t kMaxExtendedAttributes = 64;
-// A name in a log line.
-constexpr size_t kMaxQuoted = 512;
 constexpr int64_t kHalfYear = 182 * 24 * 3600;
 
 uint32_t seconds_of(const FileTime& time) {
@@ -146,21 +144,6 @@ void write_data_header(uint8_t* to, uint32_t id, uint32_t length) {
   to[4] = static_cast<uint8_t>(SftpType::data);
   store_be32(to + 5, id);
   store_be32(to + 9, length);
-}
-
-std::string quoted(std::string_view name) {
-  std::string out = "\"";
-  for (const char c : name.substr(0, kMaxQuoted)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte < 0x7f && c != '"' && c != '\\') {
-      out += c;
-      continue;
-    }
-    std::array<char, 5> escape{};
-    std::snprintf(escape.data(), escape.size(), "\\x%02x", byte);
-    out += escape.data();
-  }
-  return out += name.size() > kMaxQuoted ? "\"..." : "\"";
 }
 
 }  // namespace sluice

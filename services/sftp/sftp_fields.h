@@ -25,7 +25,4 @@ std::vector<uint8_t> failure_packet(uint32_t id, const Failure& failure);
 std::vector<uint8_t> packet_of(SftpType type, uint32_t id, Bytes body);
 void write_data_header(uint8_t* to, uint32_t id, uint32_t length);
 
-// For a log line: within quotes, control characters and bytes beyond ASCII escaped, cut where it is long.
-std::string quoted(std::string_view name);
-
 }  // namespace sluice

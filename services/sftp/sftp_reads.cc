@@ -24,13 +24,13 @@ bool would_wait(int error) { return error == EAGAIN || error == EOPNOTSUPP || er
 SftpSession::Served SftpSession::serve_reads(DraftStream& stream) {
   const Task& first = tasks_.front();
   SftpFile& file = *first.file;
-  if (file.exclusive > 0 || !file.writes.empty() || !outbox_.empty() || throttled()) return Served::waits;
+  if (file.exclusive > 0 || !file.writes.empty() || !outbox_.empty() || throttle_.holds_back()) return Served::waits;
   if (file.kind == FileKind::stream) return read_stream();
   if (file.kind == FileKind::disk && !file.cached_reads) return read_in_pool();
   size_t count = 0;
   size_t bytes = 0;
   // Under a cap one by one, or a run would go far into debt.
-  const size_t most = std::min(tasks_.size(), budget_.capped() ? 1 : kMaxInRun);
+  const size_t most = std::min(tasks_.size(), throttle_.capped() ? 1 : kMaxInRun);
   for (uint64_t next = first.offset; count < most; ++count) {
     const Task& task = tasks_[count];
     if (task.request != first.request || task.file != first.file || task.offset != next) break;
@@ -102,7 +102,7 @@ SftpSession::Served SftpSession::read_run(DraftStream& stream, size_t count, siz
     got -= length;
     file.bytes_read += length;
     moved_ += length;
-    if (budget_.capped()) budget_.spend(length);
+    throttle_.spend(length);
     drop_front();
   }
   read_in_turn_ = true;
@@ -138,7 +138,7 @@ SftpSession::Served SftpSession::read_stream() {
   write_data_header(packet.data(), task.id, static_cast<uint32_t>(n));
   task.file->bytes_read += static_cast<size_t>(n);
   moved_ += static_cast<size_t>(n);
-  if (budget_.capped()) budget_.spend(static_cast<size_t>(n));
+  throttle_.spend(static_cast<size_t>(n));
   answer(std::move(packet));
   drop_front();
   return Served::some;
@@ -146,7 +146,7 @@ SftpSession::Served SftpSession::read_stream() {
 
 SftpSession::Served SftpSession::read_in_pool() {
   const Task& task = tasks_.front();
-  if (job_bytes_ + kSftpDataHeader + task.length > kMaxJobBytes) return Served::waits;
+  if (!may_hold(kSftpDataHeader + task.length)) return Served::waits;
   auto job = std::make_unique<FileJob>();
   job->file = task.file->descriptor;
   job->slot = task.file->slot;
@@ -155,22 +155,18 @@ SftpSession::Served SftpSession::read_in_pool() {
   job->begin = kSftpDataHeader;
   job->buffer.resize(kSftpDataHeader + task.length);
   job_bytes_ += job->buffer.size();
+  memory_.hold(job->buffer.size());
   ++task.file->reads_out;
-  if (budget_.capped()) budget_.spend(task.length);
+  throttle_.spend(task.length);
   drop_front();
-  if (port()) {
-    ++jobs_;
-    port()->submit(std::move(job));
-  } else {
-    job->fail_with(EMFILE);
-    take_read(std::move(job));
-  }
+  jobs_.submit(std::move(job));
   return Served::some;
 }
 
 void SftpSession::take_read(std::unique_ptr<FileJob> job) {
   SftpFile& file = files_.at(job->slot);
   job_bytes_ -= job->buffer.size();
+  answer_bytes_ += job->buffer.size();
   --file.reads_out;
   if (job->error != 0) {
     if (file.error == 0) file.error = job->error;

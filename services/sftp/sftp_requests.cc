@@ -4,7 +4,6 @@
 #include <ctime>
 
 #include "base/clock.h"
-#include "base/file_nature.h"
 #include "services/broker/attributes_of.h"
 
 namespace sluice {
@@ -12,6 +11,9 @@ namespace {
 
 // A batch for several answers.
 constexpr uint32_t kEntriesAtOnce = 1000;
+// What they may hold; where the user has no memory for it, so many that one answer takes them.
+constexpr size_t kEntriesBytes = 384 * 1024;
+constexpr uint32_t kFewEntries = 64;
 
 std::string take_path(WireReader& reader) { return std::string(reader.text()); }
 
@@ -31,22 +33,18 @@ void SftpRequests::open(SftpSession& session, Task& task) {
   const AttributeChange wanted = read_attributes(reader);
   if (!reader.ok()) return refuse_malformed(session, task.id);
   if (session.connection_.settings().sftp.read_only && (flags & ~uint32_t{kSftpRead}) != 0)
-    return session.answer(task.id, SftpStatus::permission_denied, "Read-only");
-  auto grant = HandleGrant::take(session.budget_);
-  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+    return session.refuse(task.id, SftpStatus::permission_denied, "Read-only");
+  auto grant = HandleGrant::take(session.connection_.budget());
+  if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
   if (FileIoPool::shared().owes_closes(session.owner()))
-    return session.answer(task.id, SftpStatus::failure, "Too many files wait for their server to close them");
+    return session.refuse(task.id, SftpStatus::failure, "Too many files wait for their server to close them");
   OpenFile request{path, open_flags(flags), wanted.mode.value_or(0666)};
   ask<FileOpened>(session, task.id, std::move(request), {},
                   [&session, id = task.id, path, flags, grant](FileOpened&& opened, std::vector<UniqueFd>&& given) {
                     SftpFile file;
-                    file.kind = kind_of(given.front().get());
-                    file.far = file.kind == FileKind::disk && is_far_file(given.front().get());
-                    file.cached_reads = !file.far;
+                    static_cast<HeldFile&>(file) = HeldFile(std::move(given.front()), session.owner());
                     file.readable = flags & kSftpRead;
                     file.writable = flags & (kSftpWrite | kSftpAppend);
-                    file.descriptor = file.far ? FileIoPool::shared().keep(std::move(given.front()), session.owner())
-                                               : std::make_shared<UniqueFd>(std::move(given.front()));
                     file.broker_handle = opened.handle;
                     file.path = path;
                     file.opened_ns = monotonic_clock().now_ns();
@@ -70,6 +68,7 @@ void SftpRequests::close(SftpSession& session, Task& task) {
   const bool waits = file.kind == FileKind::disk && file.writable;
   if (waits) session.close_in_pool(file);
   session.files_.remove(file);
+  session.jobs_.trim();
   if (waits) return ask_done(session, task.id, request);
   session.connection_.broker().tell(request);
   session.answer(task.id, SftpStatus::ok, "Success");
@@ -120,8 +119,8 @@ void SftpRequests::opendir(SftpSession& session, Task& task) {
   WireReader reader(task.body);
   std::string path = take_path(reader);
   if (!reader.ok()) return refuse_malformed(session, task.id);
-  auto grant = HandleGrant::take(session.budget_);
-  if (!grant) return session.answer(task.id, SftpStatus::failure, "Too many open files");
+  auto grant = HandleGrant::take(session.connection_.budget());
+  if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
   ask<DirectoryOpened>(session, task.id, OpenDirectory{path}, {},
                        [&session, id = task.id, path, grant](DirectoryOpened&& opened, std::vector<UniqueFd>&&) {
                          SftpFile folder;
@@ -142,7 +141,9 @@ void SftpRequests::readdir(SftpSession& session, Task& task) {
 void SftpRequests::read_names(SftpSession& session, uint32_t id, SftpFile& file) {
   if (!file.ahead.empty()) return answer_entries(session, id, file);
   if (file.last) return session.answer(id, SftpStatus::eof, "End of directory");
-  ask<Entries>(session, id, ReadDirectory{file.broker_handle, kEntriesAtOnce}, {&file},
+  file.ahead_memory = MemoryGrant::take(session.connection_.budget(), kEntriesBytes);
+  const uint32_t most = file.ahead_memory ? kEntriesAtOnce : kFewEntries;
+  ask<Entries>(session, id, ReadDirectory{file.broker_handle, most}, {&file},
                [&session, id, &file](Entries&& got, std::vector<UniqueFd>&&) {
                  std::move(got.entries.begin(), got.entries.end(), std::back_inserter(file.ahead));
                  file.last = got.last;
@@ -161,6 +162,7 @@ void SftpRequests::answer_entries(SftpSession& session, uint32_t id, SftpFile& f
     file.ahead.pop_front();
     ++count;
   }
+  if (file.ahead.empty()) file.ahead_memory.reset();
   session.answer(packet_of(SftpType::name, id, WireWriter().u32(count).raw(names.view()).view()));
 }
 

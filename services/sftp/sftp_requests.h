@@ -16,6 +16,12 @@ struct SftpRequest {
   uint8_t handles;
   SftpEffect effect;
   void (*start)(SftpSession& session, SftpSession::Task& task);
+  // Paths that it begins with, where it has no handles.
+  uint8_t names = 1;
+
+  // In a line of the log.
+  std::string_view operation() const;
+  bool opens() const { return type == SftpType::open || type == SftpType::opendir || extension == "check-file-name"; }
 };
 
 struct SftpRequests {
@@ -65,6 +71,10 @@ struct SftpRequests {
   static void answer_filesystem(SftpSession& session, uint32_t id, const FilesystemFacts& facts);
   static void answer_handle(SftpSession& session, uint32_t id, SftpFile&& file);
   static void answer_hashes(SftpSession& session, uint32_t id, const Hashes& hashes);
+  static void refuse(SftpSession& session, uint32_t id, const Failure& failure) {
+    session.tell_refused(session.asked_, status_of(failure.fault), failure.text);
+    session.answer(failure_packet(id, failure));
+  }
   static void refuse_malformed(SftpSession& session, uint32_t id) {
     session.answer(id, SftpStatus::bad_message, "Malformed request");
   }
@@ -76,13 +86,15 @@ struct SftpRequests {
     ++session.at_broker_;
     for (SftpFile* file : held)
       if (file) ++file->exclusive;
-    auto back = [&session, id, held, then = std::move(then)](BrokerReceived&& got) {
+    auto back = [&session, id, held, asked = session.asked_, then = std::move(then)](BrokerReceived&& got) {
       --session.at_broker_;
       for (SftpFile* file : held)
         if (file) --file->exclusive;
+      // What it asks for further is still the same request's.
+      session.asked_ = asked;
       if (auto* answer = std::get_if<Answer>(&got.answer)) return then(std::move(*answer), std::move(got.descriptors));
       const auto* failure = std::get_if<Failure>(&got.answer);
-      session.answer(failure_packet(id, failure ? *failure : failed(BrokerFault::io, "An answer to something else")));
+      refuse(session, id, failure ? *failure : failed(BrokerFault::io, "An answer to something else"));
     };
     session.connection_.broker().ask(*session.caller_, std::move(request), std::move(back));
     if (session.connection_.broker().wants_turn()) session.channel_->ask_turn();

@@ -1,10 +1,7 @@
 // The flow of requests: read, begun in order, answered as there is room; and the end.
 #include "services/sftp/sftp_session.h"
 
-#include <sys/timerfd.h>
-
 #include <algorithm>
-#include <cstdio>
 
 #include "base/clock.h"
 #include "services/sftp/sftp_requests.h"
@@ -26,7 +23,11 @@ std::unique_ptr<Service> make_sftp_service(ConnectionServices& connection) {
 }
 
 SftpSession::SftpSession(ConnectionServices& connection)
-    : connection_(connection), budget_(connection.part<TransferBudget>()) {
+    : connection_(connection),
+      log_(connection.part<TransferLog>()),
+      jobs_(connection.login().user),
+      memory_(connection.budget()),
+      throttle_(connection.budget()) {
   caller_.emplace(connection.broker(), [user = owner()](std::vector<UniqueFd>&& late) {
     for (UniqueFd& file : late) FileIoPool::shared().close(std::move(file), user);
   });
@@ -81,8 +82,11 @@ void SftpSession::on_packet(SftpType type, uint32_t id, Bytes body) {
   const std::string_view extension = type == SftpType::extended ? reader.text() : std::string_view();
   const SftpRequest* request = reader.ok() ? SftpRequests::find(type, extension) : nullptr;
   if (!request) return answer(id, SftpStatus::op_unsupported, "Unknown request");
-  if (request->effect == SftpEffect::changes && connection_.settings().sftp.read_only)
-    return answer(id, SftpStatus::permission_denied, "Read-only");
+  if (request->effect == SftpEffect::changes && connection_.settings().sftp.read_only) {
+    WireReader handle(reader.rest());
+    begin_to_answer(*request, reader.rest(), request->handles > 0 ? files_.find(handle.string()) : nullptr);
+    return refuse(id, SftpStatus::permission_denied, "Read-only");
+  }
   Task task{request, id};
   if (!take_handles(task, reader)) return answer(id, SftpStatus::failure, "No such handle");
   if (type == SftpType::read) {
@@ -151,6 +155,7 @@ bool SftpSession::run_tasks(DraftStream& stream) {
       task_bytes_ -= task.body.size();
       tasks_.front().body.clear();
       drop_front();
+      begin_to_answer(*task.request, task.body, task.file);
       task.request->start(*this, task);
     }
     some = true;
@@ -171,6 +176,7 @@ void SftpSession::on_turn() {
     more = resume_input() || more;
   }
   outbox_.send(stream);
+  if (outbox_.empty()) memory_.release(std::exchange(answer_bytes_, 0));
   const bool again = more || stream.full();
   stream.close();
   if (broken()) return end(1);
@@ -179,19 +185,7 @@ void SftpSession::on_turn() {
 }
 
 bool SftpSession::idle() const {
-  return input_.empty() && tasks_.empty() && at_broker_ == 0 && jobs_ == 0 && outbox_.empty();
-}
-
-bool SftpSession::throttled() {
-  const uint64_t wait = budget_.capped() ? budget_.wait_ns(monotonic_clock().now_ns()) : 0;
-  if (wait == 0) return false;
-  if (!timer_) {
-    timer_ = UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-    if (timer_ && !channel_->watch(timer_.get(), *this)) timer_.reset();
-  }
-  const itimerspec when{{}, {static_cast<time_t>(wait / kSecond), static_cast<long>(wait % kSecond)}};
-  if (!timer_ || ::timerfd_settime(timer_.get(), 0, &when, nullptr) != 0) channel_->ask_turn();
-  return true;
+  return input_.empty() && tasks_.empty() && at_broker_ == 0 && jobs_.out() == 0 && outbox_.empty();
 }
 
 // The channel's last words: as a program would end.
@@ -216,10 +210,9 @@ void SftpSession::release() {
     if (file.kind != FileKind::directory) log_transfer(file, "interrupted");
     connection_.broker().tell(CloseHandle{file.broker_handle});
   });
-  if (port_) channel_->unwatch(port_->descriptor());
-  port_.reset();
-  if (timer_) channel_->unwatch(timer_.get());
-  timer_.reset();
+  jobs_.leave();
+  throttle_.leave();
+  memory_.release_all();
   tasks_.clear();
   files_.clear();
   outbox_.clear();
@@ -227,16 +220,37 @@ void SftpSession::release() {
 }
 
 void SftpSession::log_transfer(const SftpFile& file, std::string_view result) {
-  if (!connection_.settings().sftp.transfer_log) return;
-  const double seconds = static_cast<double>(monotonic_clock().now_ns() - file.opened_ns) / kSecond;
-  std::array<char, 128> figures{};
-  std::snprintf(figures.data(), figures.size(),
-                " read %llu written %llu in %.3f s: ", static_cast<unsigned long long>(file.bytes_read),
-                static_cast<unsigned long long>(file.bytes_written), seconds);
-  const std::string_view operation = !file.writable ? "get " : file.readable ? "get/put " : "put ";
-  std::string line = "sftp: user " + quoted(connection_.login().user) + " from " + connection_.login().source + " ";
-  line.append(operation).append(quoted(file.path)).append(figures.data()).append(result);
-  connection_.log_transfer(std::move(line));
+  if (!log_.kept()) return;
+  const std::string figures =
+      " read " + std::to_string(file.bytes_read) + " written " + std::to_string(file.bytes_written);
+  const std::string_view operation = !file.writable ? "get" : file.readable ? "get/put" : "put";
+  log_.ended("sftp", {operation, file.path, figures, file.opened_ns, result});
+}
+
+void SftpSession::begin_to_answer(const SftpRequest& request, Bytes body, const SftpFile* file) {
+  asked_ = {&request};
+  if (!log_.kept()) return;
+  // Names of any length come, of which a line has the beginning.
+  const auto taken = [](std::string_view name) { return std::string(name.substr(0, kMaxQuoted + 1)); };
+  if (request.handles > 0) {
+    if (file) asked_.path = taken(file->path);
+    return;
+  }
+  WireReader reader(body);
+  if (request.names > 0) asked_.path = taken(reader.text());
+  if (request.names == 2) asked_.other = taken(reader.text());
+}
+
+// What a client only looks for may be missing; that he may not see it is told.
+void SftpSession::tell_refused(const Asked& asked, SftpStatus status, std::string_view why) {
+  const SftpRequest& request = *asked.request;
+  if (request.effect == SftpEffect::changes || request.opens() || status == SftpStatus::permission_denied)
+    log_.refused("sftp", request.operation(), asked.path, asked.other, why);
+}
+
+void SftpSession::refuse(uint32_t id, SftpStatus status, std::string_view why) {
+  tell_refused(asked_, status, why);
+  answer(id, status, why);
 }
 
 }  // namespace sluice

@@ -7,11 +7,14 @@
 // kMaxJobBytes.
 #pragma once
 
+#include "services/connection/transfer_log.h"
 #include "services/sftp/open_files.h"
 #include "services/sftp/packet_reader.h"
 #include "services/sftp/sftp_fields.h"
 #include "services/sftp/write_gather.h"
+#include "services/transfer/disk_jobs.h"
 #include "services/transfer/outbox.h"
+#include "services/transfer/throttle.h"
 
 namespace sluice {
 
@@ -23,12 +26,16 @@ inline constexpr size_t kMaxJobBytes = 4 << 20;
 // One channel's share of the broker's link, which others use too.
 inline constexpr size_t kMaxAtBroker = 16;
 
-class SftpSession final : public Service, private PacketSink, private Watcher {
+class SftpSession final : public Service, private PacketSink {
  public:
   explicit SftpSession(ConnectionServices& connection);
   ~SftpSession() override { release(); }
 
-  void attach(Channel& channel) override { channel_ = &channel; }
+  void attach(Channel& channel) override {
+    channel_ = &channel;
+    jobs_.attach(channel);
+    throttle_.attach(channel);
+  }
   void on_data(std::span<const MutableBytes> pieces) override;
   void on_stderr(Bytes data) override { channel_->consumed(data.size()); }
   RequestAnswer on_request(const ChannelRequest&) override { return RequestAnswer::failure; }
@@ -47,6 +54,11 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
     SftpFile* other = nullptr;
     std::vector<uint8_t> body{};
   };
+  // A request as it is told where it is refused.
+  struct Asked {
+    const struct SftpRequest* request = nullptr;
+    std::string path{}, other{};
+  };
   friend struct SftpRequest;
   friend struct SftpRequests;
   enum class Served : uint8_t { some, waits };
@@ -55,7 +67,6 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   bool may_begin() override;
   void on_packet(SftpType type, uint32_t id, Bytes body) override;
   void on_malformed(uint32_t id) override { answer(id, SftpStatus::bad_message, "Malformed request"); }
-  void on_ready(uint32_t) override {}
   void take_init(uint32_t version);
   bool take_handles(Task& task, WireReader& reader);
   bool idle() const;
@@ -65,8 +76,6 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   bool run_tasks(DraftStream& stream);
   bool may_start(const Task& task) const;
   void drop_front();
-  // The bandwidth's cap says not now; a timer gives a turn.
-  bool throttled();
   void end(uint32_t exit_status);
   void release();
 
@@ -78,9 +87,10 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   void queue_write_job(SftpFile& file);
   void start_write_job(SftpFile& file);
   void tell_written(SftpFile& file, std::span<const WriteMark> marks);
-  FileIoPort* port();
   // The last close of a file that was written may wait for its file system.
   void close_in_pool(SftpFile& file);
+  // So many bytes more may be in jobs.
+  bool may_hold(size_t bytes) const { return job_bytes_ + bytes <= kMaxJobBytes && bytes <= memory_.room(); }
   void take_jobs();
   void take_write(std::unique_ptr<FileJob> job);
   void take_read(std::unique_ptr<FileJob> job);
@@ -94,6 +104,10 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   Served end_read(uint32_t id, SftpStatus status, std::string_view text);
 
   void log_transfer(const SftpFile& file, std::string_view result);
+  // For what is refused from now on.
+  void begin_to_answer(const struct SftpRequest& request, Bytes body, const SftpFile* file);
+  void tell_refused(const Asked& asked, SftpStatus status, std::string_view why);
+  void refuse(uint32_t id, SftpStatus status, std::string_view why);
   void answer(std::vector<uint8_t> packet) { outbox_.add(std::move(packet)); }
   void answer(uint32_t id, SftpStatus status, std::string_view text) { answer(status_packet(id, status, text)); }
 
@@ -101,7 +115,8 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   const std::string& owner() const { return connection_.login().user; }
 
   ConnectionServices& connection_;
-  TransferBudget& budget_;
+  TransferLog& log_;
+  Asked asked_;
   Channel* channel_ = nullptr;
   PacketReader reader_{*this};
   OpenFiles files_;
@@ -122,11 +137,13 @@ class SftpSession final : public Service, private PacketSink, private Watcher {
   uint64_t write_at_ = 0;
   WriteGather gather_;
 
-  std::unique_ptr<FileIoPort> port_;
+  DiskJobs jobs_;
+  // Of jobs, and of their answers until those are sent.
+  MemoryShare memory_;
   size_t job_bytes_ = 0;
-  size_t jobs_ = 0;
+  size_t answer_bytes_ = 0;
+  Throttle throttle_;
   size_t write_jobs_ = 0;
-  UniqueFd timer_;
   // Last: what comes back finds everything else there.
   std::optional<BrokerCaller> caller_;
 };

@@ -1,6 +1,4 @@
 // WRITE: from where it was received into the file, adjoining ones at once; or through the pool, with one copy.
-#include <algorithm>
-#include <cerrno>
 
 #include "services/sftp/sftp_session.h"
 
@@ -19,8 +17,8 @@ bool SftpSession::begin_write(uint32_t id, Bytes handle, uint64_t offset, uint32
   if (file && file->writable) {
     // Those before it on this file come first.
     if (file->queued > 0 || file->exclusive > 0 || file->reads_out > 0) return false;
-    if (file->kind == FileKind::disk && job_bytes_ + gather_.bytes() + length > kMaxJobBytes) return false;
-    if (throttled()) return false;
+    if (file->kind == FileKind::disk && !may_hold(gather_.bytes() + length)) return false;
+    if (throttle_.holds_back()) return false;
   }
   write_file_ = file;
   write_id_ = id;
@@ -45,17 +43,14 @@ void SftpSession::on_write_end() {
   gather_.begin(*file, write_at_);
   gather_.mark(write_id_, write_length_);
   moved_ += write_length_;
-  if (budget_.capped()) budget_.spend(write_length_);
+  throttle_.spend(write_length_);
 }
 
 void SftpSession::flush_writes() {
   if (gather_.empty()) return;
   SftpFile& file = gather_.file();
-  if (file.kind == FileKind::disk && port()) {
+  if (file.waits()) {
     queue_write_job(file);
-  } else if (file.kind == FileKind::disk) {
-    for (WriteMark& mark : gather_.marks()) mark.error = EMFILE;
-    tell_written(file, gather_.marks());
   } else {
     WriteRun run{file.descriptor->get(), file.kind != FileKind::stream,
                  gather_.offset(),       gather_.pieces(),
@@ -83,9 +78,8 @@ void SftpSession::tell_written(SftpFile& file, std::span<const WriteMark> marks)
 void SftpSession::queue_write_job(SftpFile& file) {
   FileJob* job = file.writes.size() > 1 ? file.writes.back().get() : nullptr;
   if (!job || job->offset + job->buffer.size() != gather_.offset() || job->buffer.size() + gather_.bytes() > kMaxJob) {
-    file.writes.push_back(std::make_unique<FileJob>());
+    file.writes.push_back(jobs_.blank(FileJob::Kind::write));
     job = file.writes.back().get();
-    job->kind = FileJob::Kind::write;
     job->file = file.descriptor;
     job->slot = file.slot;
     job->offset = gather_.offset();
@@ -102,39 +96,24 @@ void SftpSession::queue_write_job(SftpFile& file) {
     job->marks.push_back(mark);
   }
   job_bytes_ += gather_.bytes();
+  memory_.hold(gather_.bytes());
   if (file.writes.size() == 1) start_write_job(file);
 }
 
 void SftpSession::start_write_job(SftpFile& file) {
   // In its place stays nothing until it is back.
   file.writes.front()->carried = file.carried;
-  ++jobs_;
-  port()->submit(std::move(file.writes.front()));
-}
-
-// Null: there is no descriptor for it; then what needs it fails, since the worker does not wait.
-FileIoPort* SftpSession::port() {
-  if (!port_) {
-    auto made = std::make_unique<FileIoPort>(FileIoPool::shared(), owner());
-    if (made->descriptor() < 0 || !channel_->watch(made->descriptor(), *this)) return nullptr;
-    port_ = std::move(made);
-  }
-  return port_.get();
+  jobs_.submit(std::move(file.writes.front()));
 }
 
 void SftpSession::close_in_pool(SftpFile& file) {
-  if (!port()) return;
-  auto job = std::make_unique<FileJob>();
-  job->kind = FileJob::Kind::close;
+  auto job = jobs_.blank(FileJob::Kind::close);
   job->file = std::move(file.descriptor);
-  ++jobs_;
-  port()->submit(std::move(job));
+  jobs_.submit(std::move(job));
 }
 
 void SftpSession::take_jobs() {
-  if (jobs_ == 0) return;
-  for (auto& job : port_->take()) {
-    --jobs_;
+  for (auto& job : jobs_.take()) {
     switch (job->kind) {
       case FileJob::Kind::write: take_write(std::move(job)); break;
       case FileJob::Kind::read: take_read(std::move(job)); break;
@@ -146,9 +125,11 @@ void SftpSession::take_jobs() {
 void SftpSession::take_write(std::unique_ptr<FileJob> job) {
   SftpFile& file = files_.at(job->slot);
   job_bytes_ -= job->buffer.size();
+  memory_.release(job->buffer.size());
   --write_jobs_;
   file.carried = job->carried;
   tell_written(file, job->marks);
+  jobs_.done_with(std::move(job));
   file.writes.pop_front();
   if (!file.writes.empty()) start_write_job(file);
 }

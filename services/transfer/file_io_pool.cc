@@ -30,13 +30,21 @@ void FileJob::fail_with(int number) {
   for (WriteMark& mark : marks) mark.error = number;
 }
 
+// By hand where it is the last who holds it: some file systems say only then that writing failed.
+void FileJob::close_file() {
+  if (file.use_count() == 1 && *file && ::close(file->release()) != 0 && errno != EINTR) error = errno;
+  file.reset();
+}
+
 void FileJob::run() {
-  if (kind == Kind::close) return file.reset();
+  if (kind == Kind::close) return close_file();
   if (kind == Kind::write) {
     const iovec piece{buffer.data(), buffer.size()};
     WriteRun write{file->get(), seekable, offset, {&piece, 1}, marks, carried};
     write_run(write);
     carried = write.carried;
+    got = write.written;
+    if (closes) close_file();
     return;
   }
   while (got < buffer.size() - begin) {

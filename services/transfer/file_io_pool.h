@@ -35,18 +35,22 @@ struct FileJob {
   uint64_t offset = 0;
   std::vector<uint8_t> buffer;
   size_t begin = 0;
-  // Of a read.
-  uint32_t id = 0;
-  size_t got = 0;
+  uint32_t id = 0;  // likewise
+  size_t got = 0;   // bytes that were read or written
+  // Of a read, or of closing.
   int error = 0;
   // Of a write.
   bool seekable = true;
+  bool closes = false;  // nobody else has the file any more: it ends with it
   std::vector<WriteMark> marks;
   int carried = 0;
 
   void run();
   // As if the kernel had said so.
   void fail_with(int number);
+
+ private:
+  void close_file();
 };
 
 class FileIoPort;

@@ -59,6 +59,7 @@ void write_run(WriteRun& run) {
                                    : ::writev(run.descriptor, rest.data(), count);
     if (n > 0) {
       at += static_cast<size_t>(n);
+      run.written += static_cast<size_t>(n);
     } else if (n == 0) {
       error = EIO;
     } else if (errno != EINTR) {

@@ -27,6 +27,8 @@ struct WriteRun {
   std::span<WriteMark> marks;
   // What befell the part of the first request that an earlier run had; of the last, what befell its part here.
   int carried;
+  // Bytes that are in the file.
+  size_t written = 0;
 };
 
 // Each mark has its error then. An error is of the request in which it happened; those behind it are tried.

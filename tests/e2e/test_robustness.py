@@ -1,6 +1,7 @@
 """Peers, processes and machines that fail: each ends cleanly, everything is given back, and the server serves on."""
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -66,6 +67,46 @@ def settled(server):
         return not any(f"socket:[{line.split()[9]}]" in inodes for line in lines if line.split()[3] != "0A")
     eventually(no_connection, "a connection is still there")
     return descriptors(pid)
+
+
+def counted(server):
+    """What it says that it counted, by name."""
+    said = server.log.read_text(errors="replace").count("starter restarted ")
+    server.process.send_signal(signal.SIGUSR1)
+    def told():
+        log = server.log.read_text(errors="replace")
+        return log.count("starter restarted ") > said and log.count("connections ended:") > said and log
+    log = eventually(told, "it does not say what it counted")
+    line = [line for line in log.splitlines() if "connections ended:" in line or "starter restarted" in line]
+    return {name: int(count) for name, count in re.findall(r"([a-z][a-z._ ']*) (\d+)", " ".join(line[-2:]))}
+
+
+def test_what_ends_is_counted_by_its_reason(tmp_path):
+    with Sluiced(BUILD, tmp_path, "ssh server idle-timeout session 2", "ssh timeout 5") as server:
+        # The first one's end is in the first count.
+        assert run(server, "true").returncode == 0
+        eventually(lambda: "disconnected by user" in server.log.read_text(errors="replace"), "it has not ended")
+        before = counted(server)
+        assert run(server, "true").returncode == 0
+        assert run(server, "kill -9 $PPID").returncode != 0
+        assert run(server, "", options=("-N",)).returncode == 255
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as quiet:
+            while quiet.recv(4096):
+                pass
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as wrong:
+            wrong.sendall(b"SSH-2.0-x\r\n" + b"\xff" * 64)
+            while wrong.recv(4096):
+                pass
+        starter, = server.processes("sluiced-starter")
+        os.kill(starter, signal.SIGKILL)
+        found = {}
+        def all_there():
+            found.update({name: count - before.get(name, 0) for name, count in counted(server).items()})
+            wanted = {"by the client's word": 1, "session.broker_gone": 1, "session.idle": 1, "auth.timeout": 1, "timed out": 1,
+                      "misbehaved": 1, "admitted": 5, "refused": 0, "starter restarted": 1}
+            time.sleep(0.5)
+            return all(found.get(name) == count for name, count in wanted.items())
+        eventually(all_there, found)
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped"])
@@ -168,7 +209,12 @@ def test_no_more_sessions_means_it(server):
     client = connect(server)
     transport = client.get_transport()
     transport.open_session(timeout=60)
-    transport.global_request("no-more-sessions@openssh.com", wait=True)
+    # No answer is wanted: what follows comes right behind it.
+    message = paramiko.Message()
+    message.add_byte(b"\x50")
+    message.add_string("no-more-sessions@openssh.com")
+    message.add_boolean(False)
+    transport._send_user_message(message)
     with pytest.raises(paramiko.ChannelException):
         transport.open_session(timeout=60)
     client.close()

@@ -20,6 +20,7 @@ CLONE_NEWNS, MS_REC, MS_PRIVATE, MNT_DETACH = 0x20000, 0x4000, 1 << 18, 2
 WORKERS = "workers count 1"
 # An account that every system has, and that may use SFTP.
 MALLORY = "daemon"
+PROTOCOLS = ("sftp", "scp")
 
 
 def in_own_mounts():
@@ -71,21 +72,28 @@ def wait_until(condition, seconds=60):
 
 
 @contextlib.contextmanager
-def hanging(server, count, batch):
-    """Several SFTP clients of one user at their batch."""
+def hanging(commands):
+    """Clients of one user at commands that do not end; each with what it reads."""
     clients = []
     try:
-        for _ in range(count):
-            clients.append(subprocess.Popen(["sftp", *server.options(), "-P", str(server.port), "-b", "-",
-                                             f"{MALLORY}@127.0.0.1"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                            stderr=subprocess.DEVNULL))
-            clients[-1].stdin.write(batch.encode())
+        for command, text in commands:
+            clients.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            clients[-1].stdin.write(text.encode())
             clients[-1].stdin.close()
         yield clients
     finally:
         for client in clients:
             client.kill()
             client.wait()
+
+
+def copying(server, count, source, target):
+    """One end is MALLORY's there, and has a colon in front: by SFTP, and by the legacy protocol."""
+    words = ["put", source, target[1:]] if target[0] == ":" else ["get", source[1:], target]
+    options = [*server.options(), "-P", str(server.port)]
+    there = [f"{MALLORY}@127.0.0.1{end}" if end[0] == ":" else end for end in (source, target)]
+    return {"sftp": [(["sftp", *options, "-b", "-", f"{MALLORY}@127.0.0.1"], " ".join(words) + "\n")] * count,
+            "scp": [(["scp", "-O", *options, *there], "")] * count}
 
 
 def serves_others(server, folder):
@@ -101,6 +109,12 @@ def serves_others(server, folder):
                               input=f"put {source} {there}\nget {there} {back}\n", capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert back.read_bytes() == source.read_bytes()
+        back.unlink()
+        for ends in ((source, f"{USER}@127.0.0.1:{there}"), (f"{USER}@127.0.0.1:{there}", back)):
+            done = subprocess.run(["scp", "-O", *server.options(), "-P", str(server.port), *ends], timeout=60, capture_output=True,
+                                  text=True, stdin=subprocess.DEVNULL)
+            assert done.returncode == 0, done.stderr
+        assert back.read_bytes() == source.read_bytes()
     finally:
         there.unlink(missing_ok=True)
 
@@ -112,30 +126,33 @@ def unanswered(log, operation):
     return log.read_text().split().count(str(operation))
 
 
-def test_reads_that_never_end_hold_up_nobody_else(server, stuck, tmp_path):
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_reads_that_never_end_hold_up_nobody_else(server, stuck, tmp_path, protocol):
     mount_point, log = stuck
-    with hanging(server, 6, f"get {mount_point}/file /dev/null\n"):
+    with hanging(copying(server, 6, f":{mount_point}/file", "/dev/null")[protocol]):
         wait_until(lambda: unanswered(log, READ) >= 4)
         serves_others(server, tmp_path)
     # And when those clients have left.
     serves_others(server, tmp_path)
 
 
-def test_writes_and_closes_that_never_end_hold_up_nobody_else(server, stuck, tmp_path):
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_writes_and_closes_that_never_end_hold_up_nobody_else(server, stuck, tmp_path, protocol):
     mount_point, log = stuck
     source = tmp_path / "large"
     source.write_bytes(bytes(1 << 20))
-    with hanging(server, 6, f"put {source} {mount_point}/file\n"):
+    with hanging(copying(server, 6, str(source), f":{mount_point}/file")[protocol]):
         wait_until(lambda: unanswered(log, WRITE) >= 1)
         serves_others(server, tmp_path)
     serves_others(server, tmp_path)
 
 
-def test_closing_files_whose_server_is_stuck_holds_up_nobody_else(server, stuck, tmp_path):
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_closing_files_whose_server_is_stuck_holds_up_nobody_else(server, stuck, tmp_path, protocol):
     mount_point, log = stuck
     source = tmp_path / "empty"
     source.write_bytes(b"")
-    with hanging(server, 4, f"put {source} {mount_point}/file\n"):
+    with hanging(copying(server, 4, str(source), f":{mount_point}/file")[protocol]):
         wait_until(lambda: unanswered(log, FLUSH) >= 1)
         serves_others(server, tmp_path)
     serves_others(server, tmp_path)

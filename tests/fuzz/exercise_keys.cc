@@ -9,6 +9,7 @@
 #include "base/wire.h"
 #include "control/keys/authorized_keys.h"
 #include "control/keys/base64.h"
+#include "control/keys/certificate.h"
 #include "control/keys/fingerprint.h"
 #include "control/keys/known_hosts.h"
 #include "control/keys/private_key_file.h"
@@ -73,6 +74,14 @@ std::string wrapped(Bytes input) {
 void exercise_key_blob(Bytes input) {
   if (const auto key = PublicKey::parse(input, kWide)) check_key(*key);
   if (const auto key = read_public_key(input, kWide)) check_key(key->key);
+  auto certificate = Certificate::parse(input, kWide);
+  if (!certificate) certificate = parse_certificate_line(text_of(input), kWide);
+  if (certificate) {
+    check_key(certificate->key);
+    (void)objection_to_host(*certificate, "host.example", 1700000000, std::vector<std::string>{"ssh-ed25519"});
+    SLUICE_CHECK(describe_certificate(*certificate).find('\n') == std::string::npos);
+    (void)KnownHosts::parse("@cert-authority * " + to_text(certificate->authority, "")).lookup("h", 22, *certificate);
+  }
   for (const PublicKey& key : nobodys_keys())
     for (const SignatureAlgorithm& row : all_signature_algorithms())
       if (row.key_type == key.type()) (void)key.verify(input, row.name, bytes_of("data"));

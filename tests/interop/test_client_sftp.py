@@ -5,11 +5,15 @@ Where OpenSSH's own sftp is there to be asked, what ours shows is compared with 
 import os
 import pathlib
 import pty
+import random
 import re
 import select
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -278,7 +282,7 @@ class Terminal:
     def __init__(self, command):
         self.pid, self.master = pty.fork()
         if self.pid == 0:
-            os.environ.update(TERM="xterm", COLUMNS="100")
+            os.environ.update(TERM="xterm", COLUMNS="100", LC_ALL="C.UTF-8")
             os.execv(command[0], command)
         self.shown = ""
 
@@ -292,6 +296,7 @@ class Terminal:
                 except OSError:
                     raise AssertionError(self.shown) from None
         self.shown = self.shown[found.end():]
+        return found
 
     def type(self, text):
         os.write(self.master, text.encode())
@@ -337,3 +342,71 @@ def test_a_terminal_has_editing_history_and_completion(full_server, tmp_path):
     terminal.type("bye\n")
     assert terminal.end() == 0
     assert (tmp_path / "near" / "a long remote name").read_text() == "remote"
+
+def test_a_prompt_can_be_stopped_and_continued_by_a_shell(servers, tmp_path):
+    (tmp_path / "grüße").write_text("x")
+    terminal = Terminal(["/bin/bash", "--norc", "--noediting", "-i"])
+    terminal.type("PS1='shell''$ '\n")
+    terminal.expect("shell\\$ ")
+    terminal.type(shlex.join(program(servers["sshd"], HOST)) + "\n")
+    terminal.expect("\nsftp> ")
+    terminal.type(f"ls {tmp_path}/gr\x1a")
+    terminal.expect("Stopped")
+    terminal.type("echo \"<$(jobs -p)>\"; stty -a\n")
+    pid = int(terminal.expect("<([0-9]+)>")[1])
+    terminal.expect(" icanon ")
+    terminal.type("fg\n")
+    terminal.expect("sftp> ls .*/gr")
+    for number in (signal.SIGTSTP, signal.SIGSTOP):
+        os.kill(pid, number)
+        terminal.expect("Stopped")
+        terminal.expect("shell\\$ ")
+        terminal.type("fg\n")
+        terminal.expect("sftp> ls .*/gr")
+    terminal.type("üße\n")
+    terminal.expect("/grüße\r\n")
+    terminal.expect("sftp> ")
+    terminal.type("bye\n")
+    terminal.expect("shell\\$ ")
+    terminal.type("exit\n")
+    assert terminal.end() == 0
+
+
+def test_whoever_is_killed_at_the_prompt_gives_the_terminal_back(servers):
+    terminal = Terminal(program(servers["sshd"], HOST))
+    terminal.expect("sftp> ")
+    assert not termios.tcgetattr(terminal.master)[3] & termios.ICANON, "no prompt before the terminal is ready for it"
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert os.waitid(os.P_PID, terminal.pid, os.WEXITED | os.WNOWAIT).si_status == signal.SIGTERM
+    assert termios.tcgetattr(terminal.master)[3] & termios.ICANON
+    assert terminal.end() == -signal.SIGTERM
+
+
+def test_an_interrupt_gives_a_fresh_prompt_whenever_it_comes(full_server, tmp_path):
+    """Signals from outside, and the key itself, at random moments around the prompt's appearance and a completion."""
+    (tmp_path / "a single name").write_text("x")
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    terminal = Terminal(program(full_server, HOST))
+    terminal.expect("Connected to 127.0.0.1")
+    terminal.expect("sftp> ")
+    for turn in range(150):
+        print("seed", seed, "turn", turn)
+        # Each line ends in a prompt whose first microseconds the interrupt is aimed at.
+        terminal.type(chance.choice(["\n", "pwd\n", f"ls {tmp_path}\n", "nonsense\n"]))
+        terminal.expect("sftp> ")
+        for _ in range(chance.randrange(1, 4)):
+            time.sleep(chance.choice([0, 0, chance.random() / 1000, chance.random() / 50]))
+            typed = chance.choice(["", "ls anoth", "ls anoth\\ ", f"ls {tmp_path}/a\t"])
+            if typed:
+                terminal.type(typed)
+            if chance.random() < 0.5:
+                terminal.type("\x03")
+            else:
+                # Known to have been taken before the next: two signals at once are one.
+                os.kill(terminal.pid, signal.SIGINT)
+            terminal.expect("\nsftp> ")
+    terminal.type("\x15pwd\n")
+    terminal.expect("Remote working directory")
+    terminal.type("bye\n")
+    assert terminal.end() == 0

@@ -536,6 +536,38 @@ def test_a_master_serves_others_and_obeys_orders(client, tmp_path):
     assert not path.exists()
 
 
+def test_a_master_that_asks_waits_for_the_answer_and_nothing_else_does(client, tmp_path):
+    path, helper, answers = tmp_path / "m", tmp_path / "askpass", tmp_path / "answers"
+    helper.write_text(f"""#!/bin/sh
+echo "$SSH_ASKPASS_PROMPT: $1" >> '{tmp_path}/asked'
+while [ ! -e '{answers}' ]; do sleep 0.05; done
+read answer < '{answers}'; rm '{answers}'; [ "$answer" = yes ]
+""")
+    helper.chmod(0o755)
+    client.environment.update(SSH_ASKPASS=str(helper), SSH_ASKPASS_REQUIRE="force")
+    port = free_port()
+    with Echo() as echo, client.start("-M", "-N", "-S", path, "-o", "ControlMaster=ask", "-L", f"{port}:127.0.0.1:{echo.port}", "test") as master:
+        wait_for(path.exists, "the control socket")
+        asked = lambda: (tmp_path / "asked").exists() and (tmp_path / "asked").read_text().splitlines()
+        with client.start("-S", path, "test", "cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guest:
+            wait_for(lambda: asked() and len(asked()) == 1, "the question")
+            # Meanwhile control's thread is free: channels are opened, and who only looks is told.
+            assert exchange(dial(port), PATTERN) == PATTERN
+            assert b"Master running" in client.run("-O", "check", "-S", path, "test").stderr
+            # A second one waits for his turn.
+            with client.start("-S", path, "-o", "ControlMaster=no", "test", "echo second", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as second:
+                answers.write_text("yes\n")
+                assert guest.communicate(PATTERN, timeout=PATIENCE)[0] == PATTERN
+                wait_for(lambda: len(asked()) == 2, "the second question")
+                answers.write_text("no\n")
+                out, err = second.communicate(timeout=PATIENCE)
+                assert b"denied" in err, err
+        assert asked()[0] == "confirm: Allow shared connection to 127.0.0.1? "
+        answers.write_text("yes\n")
+        client.run("-O", "exit", "-S", path, "test")
+        assert master.wait(PATIENCE) == 0
+
+
 def test_a_master_of_stock_ssh_serves_us(client, keys, tmp_path):
     path = tmp_path / "stock"
     with subprocess.Popen(["ssh", "-F", client.config, "-M", "-N", "-S", path, "test"], stderr=subprocess.DEVNULL) as master:

@@ -217,3 +217,6 @@ def test_read_only_mode_and_the_transfer_log(world, tmp_path):
     log = (tmp_path / "log").read_text()
     assert f'sftp: user "{USER}" from 127.0.0.1' in log
     assert f'get "{tmp_path}/f\\x0a1" read 5 written 0' in log
+    for refused in (f'open "{tmp_path}/new"', f'remove "{tmp_path}/f\\x0a1"', f'mkdir "{tmp_path}/d"',
+                    f'rename "{tmp_path}/f\\x0a1" "{tmp_path}/g"'):
+        assert f"refused {refused}: Read-only" in log

@@ -31,7 +31,7 @@ class ServiceWorld {
   // Made at first use, from what the test has set until then.
   ConnectionServices& connection() {
     if (!connection_) {
-      connection_.emplace(makers, std::make_shared<const ServiceSettings>(settings), login_);
+      connection_.emplace(makers, std::make_shared<const ServiceSettings>(settings), login_, budget);
       connection_->attach(host);
     }
     return *connection_;
@@ -79,6 +79,8 @@ class ServiceWorld {
 
   ServiceMakers makers;
   ServiceSettings settings;
+  // Of the user's other connections too.
+  std::shared_ptr<UserBudget> budget;
   TempFolder folder;
   FakeHost host;
   FakeChannel channel{host};

@@ -27,20 +27,21 @@ constexpr int kFailed = 1;
 constexpr int kNoConnection = 255;
 
 constexpr const char* kHelp = R"(usage: sluice scp [FLAG]... SOURCE... TARGET
-
-A SOURCE or TARGET is a local path, [user@]HOST:PATH or scp://[user@]HOST[:PORT][/PATH]. Several sources, and
-patterns at a host, need a folder as target. (`sluice cp` copies faster, and resumes what was cut.)
-
-  -r  -p                            whole folders; keep times and modes
-  -P PORT  -i KEYFILE  -J HOST      where, with which key, through which hosts
-  -o OPTION=VALUE  -F FILE          any option of ssh_config(5); another file of them, or "none"
-  -4  -6  -A  -C  -c CIPHERS        IPv4 or IPv6 only, forward the agent, compress, algorithms in this order
-  -l KBITS  -X nrequests=N|buffer=N a second at most; requests on their way, bytes of one
-  -B  -q  -v                        ask nothing; no progress and warnings; tell more
-  -O  -T  -s                        the old protocol, for servers without SFTP; take what names it sends; SFTP (usual)
-  -3  -R                            between two hosts: through here (usual); the first runs scp to the second
-
-Exit status: 0; 1 where something failed; 255 where there was no connection. sluice-scp(1) has the details.
+Each is a local path, [user@]HOST:PATH or scp://[user@]HOST[:PORT][/PATH].
+Several sources, and patterns at a host, need a folder as target.
+(`sluice cp` copies faster, and resumes what was cut.)
+  -r -p                    whole folders; keep times and modes
+  -P PORT -i KEY -J HOST   where, with which key, through which hosts
+  -o OPTION=VALUE -F FILE  any option of ssh_config(5); another file, or "none"
+  -4 -6 -A -C              IPv4 or IPv6 only; forward the agent; compress
+  -c CIPHERS               algorithms in this order
+  -l KBITS                 at most so much a second
+  -X nrequests=N|buffer=N  requests on their way; bytes of one
+  -B -q -v                 ask nothing; no progress and warnings; tell more
+  -s -O -T                 SFTP (usual); the old protocol; take what it sends
+  -3 -R                    between two hosts: through here (usual); or the
+                           first runs scp to the second
+Exit status: 0; 1 something failed; 255 no connection. See sluice-scp(1).
 )";
 
 constexpr const char* kLetters = "+46Ac:CF:i:J:l:o:pP:qrvX:123hBD:dfORsS:tT";
@@ -150,12 +151,23 @@ class ScpProgram {
       const int status = interrupted() ? kFailed : copy(source);
       worst = std::max(worst, status);
       // Whoever could not be reached is not asked again for the next file.
-      if (status == kNoConnection) break;
+      if (status == kNoConnection) {
+        tell_loss();
+        break;
+      }
     }
     return worst;
   }
 
  private:
+  void tell_loss() {
+    for (const Held& held : held_) {
+      if (!held.connection || !held.connection->files().client().gone()) continue;
+      const std::string why = held.connection->why_lost();
+      if (!why.empty()) complain("scp: the connection was lost: " + why);
+    }
+  }
+
   int copy(const Place& source) {
     const Place& target = line_.target;
     if (!source.remote && !target.remote) return copy_here(source);

@@ -15,6 +15,8 @@ namespace {
 
 // A transfer's progress is looked at so often.
 constexpr int kLookMs = 100;
+// Less than this is full.
+constexpr uint64_t kFullBytes = 64 * 1024;
 
 std::string shown(const std::string& path) { return fit_for_terminal(path, 4096); }
 
@@ -39,6 +41,18 @@ bool FileCopier::complain(const CopyRules& rules, const std::string& what) {
 bool FileCopier::complain(const CopyRules& rules, const std::string& what, const std::string& path,
                           const SftpFault& fault) {
   return complain(rules, what + " \"" + shown(path) + "\": " + fault.text);
+}
+
+void FileCopier::tell_rest(const CopyRules& rules, const char* again, const std::string& from, const std::string& to,
+                           uint64_t there, uint64_t total, const SftpFault& fault) {
+  const bool full = fault.kind == SftpFault::Kind::local && fault.error == ENOSPC;
+  if (full) complain(rules, "The disk here is full: free some space.");
+  const bool cut = full || fault.kind == SftpFault::Kind::cancelled || fault.kind == SftpFault::Kind::lost;
+  if (!cut || there == 0) return;
+  const std::string how = rules.program.empty() ? std::string(again) + " " + shown(from) + " " + shown(to)
+                                                : std::string("sluice sftp's ") + again;
+  complain(rules, std::to_string(there) + " of " + std::to_string(total) + " bytes are in \"" + shown(to) +
+                      "\": " + how + " goes on from there");
 }
 
 TransferEnd FileCopier::move(TransferOrder order, const std::string& name, uint64_t total, uint64_t before) {
@@ -100,7 +114,10 @@ bool FileCopier::get_file(const std::string& from, const std::string& to, const 
     order.local_offset = order.remote_offset = before;
     if (size == 0 || order.length > 0) {
       const TransferEnd end = move(std::move(order), from, size, before);
-      if (end.fault) good = complain(rules, "read remote", from, *end.fault);
+      if (end.fault) {
+        good = complain(rules, "read remote", from, *end.fault);
+        tell_rest(rules, "reget", from, to, before + end.moved, size, *end.fault);
+      }
     }
   }
   const auto closed = remote_.close(*handle);
@@ -203,7 +220,11 @@ bool FileCopier::put_file(const std::string& from, const std::string& to, const 
     order.local_offset = order.remote_offset = before;
     order.length = size - before;
     const TransferEnd end = move(std::move(order), from, size, before);
-    if (end.fault) good = complain(rules, "write remote", to, *end.fault);
+    if (end.fault) {
+      good = complain(rules, "write remote", to, *end.fault);
+      tell_full_disk(rules, to, *end.fault);
+      tell_rest(rules, "reput", from, to, before + end.moved, size, *end.fault);
+    }
   } else if (around_.meter) {
     around_.meter->begin(shown(base_name(from)), size, before);
     around_.meter->end(true);
@@ -223,6 +244,17 @@ bool FileCopier::put_file(const std::string& from, const std::string& to, const 
   const auto closed = remote_.close(*handle);
   if (good && !closed) good = complain(rules, "close remote", to, closed.error());
   return good;
+}
+
+// Servers call a full disk a failure and no more.
+void FileCopier::tell_full_disk(const CopyRules& rules, const std::string& to, const SftpFault& fault) {
+  if (fault.kind != SftpFault::Kind::refused || fault.status != SftpStatus::failure ||
+      !remote_.facts().has("statvfs@openssh.com"))
+    return;
+  const size_t slash = to.rfind('/');
+  const auto system = remote_.filesystem(slash == std::string::npos ? "." : to.substr(0, slash + 1));
+  if (system && system->blocks > 0 && system->available_blocks * system->fragment_size < kFullBytes)
+    complain(rules, "The disk there is full: free some space, or choose another folder.");
 }
 
 bool FileCopier::make_folder(const std::string& path, uint32_t mode) {

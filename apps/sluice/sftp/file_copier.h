@@ -44,6 +44,10 @@ class FileCopier {
                  int depth);
   bool put_file(const std::string& from, const std::string& to, const CopyRules& rules);
   bool put_tree(const std::string& from, const std::string& to, const CopyRules& rules, int depth);
+  // What an interrupted transfer left, and how to go on from it.
+  void tell_rest(const CopyRules& rules, const char* again, const std::string& from, const std::string& to,
+                 uint64_t there, uint64_t total, const SftpFault& fault);
+  void tell_full_disk(const CopyRules& rules, const std::string& to, const SftpFault& fault);
   bool make_folder(const std::string& path, uint32_t mode);
   TransferEnd move(TransferOrder order, const std::string& name, uint64_t total, uint64_t before);
   bool complain(const CopyRules& rules, const std::string& what);

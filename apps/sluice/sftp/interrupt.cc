@@ -12,6 +12,7 @@ namespace {
 constexpr int kInterrupted = 128 + SIGINT;
 
 volatile std::sig_atomic_t flag = 0;
+volatile std::sig_atomic_t suffered = 0;
 
 }  // namespace
 
@@ -19,7 +20,7 @@ void catch_interrupts() {
   struct sigaction action {};
   action.sa_handler = [](int) {
     // Whoever asks twice waits for something that does not come.
-    if (flag) ::_exit(kInterrupted);
+    if (flag && !suffered) ::_exit(kInterrupted);
     flag = 1;
   };
   ::sigaction(SIGINT, &action, nullptr);
@@ -27,5 +28,6 @@ void catch_interrupts() {
 
 bool interrupted() { return flag != 0; }
 void forget_interrupt() { flag = 0; }
+void suffer_interrupts(bool all) { suffered = all; }
 
 }  // namespace sluice

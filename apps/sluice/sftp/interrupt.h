@@ -7,5 +7,7 @@ namespace sluice {
 void catch_interrupts();
 bool interrupted();
 void forget_interrupt();
+// At a prompt nothing is under way that an impatient second one would have to end: it is a wish like the first.
+void suffer_interrupts(bool all);
 
 }  // namespace sluice

@@ -6,10 +6,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <csignal>
+#include <clocale>
 #include <cstdio>
 #include <cstdlib>
+#include <cwchar>
+
+#include "apps/sluice/sftp/interrupt.h"
+#include "apps/sluice/sftp/prompt_signals.h"
+#include "apps/sluice/terminal_guard.h"
 
 namespace sluice {
 namespace {
@@ -18,33 +24,45 @@ constexpr int kHistory = 1000;
 
 class PlainLines final : public LineEditor {
  public:
-  PlainLines(FILE* input, std::string prompt) : input_(input), prompt_(std::move(prompt)) {}
+  PlainLines(int input, std::string prompt) : input_(input), prompt_(std::move(prompt)) {}
 
   std::optional<std::string> read() override {
-    if (!prompt_.empty()) {
-      std::fputs(prompt_.c_str(), stdout);
-      std::fflush(stdout);
-    }
+    const PromptSignals signals;
+    if (!prompt_.empty()) std::fputs(prompt_.c_str(), stdout);
+    std::fflush(stdout);
     std::string line;
-    for (int c; (c = std::getc(input_)) != '\n';) {
-      if (c == EOF) {
-        if (std::ferror(input_) && errno == EINTR) {
-          std::clearerr(input_);
-          std::fputc('\n', stdout);
-          return "";
-        }
-        if (line.empty()) return std::nullopt;
-        break;
+    while (true) {
+      for (; next_ < filled_; ++next_) {
+        if (bytes_[next_] == '\n') return ++next_, line;
+        // The parser refuses what is longer; what it is does not matter then.
+        if (line.size() <= kMaxSftpLine) line.push_back(bytes_[next_]);
       }
-      // The parser refuses what is longer; what it is does not matter then.
-      if (line.size() <= kMaxSftpLine) line.push_back(static_cast<char>(c));
+      switch (signals.wait(input_)) {
+        case Woken::interrupt: std::fputc('\n', stdout); return "";
+        case Woken::stopped: signals.stop(false); break;
+        case Woken::continued:
+        case Woken::resized: break;
+        case Woken::input:
+          if (fill()) break;
+          return line.empty() ? std::nullopt : std::optional(line);
+      }
     }
-    return line;
   }
 
  private:
-  FILE* const input_;
+  // False: the end. What an interrupt kept from being read the next wait tells of.
+  bool fill() {
+    next_ = filled_ = 0;
+    const ssize_t n = ::read(input_, bytes_.data(), bytes_.size());
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return true;
+    filled_ = static_cast<size_t>(std::max<ssize_t>(n, 0));
+    return n > 0;
+  }
+
+  const int input_;
   const std::string prompt_;
+  std::array<char, 4096> bytes_{};
+  size_t next_ = 0, filled_ = 0;
 };
 
 // The functions that are used of the library; all or none.
@@ -57,13 +75,15 @@ struct LibEdit {
   decltype(&::el_gets) gets = symbol<decltype(&::el_gets)>("el_gets");
   decltype(&::el_line) line = symbol<decltype(&::el_line)>("el_line");
   decltype(&::el_insertstr) insert = symbol<decltype(&::el_insertstr)>("el_insertstr");
+  decltype(&::el_resize) resize = symbol<decltype(&::el_resize)>("el_resize");
   decltype(&::el_source) source = symbol<decltype(&::el_source)>("el_source");
   decltype(&::history_init) history_begin = symbol<decltype(&::history_init)>("history_init");
   decltype(&::history_end) history_end = symbol<decltype(&::history_end)>("history_end");
   decltype(&::history) history = symbol<decltype(&::history)>("history");
 
   bool whole() const {
-    return init && end && set && get && gets && line && insert && source && history_begin && history_end && history;
+    return init && end && set && get && gets && line && insert && resize && source && history_begin && history_end &&
+           history;
   }
   template <class F>
   F symbol(const char* name) const {
@@ -89,8 +109,9 @@ class EditedLines final : public LineEditor {
     lib.set(edit_, EL_EDITOR, "emacs");
     lib.set(edit_, EL_HIST, lib.history, history_);
     lib.set(edit_, EL_TERMINAL, nullptr);
-    lib.set(edit_, EL_SIGNAL, 1);
-    // The library would go on reading behind an interrupt: these two are keys like others here.
+    // The library would go on reading behind an interrupt: signals are ours, and these two are keys like others here.
+    lib.set(edit_, EL_SIGNAL, 0);
+    lib.set(edit_, EL_GETCFN, &EditedLines::next_character);
     lib.set(edit_, EL_SETTY, "-d", "-isig", nullptr);
     lib.set(edit_, EL_ADDFN, "sluice-abandon", "Give up this line", &EditedLines::abandon);
     lib.set(edit_, EL_BIND, "^C", "sluice-abandon", nullptr);
@@ -114,9 +135,17 @@ class EditedLines final : public LineEditor {
 
   std::optional<std::string> read() override {
     const LibEdit& lib = libedit();
+    const PromptSignals signals;
+    guard_.keep();
+    // Before the prompt is seen, so that what is typed at it is never taken for signals by the terminal. What came
+    // earlier the prompt itself answers.
+    lib.set(edit_, EL_PREP_TERM, 1);
+    forget_interrupt();
     int count = 0;
     abandoned_ = false;
     const char* line = lib.gets(edit_, &count);
+    lib.set(edit_, EL_PREP_TERM, 0);
+    guard_.release();
     if (!line || count <= 0) {
       std::fputc('\n', stdout);
       return abandoned_ ? std::optional<std::string>("") : std::nullopt;
@@ -143,15 +172,58 @@ class EditedLines final : public LineEditor {
     return CC_EOF;
   }
 
-  static unsigned char stop(EditLine*, int) {
-    ::raise(SIGTSTP);
+  static unsigned char stop(EditLine* edit, int) {
+    stop_and_return(edit, true);
     return CC_REDISPLAY;
+  }
+
+  static void stop_and_return(EditLine* edit, bool job) {
+    libedit().set(edit, EL_PREP_TERM, 0);
+    PromptSignals::stop(job);
+    libedit().set(edit, EL_PREP_TERM, 1);
+  }
+
+  // 1: a character, 0: the end of input, -1: this line is given up.
+  static int next_character(EditLine* edit, wchar_t* character) {
+    EditedLines& self = *self_of(edit);
+    while (true) {
+      switch (PromptSignals::wait(STDIN_FILENO)) {
+        case Woken::interrupt: self.abandoned_ = true; return -1;
+        case Woken::stopped:
+          stop_and_return(edit, false);
+          libedit().set(edit, EL_REFRESH);
+          break;
+        case Woken::continued:
+          // Whoever had the terminal meanwhile left it as he liked.
+          libedit().set(edit, EL_PREP_TERM, 0);
+          libedit().set(edit, EL_PREP_TERM, 1);
+          libedit().set(edit, EL_REFRESH);
+          break;
+        case Woken::resized: libedit().resize(edit); break;
+        case Woken::input:
+          const int got = self.read_character(*character);
+          if (got >= 0) return got;
+      }
+    }
+  }
+
+  // -1: not whole yet.
+  int read_character(wchar_t& character) {
+    char byte;
+    const ssize_t n = ::read(STDIN_FILENO, &byte, 1);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return -1;
+    if (n <= 0) return 0;
+    const size_t used = std::mbrtowc(&character, &byte, 1, &partial_);
+    if (used == 0 || used == 1) return 1;
+    // What is no text of the user's locale is dropped, and the next byte begins anew.
+    if (used == static_cast<size_t>(-1)) partial_ = {};
+    return -1;
   }
 
   static unsigned char complete(EditLine* edit, int) {
     const LineInfo* info = libedit().line(edit);
     const std::string line(info->buffer, info->cursor);
-    const Completion found = self_of(edit)->complete_(line);
+    const Completion found = self_of(edit)->complete_with_signals(line);
     if (!found.choices.empty()) {
       std::fputc('\n', stdout);
       show_choices(found.choices);
@@ -159,6 +231,21 @@ class EditedLines final : public LineEditor {
     if (!found.insert.empty() && libedit().insert(edit, found.insert.c_str()) != 0) return CC_ERROR;
     if (!found.choices.empty()) return CC_REDISPLAY;
     return found.insert.empty() ? CC_ERROR : CC_REFRESH;
+  }
+
+  // The server may be slow: until it has answered ^C is a signal.
+  Completion complete_with_signals(const std::string& line) {
+    termios modes;
+    const bool known = ::tcgetattr(STDIN_FILENO, &modes) == 0;
+    if (known) {
+      termios with = modes;
+      with.c_lflag |= ISIG;
+      for (const int key : {VINTR, VQUIT, VSUSP}) with.c_cc[key] = guard_.original().c_cc[key];
+      ::tcsetattr(STDIN_FILENO, TCSANOW, &with);
+    }
+    Completion found = complete_(line);
+    if (known) ::tcsetattr(STDIN_FILENO, TCSANOW, &modes);
+    return found;
   }
 
   static void show_choices(const std::vector<std::string>& choices) {
@@ -174,6 +261,9 @@ class EditedLines final : public LineEditor {
 
   std::string prompt_;
   Complete complete_;
+  // The terminal is given back by whatever signal ends the program.
+  TerminalGuard guard_{STDIN_FILENO};
+  std::mbstate_t partial_{};
   EditLine* edit_ = nullptr;
   ::History* history_ = nullptr;
   bool abandoned_ = false;
@@ -183,12 +273,13 @@ class EditedLines final : public LineEditor {
 
 std::unique_ptr<LineEditor> make_line_editor(const std::string& prompt, LineEditor::Complete complete) {
   if (::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO) && libedit().whole()) {
+    std::setlocale(LC_CTYPE, "");
     return std::make_unique<EditedLines>(prompt, std::move(complete));
   }
-  return make_line_reader(stdin, prompt);
+  return make_line_reader(STDIN_FILENO, prompt);
 }
 
-std::unique_ptr<LineEditor> make_line_reader(FILE* input, const std::string& prompt) {
+std::unique_ptr<LineEditor> make_line_reader(int input, const std::string& prompt) {
   return std::make_unique<PlainLines>(input, prompt);
 }
 

@@ -21,7 +21,7 @@ class LineEditor {
 
 // The best that standard input allows: editing only on a terminal where libedit is installed.
 std::unique_ptr<LineEditor> make_line_editor(const std::string& prompt, LineEditor::Complete complete);
-// Plain lines of a file, bounded by kMaxSftpLine.
-std::unique_ptr<LineEditor> make_line_reader(FILE* input, const std::string& prompt);
+// Plain lines of a descriptor, which stays the caller's, bounded by kMaxSftpLine.
+std::unique_ptr<LineEditor> make_line_reader(int input, const std::string& prompt);
 
 }  // namespace sluice

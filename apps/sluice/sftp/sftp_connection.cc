@@ -35,6 +35,8 @@ std::unique_ptr<SftpConnection> SftpConnection::open(const ClientInvocation& inv
   return out;
 }
 
+std::string SftpConnection::why_lost() { return link_ ? run_.why_ended(*link_) : std::string(); }
+
 SftpConnection::~SftpConnection() {
   client_->close();
   if (!link_) return;

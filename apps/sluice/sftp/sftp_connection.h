@@ -18,6 +18,8 @@ class SftpConnection {
   std::shared_ptr<SftpClient> client() const { return client_; }
   // As the user named it.
   const std::string& host() const { return run_.options().original_host; }
+  // Once the client is gone: what the transport says of it; empty: nothing.
+  std::string why_lost();
 
  private:
   explicit SftpConnection(ClientOptions options) : run_(std::move(options)) {}

@@ -30,7 +30,10 @@ std::string name_in_target(const std::string& path) {
 
 bool SftpConsole::run(LineEditor& lines) {
   while (true) {
-    if (remote_.client().gone()) return complain(remote_.client().why_gone().text);
+    if (remote_.client().gone()) {
+      const std::string why = settings_.why_lost ? settings_.why_lost() : "";
+      return complain(remote_.client().why_gone().text + (why.empty() ? "" : ": " + why));
+    }
     forget_interrupt();
     const auto line = lines.read();
     if (!line) return true;

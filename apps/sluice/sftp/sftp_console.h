@@ -8,11 +8,12 @@
 namespace sluice {
 
 struct ConsoleSettings {
-  bool quiet = false;                     // no "Fetching", no "Changing mode"
-  bool batch = false;                     // the first error ends it
-  bool echo = false;                      // each command is shown, as no terminal did it
-  CopyRules copies;                       // of the command line: they hold for every get and put
-  std::function<void()> toggle_progress;  // says itself what it is now
+  bool quiet = false;                          // no "Fetching", no "Changing mode"
+  bool batch = false;                          // the first error ends it
+  bool echo = false;                           // each command is shown, as no terminal did it
+  CopyRules copies;                            // of the command line: they hold for every get and put
+  std::function<void()> toggle_progress;       // says itself what it is now
+  std::function<std::string()> why_lost = {};  // what is known of the connection's end
 };
 
 class SftpConsole {

@@ -22,21 +22,22 @@ constexpr int kNoConnection = 255;
 
 constexpr const char* kHelp = R"(usage: sluice sftp [FLAG]... [user@]HOST[:PATH [LOCAL]]
        sluice sftp [FLAG]... sftp://[user@]HOST[:PORT][/PATH] [LOCAL]
-
-A prompt for files on another machine; `help` there lists what it understands. A PATH that is a folder is where
-it begins, anything else is fetched to LOCAL.
-
-  -P PORT  -i KEYFILE  -J HOST      where, with which key, through which hosts
-  -o OPTION=VALUE  -F FILE          any option of ssh_config(5); another file of them, or "none"
-  -4  -6  -A  -C  -c CIPHERS        IPv4 or IPv6 only, forward the agent, compress, algorithms in this order
-  -b FILE                           commands from a file ("-": standard input), ends at the first error;
-                                    `-` before a command ignores its errors, `@` does not repeat it
-  -a  -f  -p  -r                    for all copies: resume, flush to the disk, keep times and modes, whole folders
-  -l KBITS  -B BYTES  -R REQUESTS   a second at most; of one request; on their way (as many as the path needs)
-  -s NAME                           another subsystem, or with a slash in it a program at the server
-  -q  -N  -v                        tell nothing; tell all the same after -b; tell more
-
-Exit status: 0; 1 where something failed; 255 where there was no connection. sluice-sftp(1) has the details.
+A prompt for files on another machine; `help` there lists what it understands.
+A PATH that is a folder is where it begins; else it is fetched to LOCAL.
+  -P PORT -i KEY -J HOST   where, with which key, through which hosts
+  -o OPTION=VALUE -F FILE  any option of ssh_config(5); another file, or "none"
+  -4 -6 -A -C              IPv4 or IPv6 only; forward the agent; compress
+  -c CIPHERS               algorithms in this order
+  -b FILE                  commands from a file ("-": standard input), to the
+                           first error; `-` before one ignores its errors, `@`
+                           does not repeat it
+  -a -f -p -r              for all copies: resume, flush to the disk, keep times
+                           and modes, whole folders
+  -l KBITS -B BYTES -R N   a second at most; of one request; requests on their
+                           way (usually as many as the path needs)
+  -s NAME                  another subsystem, or with a slash a program there
+  -q -N -v                 tell nothing; tell all the same after -b; tell more
+Exit status: 0; 1 something failed; 255 no connection. See sluice-sftp(1).
 )";
 
 // + : flags end at the first other word, as people's scripts expect it.
@@ -127,6 +128,7 @@ int run(CommandLine& line) {
       .quiet = quiet, .batch = batch, .echo = !interactive, .copies = {}, .toggle_progress = [&meter] {
         std::printf("Progress meter %s\n", meter.toggle() ? "enabled" : "disabled");
       }};
+  settings.why_lost = [&connection] { return connection->why_lost(); };
   settings.copies.preserve = line.flags.preserve;
   settings.copies.recursive = line.flags.recursive;
   settings.copies.resume = line.resume;
@@ -140,7 +142,7 @@ int run(CommandLine& line) {
     if (fetched || !good) return status(good);
   }
   const auto lines = batch || !interactive
-                         ? make_line_reader(input, "")
+                         ? make_line_reader(::fileno(input), "")
                          : make_line_editor("sftp> ", [&](std::string_view typed) { return console.complete(typed); });
   return status(console.run(*lines));
 }

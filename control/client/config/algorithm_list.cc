@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "control/keys/key_type.h"
+#include "control/keys/certificate.h"
 #include "control/keys/name_patterns.h"
 #include "control/keys/words.h"
 #include "control/transport/transport_machine.h"
@@ -28,7 +28,7 @@ constexpr std::string_view kOfOthers[] = {
     "cast128-*", "hmac-ripemd160*", "sntrup4591761x25519-*"};
 
 bool is_of_others(AlgorithmFamily family, std::string_view name) {
-  if (family == AlgorithmFamily::host_keys || family == AlgorithmFamily::signatures) return true;
+  if (family >= AlgorithmFamily::host_keys) return true;
   if (name.find_first_of("*?") != std::string_view::npos) return true;
   return std::any_of(std::begin(kOfOthers), std::end(kOfOthers),
                      [&](std::string_view pattern) { return matches_pattern(name, pattern); });
@@ -50,8 +50,12 @@ NameList all_algorithms(AlgorithmFamily family) {
     case AlgorithmFamily::kex: return names_of(kex_methods(), [](const KexMethod& row) { return row.name; });
     case AlgorithmFamily::ciphers: return names_of(cipher_rows(), [](const CipherRow& row) { return row.ssh_name; });
     case AlgorithmFamily::macs: return names_of(mac_rows(), [](const MacRow& row) { return row.ssh_name; });
-    default: return names_of(all_signature_algorithms(), [](const SignatureAlgorithm& row) { return row.name; });
+    default: break;
   }
+  NameList names = names_of(all_signature_algorithms(), [](const SignatureAlgorithm& row) { return row.name; });
+  if (family == AlgorithmFamily::authorities) return names;
+  for (const CertificateAlgorithm& row : all_certificate_algorithms()) names.emplace_back(row.name);
+  return names;
 }
 
 NameList default_algorithms(AlgorithmFamily family) {
@@ -60,8 +64,14 @@ NameList default_algorithms(AlgorithmFamily family) {
     case AlgorithmFamily::kex: return config.kex;
     case AlgorithmFamily::ciphers: return config.ciphers;
     case AlgorithmFamily::macs: return config.macs;
-    default: return config.host_keys;
+    default: break;
   }
+  NameList names = config.host_keys;
+  if (family == AlgorithmFamily::authorities) return names;
+  for (const CertificateAlgorithm& row : all_certificate_algorithms()) {
+    if (find_signature_algorithm(row.plain)->on_by_default) names.emplace_back(row.name);
+  }
+  return names;
 }
 
 ResultOrText<NameList> choose_algorithms(AlgorithmFamily family, std::string_view spec) {

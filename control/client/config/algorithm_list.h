@@ -8,7 +8,7 @@
 
 namespace sluice {
 
-enum class AlgorithmFamily : uint8_t { kex, ciphers, macs, host_keys, signatures };
+enum class AlgorithmFamily : uint8_t { kex, ciphers, macs, host_keys, signatures, authorities };
 
 // All that there are, those that are off by default too; ssh -Q prints them.
 NameList all_algorithms(AlgorithmFamily family);

@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "control/client/config/algorithm_list.h"
+#include "control/client/config/known_hosts_command.h"
 #include "control/client/config/read_config.h"
 #include "control/keys/name_patterns.h"
 #include "control/keys/words.h"
@@ -122,6 +123,7 @@ void Maker::algorithms() {
                      {"Ciphers", AlgorithmFamily::ciphers, out_.transport.ciphers},
                      {"MACs", AlgorithmFamily::macs, out_.transport.macs},
                      {"HostKeyAlgorithms", AlgorithmFamily::host_keys, out_.transport.host_keys},
+                     {"CASignatureAlgorithms", AlgorithmFamily::authorities, out_.host_keys.authority_algorithms},
                      {"PubkeyAcceptedAlgorithms", AlgorithmFamily::signatures, out_.connection.signature_algorithms}};
   for (const auto& list : lists) {
     auto chosen = choose_algorithms(list.family, said_.one(list.name));
@@ -131,6 +133,8 @@ void Maker::algorithms() {
   }
   const auto& accepted = out_.connection.signature_algorithms;
   out_.connection.allow_ssh_rsa = std::find(accepted.begin(), accepted.end(), "ssh-rsa") != accepted.end();
+  const KeyLimits limits{.min_rsa_bits = static_cast<unsigned>(said_.number("RequiredRSASize"))};
+  out_.transport.host_key_limits = out_.connection.host_key_limits = out_.connection.keys.limits = limits;
 }
 
 void Maker::rekeying() {
@@ -204,6 +208,9 @@ void Maker::identities() {
   for (const std::string& file : named) {
     if (to_lower(file) != "none") keys.files.push_back(path("IdentityFile", file));
   }
+  for (const std::string& file : said_.all("CertificateFile")) {
+    if (to_lower(file) != "none") keys.certificates.push_back(path("CertificateFile", file));
+  }
   keys.files_named = !named.empty();
   if (!named.empty()) return;
   for (const char* name : kDefaultKeys) keys.files.push_back(out_.tokens.home + "/.ssh/" + name);
@@ -225,11 +232,18 @@ void Maker::hosts() {
   for (const std::string& file : said_.all("UserKnownHostsFile"))
     to.user_files.push_back(path("UserKnownHostsFile", file));
   to.global_files = said_.all("GlobalKnownHostsFile");
+  const std::string command = said_.one("KnownHostsCommand");
+  if (!command.empty() && to_lower(command) != "none") {
+    auto program = known_hosts_program(command, out_.tokens);
+    if (!program) return refuse("KnownHostsCommand", program.error());
+    to.program = std::move(*program);
+  }
   to.naming = said_.flag("HashKnownHosts") ? HostNaming::hashed : HostNaming::plain;
   if (said_.flag("NoHostAuthenticationForLocalhost") &&
       (out_.host == "localhost" || out_.host == "::1" || out_.host.starts_with("127."))) {
     to.user_files.clear();
     to.global_files.clear();
+    to.program = nullptr;
     to.strict = StrictHostKeys::no;
   }
   const std::string update = word("UpdateHostKeys");
@@ -311,6 +325,10 @@ void Maker::forwards() {
   to.gateway_ports = said_.flag("GatewayPorts");
   to.exit_on_forward_failure = said_.flag("ExitOnForwardFailure");
   to.permit_remote_open = said_.all("PermitRemoteOpen");
+  to.forward_x11 = said_.flag("ForwardX11");
+  to.x11_trusted = said_.flag("ForwardX11Trusted");
+  to.x11_timeout_s = seconds_of(said_.one("ForwardX11Timeout"));
+  to.xauth = path("XAuthLocation", said_.one("XAuthLocation"));
   to.unlink_sockets = said_.flag("StreamLocalBindUnlink");
   to.socket_mask = static_cast<unsigned>(std::strtoul(said_.one("StreamLocalBindMask").c_str(), nullptr, 8)) & 0777;
   if (said_.flag("ClearAllForwardings")) return;

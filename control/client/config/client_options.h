@@ -44,6 +44,10 @@ struct SessionWishes {
   bool exit_on_forward_failure = false;
   std::vector<std::string> permit_remote_open;  // "host:port" patterns; "any", "none"
   std::string agent_to_forward;                 // a socket's path; empty: none
+  bool forward_x11 = false;
+  bool x11_trusted = false;     // programs there may do whatever programs here may
+  long long x11_timeout_s = 0;  // of those that are not trusted; 0: none
+  std::string xauth = {};
   bool unlink_sockets = false;
   unsigned socket_mask = 0177;
 };

@@ -44,6 +44,9 @@ TEST_F(BrokerFiles, opens_a_file_and_gives_its_descriptor_handle_and_attributes)
   broker.expect<Done>(CloseHandle{handle(opened)});
   EXPECT_EQ(broker.fault(StatHandle{handle(opened)}), BrokerFault::bad_handle);
   EXPECT_EQ(broker.fault(CloseHandle{handle(opened)}), BrokerFault::bad_handle);
+  const auto again = open("a", kOpenRead);
+  broker.client().tell(CloseHandle{handle(again)});
+  EXPECT_EQ(broker.fault(StatHandle{handle(again)}), BrokerFault::bad_handle) << "closed, and not answered";
   // The descriptor outlives the handle.
   EXPECT_EQ(::pread(opened.descriptors[0].get(), text, sizeof text, 1), 4);
 }

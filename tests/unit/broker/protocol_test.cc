@@ -23,7 +23,7 @@ TEST(BrokerProtocol, reads_every_request_and_answer_that_it_writes_and_no_part_o
     auto longer = packet;
     longer.push_back(0);
     EXPECT_FALSE(read_request(longer));
-    EXPECT_FALSE(read_request(*write_request(0, request)));
+    EXPECT_EQ(read_request(*write_request(0, request)).has_value(), std::holds_alternative<CloseHandle>(request));
   }
   for (const auto& answer : one_of_each<BrokerAnswer>(std::make_index_sequence<std::variant_size_v<BrokerAnswer>>())) {
     const bool event = std::holds_alternative<ChildExited>(answer);

@@ -108,7 +108,7 @@ TEST(ConfigReader, Options_that_the_user_told_to_ignore_are_ignored) {
 }
 
 TEST(ConfigReader, What_is_not_built_is_a_warning_and_its_no_is_none) {
-  EXPECT_EQ(read("ForwardX11 yes\n").warnings.size(), 1u);
+  EXPECT_EQ(read("Tunnel yes\n").warnings.size(), 1u);
   EXPECT_TRUE(read("ForwardX11 no\nGSSAPIAuthentication yes\n").warnings.empty());
 }
 

@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "base/clock.h"
 #include "services/scp/scp_service.h"
 #include "tests/support/service_world.h"
 
@@ -292,6 +293,71 @@ TEST_F(Scp, source_sends_a_tree_and_goes_on_after_what_it_cannot_send) {
   EXPECT_TRUE(names.contains("C0644 29 f29\n"));
   world.service->on_close();
   world.service.reset();
+}
+
+TEST_F(Scp, tells_the_log_what_it_did_not_copy_as_one_word) {
+  ASSERT_EQ(::mkdir((world.folder / "d").c_str(), 0755), 0);
+  ASSERT_EQ(::mkdir((world.folder / "d/taken").c_str(), 0755), 0);
+  start("scp -t d");
+  EXPECT_EQ(hear(), kOk);
+  world.send("C0644 3 taken\n");
+  hear();
+  world.send("C0644 3 a\": ok\x1b[2J\n");
+  hear();
+  world.send("C0644 3 \": ok\n");
+  hear();
+  EXPECT_EQ(end_of_input(), 1u);
+  EXPECT_NE(world.log.find("refused put \"d/taken\": Is a directory\n"), std::string::npos) << world.log;
+  EXPECT_NE(world.log.find("refused put \"a\\x22: ok\\x1b[2J\": invalid filename\n"), std::string::npos) << world.log;
+  ServiceWorld other;
+  other.attach(make_scp_service(other.connection(), "scp -f 'none\": ok'"));
+  other.send(kOk);
+  ASSERT_TRUE(other.turn_until([&] { return other.channel.closed; }));
+  other.turn();
+  EXPECT_NE(other.log.find("refused get \"none\\x22: ok\": No such file or directory\n"), std::string::npos)
+      << other.log;
+}
+
+TEST_F(Scp, keeps_a_users_bandwidth_both_ways) {
+  const std::string content(400000, 'c');
+  world.settings.sftp.user.bytes_per_second = 1000000;
+  start("scp -t f");
+  EXPECT_EQ(hear(), kOk);
+  const uint64_t begin = monotonic_clock().now_ns();
+  put("C0644 400000 f", content);
+  const uint64_t written = monotonic_clock().now_ns();
+  // What a tenth of a second brings is free, and the last piece is owed.
+  EXPECT_GT(written - begin, 190'000'000u);
+  EXPECT_EQ(end_of_input(), 0u);
+  ServiceWorld other;
+  other.budget = world.connection().budget();
+  other.folder.write("f", content);
+  other.attach(make_scp_service(other.connection(), "scp -f f"));
+  for (int i = 0; i < 2; ++i) other.send(kOk);
+  ASSERT_TRUE(other.turn_until([&] { return other.sent().size() == 15 + 400000 + 1; })) << other.sent().size();
+  // The other connection's debt is this one's.
+  EXPECT_GT(monotonic_clock().now_ns() - written, 290'000'000u);
+  EXPECT_TRUE(other.sent() == "C0644 400000 f\n" + content + kOk);
+}
+
+TEST_F(Scp, takes_a_users_handles_with_his_other_connections) {
+  world.settings.sftp.user.handles = 2;
+  world.folder.write("f", "content");
+  ServiceWorld other;
+  other.budget = world.connection().budget();
+  const auto taken = HandleGrant::take(other.budget);
+  start("scp -t there");
+  EXPECT_EQ(hear(), kOk);
+  tell("C0644 5 there");
+  other.folder.write("g", "content");
+  other.attach(make_scp_service(other.connection(), "scp -f g"));
+  other.send(kOk);
+  ASSERT_TRUE(other.turn_until([&] { return other.channel.closed; }));
+  EXPECT_EQ(other.sent(), "\1scp: g: too many open files\n");
+  world.send("hello" + kOk);
+  EXPECT_EQ(hear(), kOk);
+  EXPECT_EQ(end_of_input(), 0u);
+  EXPECT_TRUE(HandleGrant::take(other.budget));
 }
 
 TEST_F(Scp, source_is_no_way_for_folders_without_r) {

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 
 #include "base/clock.h"
@@ -273,7 +274,7 @@ TEST_F(SftpHostile, a_close_with_a_thousand_open_requests_leaves_nothing) {
 
 TEST_F(SftpHostile, open_handles_are_counted_and_given_back) {
   SftpLimits settings;
-  settings.handles = 3;
+  settings.user.handles = 3;
   SftpWorld& peer = world(settings);
   const auto a = peer.open("a", kSftpWrite | kSftpCreate);
   peer.open("b", kSftpWrite | kSftpCreate);
@@ -331,7 +332,7 @@ TEST_F(SftpHostile, pipes_and_devices_make_nobody_wait) {
 
 TEST_F(SftpHostile, a_bandwidth_cap_is_kept_both_ways) {
   SftpLimits settings;
-  settings.bytes_per_second = 1000000;
+  settings.user.bytes_per_second = 1000000;
   SftpWorld& peer = world(settings);
   const auto handle = peer.open("f", kSftpRead | kSftpWrite | kSftpCreate);
   const uint64_t begin = monotonic_clock().now_ns();
@@ -345,6 +346,64 @@ TEST_F(SftpHostile, a_bandwidth_cap_is_kept_both_ways) {
   for (uint32_t i = 0; i < 10; ++i) peer.send(SftpType::read, 200 + i, read_body(handle, i * 30000, 30000));
   for (uint32_t i = 0; i < 10; ++i) EXPECT_EQ(peer.answer_to(200 + i).type, SftpType::data);
   EXPECT_GT(monotonic_clock().now_ns() - written, 150'000'000u);
+}
+
+TEST_F(SftpHostile, connections_of_one_user_share_his_handles_and_his_bandwidth) {
+  const auto budget =
+      std::make_shared<UserBudget>(UserLimits{.bytes_per_second = 1000000, .handles = 3, .memory_bytes = 1 << 20});
+  std::array<std::unique_ptr<SftpWorld>, 2> peers;
+  std::vector<std::vector<uint8_t>> handles;
+  for (auto& peer : peers) {
+    peer = std::make_unique<SftpWorld>(folder.path(), SftpLimits{}, test::BrokerFixture::In::thread, budget);
+    peer->init();
+    handles.push_back(peer->open("f", kSftpRead | kSftpWrite | kSftpCreate));
+  }
+  peers[0]->open("g", kSftpWrite | kSftpCreate);
+  EXPECT_EQ(peers[1]->ask(SftpType::opendir, WireWriter().string(".").view()).status(), SftpStatus::failure);
+  const uint64_t begin = monotonic_clock().now_ns();
+  const std::string data(30000, 'd');
+  for (uint32_t i = 0; i < 10; ++i) {
+    for (size_t p = 0; p < 2; ++p)
+      peers[p]->send(SftpType::write, 100 + i,
+                     WireWriter().string(Bytes(handles[p])).u64(i * 30000).string(data).view());
+  }
+  const auto both = [&] { return peers[0]->answers.size() == 10 && peers[1]->answers.size() == 10; };
+  EXPECT_TRUE(peers[0]->run_until([&] { return peers[1]->turn(), both(); }));
+  // 600,000 bytes less the burst and the last one's debt.
+  EXPECT_GT(monotonic_clock().now_ns() - begin, 450'000'000u);
+  // Whoever goes gives back what he had.
+  peers[0]->service->on_close();
+  peers[1]->open("g", kSftpWrite);
+}
+
+TEST_F(SftpHostile, a_connection_without_memory_lists_and_reads_in_small_steps) {
+  const TempFolder disk;
+  for (int i = 0; i < 300; ++i) disk.write("name" + std::to_string(i), "");
+  disk.write("large", std::string(2'000'000, 'l'));
+  const auto budget = std::make_shared<UserBudget>(UserLimits{.memory_bytes = 1 << 20});
+  budget->hold_memory(1 << 20);
+  SftpWorld peer(disk.path(), {}, test::BrokerFixture::In::thread, budget);
+  peer.init();
+  const SftpAnswer opened = peer.ask(SftpType::opendir, WireWriter().string(".").view());
+  WireReader reader = opened.reader();
+  const Bytes folder_handle = reader.string();
+  size_t names = 0;
+  for (;;) {
+    const SftpAnswer some = peer.ask(SftpType::readdir, WireWriter().string(folder_handle).view());
+    if (some.type != SftpType::name) break;
+    const uint32_t count = some.reader().u32();
+    EXPECT_LE(count, 64u);
+    names += count;
+  }
+  EXPECT_EQ(names, 303u);
+  const auto large = peer.open("large", kSftpRead | kSftpWrite);
+  for (uint32_t i = 0; i < 40; ++i)
+    peer.send(SftpType::write, 100 + i,
+              WireWriter().string(Bytes(large)).u64(i * 50000).string(std::string(50000, 'w')).view());
+  for (uint32_t i = 0; i < 40; ++i) EXPECT_EQ(peer.answer_to(100 + i).status(), SftpStatus::ok);
+  EXPECT_EQ(peer.close(large), SftpStatus::ok);
+  EXPECT_TRUE(disk.read("large") == std::string(2'000'000, 'w'));
+  EXPECT_EQ(budget->memory_left(), 0u);
 }
 
 TEST_F(SftpHostile, tells_each_transfer_in_one_line) {

@@ -19,14 +19,15 @@ SftpStatus SftpAnswer::status() const {
   return SftpStatus(reader().u32());
 }
 
-SftpWorld::SftpWorld(const std::string& folder, SftpLimits settings, BrokerFixture::In in)
+SftpWorld::SftpWorld(const std::string& folder, SftpLimits settings, BrokerFixture::In in,
+                     std::shared_ptr<UserBudget> budget)
     : broker(own_identity(folder), {}, in) {
   auto all = std::make_shared<ServiceSettings>();
   all->sftp = settings;
   LoginFacts login;
   login.user = "tester";
   login.source = "192.0.2.7:4022";
-  connection = std::make_unique<ConnectionServices>(makers, std::move(all), std::move(login));
+  connection = std::make_unique<ConnectionServices>(makers, std::move(all), std::move(login), std::move(budget));
   connection->attach(host);
   service = make_sftp_service(*connection);
   service->attach(channel);

@@ -32,7 +32,7 @@ class SftpWorld {
  public:
   // `folder`: where the broker's user is at home.
   explicit SftpWorld(const std::string& folder, SftpLimits settings = {},
-                     BrokerFixture::In in = BrokerFixture::In::thread);
+                     BrokerFixture::In in = BrokerFixture::In::thread, std::shared_ptr<UserBudget> budget = {});
   ~SftpWorld();
 
   // As bytes of the channel, cut by `cut` (0: in one piece).

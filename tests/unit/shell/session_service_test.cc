@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "base/message_numbers.h"
 #include "base/wire.h"
 #include "services/shell/session_service.h"
 #include "tests/support/service_world.h"
@@ -269,7 +270,8 @@ TEST(Session, refuses_terminals_shells_and_sessions_that_are_not_allowed) {
   EXPECT_FALSE(open_session_channel(session.world.connection(), {}).service);
   session.world.service.reset();
   EXPECT_TRUE(open_session_channel(session.world.connection(), {}).service);
-  session.world.connection().refuse_more_sessions();
+  session.world.connection().hear_global_request(
+      WireWriter().u8(kMsgGlobalRequest).string("no-more-sessions@openssh.com").boolean(false).view());
   EXPECT_FALSE(open_session_channel(session.world.connection(), {}).service);
 }
 
