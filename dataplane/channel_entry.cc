@@ -48,6 +48,7 @@ void ChannelTable::Entry::finish(const DataDraft& draft, size_t n) {
   const Draft whole{{draft.message, header + draft.data.size()}, draft.position};
   if (n == 0) {
     --drafts_;
+    table_.dropped_ = true;
     return table_.sender_->finish(whole, 0);
   }
   draft.message[0] = header == kDataHeader ? kMsgChannelData : kMsgChannelExtendedData;

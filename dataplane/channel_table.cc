@@ -320,8 +320,9 @@ void ChannelTable::give_turns() {
   }
   if (next) first_ = *next;
   share_ = hungry > 1 ? std::max<size_t>(kTurnRecords / hungry, 1) : kAllRecords;
-  // There may be room left that nobody was allowed to take.
-  if (held_back) sender_->ask_turn();
+  // There may be room left that nobody was allowed to take, or that came back when a draft came to nothing.
+  const bool came_back = std::exchange(dropped_, false) && (hungry > 0 || !waiting_.empty());
+  if (held_back || came_back) sender_->ask_turn();
 }
 
 }  // namespace sluice

@@ -95,6 +95,7 @@ class ChannelTable final : public ConnectionSink, private ChannelHost {
   std::unique_ptr<ChannelOpener> opener_;
   std::vector<std::unique_ptr<Entry>> entries_;
   size_t open_ = 0;
+  bool dropped_ = false;        // a draft came to nothing in this turn
   size_t first_ = 0;            // whose turn it is to send first
   size_t share_ = kAllRecords;  // of each channel in this turn
   std::deque<std::vector<uint8_t>> waiting_;

@@ -325,6 +325,12 @@ bool Session::busy() const {
          !notes_.empty() || asked_turn_;
 }
 
+bool Session::dismiss_sink(ControlPort& port) {
+  sink_.reset();
+  post_notes(port);
+  return notes_.empty();
+}
+
 bool Session::over(uint64_t now_ns) {
   if (receive_.in_flight() > 0 || send_.in_flight() > 0) return false;
   if (transport_->broken()) return true;

@@ -48,6 +48,8 @@ class Session final : public MovingSession, private ChannelSender {
   bool due(uint64_t now_ns) const;
   // Nothing in flight, and either closed with everything sent or cut off: the worker drops it.
   bool over(uint64_t now_ns);
+  // What its services say at their end is told before the session's. False: not all of it found room yet.
+  bool dismiss_sink(ControlPort& port);
   // Nothing under way in this worker, so that another may have it.
   bool may_move() const;
   ResultOrText<void> move_to(const DriverSet& drivers);

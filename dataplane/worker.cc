@@ -209,7 +209,7 @@ void Worker::begin_next_turn_with(size_t first) {
 
 // True: the member is gone, and another one may be in its place of the list.
 bool Worker::drop_if_over(Member& member, uint64_t now) {
-  if (!member.session->over(now)) return false;
+  if (!member.session->over(now) || !member.session->dismiss_sink(port_)) return false;
   PortEvent event;
   event.kind = PortEvent::Kind::ended;
   event.session = member.session->id();

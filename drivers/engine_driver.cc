@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/secret.h"
 
 namespace sluice {
 namespace {
@@ -25,7 +26,16 @@ int run_job(void* argument) {
 }  // namespace
 
 struct EngineDriver::Key final : PreparedKey {
-  std::array<std::unique_ptr<OpenSslKey>, kFlightsOfKey> slots;  // null: abandoned
+  // A slot's contexts: with the engine, or null where they cannot be had.
+  std::unique_ptr<OpenSslKey> expand(const OpenSslEngine* engine) const {
+    auto expanded = expand_openssl_key(*suite, direction, {cipher_key.view(), iv.view(), mac_key.view()}, engine);
+    return std::unique_ptr<OpenSslKey>(expanded ? static_cast<OpenSslKey*>(expanded->release()) : nullptr);
+  }
+
+  const CipherSuite* suite = nullptr;
+  Direction direction = Direction::seal;
+  Secret cipher_key, iv, mac_key;  // for the slots that take the place of abandoned ones
+  std::array<std::unique_ptr<OpenSslKey>, kFlightsOfKey> slots;
   std::unique_ptr<OpenSslKey> lengths;                           // never under way
   uint32_t busy = 0;
 };
@@ -64,6 +74,11 @@ Support EngineDriver::supports(const CipherSuite& suite) const {
 ResultOrText<std::unique_ptr<PreparedKey>> EngineDriver::prepare(const CipherSuite& suite, Direction direction,
                                                                  const KeyMaterial& keys) {
   auto key = std::make_unique<Key>();
+  key->suite = &suite;
+  key->direction = direction;
+  key->cipher_key = Secret(keys.cipher_key);
+  key->iv = Secret(keys.iv);
+  key->mac_key = Secret(keys.mac_key);
   const auto expand = [&](std::unique_ptr<OpenSslKey>& place, const OpenSslEngine* engine) -> ResultOrText<void> {
     auto expanded = expand_openssl_key(suite, direction, keys, engine);
     if (!expanded) return fail(expanded.error());
@@ -76,6 +91,17 @@ ResultOrText<std::unique_ptr<PreparedKey>> EngineDriver::prepare(const CipherSui
   return key;
 }
 
+// Where no slot could be made again: refused, it would stand before everybody else's records for good.
+bool EngineDriver::take_in_software(CryptoOp& op) {
+  auto& key = static_cast<Key&>(*op.key);
+  if (std::any_of(key.slots.begin(), key.slots.end(), [](const auto& slot) { return slot != nullptr; })) return false;
+  PreparedKey* outer = std::exchange(op.key, key.lengths.get());
+  OpenSslDriver::run_one(op);
+  op.key = outer;
+  done_.push(op);
+  return true;
+}
+
 // 1. a free flight  2. a free slot of the key  3. begin; what does not pause is done
 size_t EngineDriver::submit(std::span<CryptoOp* const> ops) {
   size_t taken = 0;
@@ -84,8 +110,12 @@ size_t EngineDriver::submit(std::span<CryptoOp* const> ops) {
     auto& key = static_cast<Key&>(*op->key);
     size_t slot = 0;
     while (slot < kFlightsOfKey && (!key.slots[slot] || (key.busy >> slot & 1) != 0)) ++slot;
-    if (flight == flights_.end() || slot == kFlightsOfKey) break;
-    begin(**flight, *op, slot);
+    if (flight == flights_.end()) break;
+    if (slot < kFlightsOfKey) {
+      begin(**flight, *op, slot);
+    } else if (!take_in_software(*op)) {
+      break;
+    }
     ++taken;
   }
   return taken;
@@ -98,7 +128,9 @@ void EngineDriver::begin(Flight& flight, CryptoOp& op, size_t slot) {
   flight.key->busy |= 1u << slot;
   flight.work = op;
   flight.work.key = flight.key->slots[slot].get();
-  flight.work.dst = flight.place.get();
+  // What is abandoned reads and writes nothing but ours.
+  std::memcpy(flight.place.get(), op.src, op.length);
+  flight.work.src = flight.work.dst = flight.place.get();
   flight.work.tag = flight.tag.data();
   const uint8_t tag_bytes = flight.key->slots[slot]->suite->tag_bytes;
   if (op.direction == Direction::open) std::memcpy(flight.tag.data(), op.tag, tag_bytes);
@@ -182,7 +214,10 @@ void EngineDriver::resume_answered() {
 bool EngineDriver::stop() {
   for (auto& flight : flights_) {
     if (flight->job == nullptr) continue;
-    (void)flight->key->slots[flight->slot].release();
+    Key& key = *flight->key;
+    (void)key.slots[flight->slot].release();
+    key.slots[flight->slot] = key.expand(engine_.get());
+    key.busy &= ~(1u << flight->slot);
     (void)flight.release();
     flight = std::make_unique<Flight>();
     --paused_;

@@ -39,6 +39,7 @@ class EngineDriver final : public CryptoDriver {
   struct Key;
 
   void begin(Flight& flight, CryptoOp& op, size_t slot);
+  bool take_in_software(CryptoOp& op);
   // True when it is over.
   bool go_on(Flight& flight);
   void resume_answered();

@@ -63,7 +63,7 @@ void leave_terminal() {
 void hold_signals() {
   sigset_t held;
   ::sigemptyset(&held);
-  for (const int number : {SIGHUP, SIGTERM, SIGINT}) ::sigaddset(&held, number);
+  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) ::sigaddset(&held, number);
   ::sigprocmask(SIG_BLOCK, &held, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   // A file that may not grow is an error of that write.

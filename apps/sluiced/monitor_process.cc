@@ -284,8 +284,6 @@ int MonitorProcess::run() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
   for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) ::sigaddset(&wanted, number);
-  // The children have been started: they take SIGUSR1 for their parent's death.
-  ::pthread_sigmask(SIG_BLOCK, &wanted, nullptr);
   signals_ = UniqueFd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
   open_engines();
   auto keys = load_keys(true);

@@ -395,9 +395,10 @@ void Network::drain_on(int64_t left) {
 void end_with_parent() {
   struct sigaction action {};
   action.sa_handler = [](int) { ::alarm(kOrphanSeconds); };
-  ::sigaction(SIGUSR1, &action, nullptr);
+  // None that anybody sends by hand.
+  ::sigaction(SIGRTMIN, &action, nullptr);
   // What a change of identity forgets.
-  ::prctl(PR_SET_PDEATHSIG, SIGUSR1);
+  ::prctl(PR_SET_PDEATHSIG, SIGRTMIN);
 }
 
 int run_network(NetworkStart start) {

@@ -41,20 +41,28 @@ HostKeyPolicy::HostKeyPolicy(HostKeyPolicyConfig config) : config_(std::move(con
   drop_no_files(config_.global_files);
 }
 
-ResultOrText<std::vector<HostKeyPolicy::Source>> HostKeyPolicy::sources(std::string_view reason,
-                                                                        const PublicKey* key) const {
-  std::vector<Source> all;
+HostKeyPolicy::Known HostKeyPolicy::known(std::string_view reason, const PublicKey* key) const {
+  Known all;
+  const auto miss = [&](std::string why) {
+    if (all.error.empty()) all.error = std::move(why);
+  };
   for (const auto* files : {&config_.user_files, &config_.global_files}) {
     for (const std::string& file : *files) {
       auto hosts = KnownHosts::load(file);
-      if (!hosts) return fail(hosts.error());
-      all.push_back({std::move(*hosts), file, files == &config_.user_files});
+      if (hosts) {
+        all.sources.push_back({std::move(*hosts), file, files == &config_.user_files});
+      } else {
+        miss(hosts.error());
+      }
     }
   }
   if (config_.program) {
     auto said = config_.program({reason, known_host_name(config_.host, config_.port), key});
-    if (!said) return fail("KnownHostsCommand: " + said.error());
-    all.push_back({KnownHosts::parse(*said), "KnownHostsCommand", false});
+    if (said) {
+      all.sources.push_back({KnownHosts::parse(*said), "KnownHostsCommand", false});
+    } else {
+      miss("KnownHostsCommand: " + said.error());
+    }
   }
   return all;
 }
@@ -77,12 +85,18 @@ HostKeyPolicy::Found HostKeyPolicy::look_up(const std::vector<Source>& sources, 
 }
 
 HostKeyDecision HostKeyPolicy::decide(const PublicKey& key) const {
-  auto known = sources("HOSTNAME", &key);
-  // A file that cannot be read may hold the very line that matters.
-  if (!known && config_.strict != StrictHostKeys::no) {
-    return {.text = known.error() + "\nHost key verification failed.\n"};
+  const Known all = known("HOSTNAME", &key);
+  if (!all.error.empty() && config_.strict != StrictHostKeys::no) {
+    return {.text = all.error + "\nHost key verification failed.\n"};
   }
-  return decide(known ? *known : std::vector<Source>(), key);
+  return decide(all, key);
+}
+
+HostKeyDecision HostKeyPolicy::decide(const Known& known, const PublicKey& key) const {
+  HostKeyDecision decision = decide(known.sources, key);
+  // Who is in the middle may have stopped the one that knows: nothing is learnt from that.
+  if (!known.error.empty()) decision.remember = false;
+  return decision;
 }
 
 HostKeyDecision HostKeyPolicy::decide(const std::vector<Source>& sources, const PublicKey& key) const {
@@ -104,12 +118,11 @@ HostKeyDecision HostKeyPolicy::refuse_revoked(const std::string& what, const Fou
 }
 
 HostKeyDecision HostKeyPolicy::decide(const Certificate& certificate) const {
-  auto known = sources("HOSTNAME", &certificate.key);
-  if (!known && config_.strict != StrictHostKeys::no) {
-    return {.text = known.error() + "\nHost key verification failed.\n"};
+  const Known all = known("HOSTNAME", &certificate.key);
+  if (!all.error.empty() && config_.strict != StrictHostKeys::no) {
+    return {.text = all.error + "\nHost key verification failed.\n"};
   }
-  if (!known) known = std::vector<Source>();
-  const Found found = look_up(*known, certificate);
+  const Found found = look_up(all.sources, certificate);
   if (found.answer.verdict == HostVerdict::revoked) {
     return refuse_revoked(
         "The " + family(certificate.key) + " key of " + config_.host + ", or the authority of its certificate,", found);
@@ -119,7 +132,7 @@ HostKeyDecision HostKeyPolicy::decide(const Certificate& certificate) const {
       authorized ? objection_to_host(certificate, config_.host, std::time(nullptr), config_.authority_algorithms)
                  : "no @cert-authority line for this host names its authority";
   if (objection.empty()) return {.kind = HostKeyDecision::Kind::accept};
-  HostKeyDecision plain = decide(*known, certificate.key);
+  HostKeyDecision plain = decide(all, certificate.key);
   // Whose plain key is known has nothing to explain, but for a certificate that should have been good.
   if (authorized || plain.kind != HostKeyDecision::Kind::accept) {
     plain.text.insert(0, "The certificate that " + config_.host + " shows does not count: " + objection + ".\nIt is " +
@@ -181,7 +194,7 @@ NameList HostKeyPolicy::preferred(const NameList& algorithms) const {
   std::vector<PublicKey> known;
   bool authority = false;
   // Where something cannot be read, decide() will say so.
-  for (const Source& source : sources("ORDER", nullptr).value_or(std::vector<Source>())) {
+  for (const Source& source : this->known("ORDER", nullptr).sources) {
     for (PublicKey& key : source.hosts.keys_of(config_.host, config_.port)) known.push_back(std::move(key));
     authority = authority || source.hosts.has_authority(config_.host, config_.port) ||
                 source.hosts.has_authority(config_.host, kSshPort);

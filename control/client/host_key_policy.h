@@ -85,7 +85,13 @@ class HostKeyPolicy {
     std::string name;  // of a file or the program
     bool users = false;
   };
-  ResultOrText<std::vector<Source>> sources(std::string_view reason, const PublicKey* key) const;
+  struct Known {
+    std::vector<Source> sources;
+    std::string error;  // of the first that could not be read: it may hold the very line that matters
+  };
+  Known known(std::string_view reason, const PublicKey* key) const;
+  // By what could be read, where that has to do.
+  HostKeyDecision decide(const Known& known, const PublicKey& key) const;
   template <class Shown>
   Found look_up(const std::vector<Source>& sources, const Shown& shown) const;
   HostKeyDecision decide(const std::vector<Source>& sources, const PublicKey& key) const;

@@ -110,18 +110,18 @@ bool aes_cbc_decrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t
     aes_cbc_decrypt_blocks(key, iv, dst, src, n / kBlock);
     return true;
   }
-  // In place the last block will be overwritten.
-  std::array<uint8_t, kBlock> last;
-  std::memcpy(last.data(), src + n - kBlock, kBlock);
-  if (LentDevice::usable() != nullptr && n >= kDeviceFromBytes) {
+  while (LentDevice::usable() != nullptr && n >= kDeviceFromBytes) {
     const size_t piece = std::min<size_t>(n, kDeviceMostBytes / kBlock * kBlock);
     std::array<uint8_t, kBlock> next;
     std::memcpy(next.data(), src + piece - kBlock, kBlock);
-    if (device_run(key, CipherKind::aes_cbc, Direction::open, iv, dst, src, piece) == piece) {
-      std::memcpy(iv, next.data(), kBlock);
-      return piece == n || aes_cbc_decrypt(key, iv, dst + piece, src + piece, n - piece);
-    }
+    if (device_run(key, CipherKind::aes_cbc, Direction::open, iv, dst, src, piece) != piece) break;
+    std::memcpy(iv, next.data(), kBlock);
+    dst += piece, src += piece, n -= piece;
   }
+  if (n == 0) return true;
+  // In place the last block will be overwritten.
+  std::array<uint8_t, kBlock> last;
+  std::memcpy(last.data(), src + n - kBlock, kBlock);
   if (!library_run(key, IMB_CIPHER_CBC, iv, dst, src, n)) return false;
   std::memcpy(iv, last.data(), kBlock);
   return true;

@@ -344,6 +344,7 @@ void ScpSink::finish_file() {
 
 void ScpSink::answer_file() {
   log_transfer(file_->path, file_->written, file_->opened_ns, file_->fault);
+  file_->logged = true;
   if (file_->fault.empty()) {
     say_ok();
   } else {
@@ -366,6 +367,8 @@ void ScpSink::fail(std::string_view why) {
 
 void ScpSink::release() {
   if (!file_) return;
+  if (!file_->logged)
+    log_transfer(file_->path, file_->written, file_->opened_ns, file_->fault.empty() ? "interrupted" : file_->fault);
   connection_.broker().tell(CloseHandle{file_->handle});
   file_.reset();
   jobs_.trim();

@@ -33,6 +33,7 @@ class ScpSink final : public ScpPeer {
     uint64_t written = 0;
     uint64_t opened_ns = 0;
     std::string fault;  // the first
+    bool logged = false;
     // One after the other: their errors are those of a file that grew from its beginning. The first is in the pool.
     std::deque<std::unique_ptr<FileJob>> jobs;
     size_t job_bytes = 0;

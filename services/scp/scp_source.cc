@@ -367,8 +367,9 @@ size_t ScpSource::take_read(DraftStream& stream, size_t room) {
   while (filled < room && !file_->reads.empty() && file_->reads.front().done) {
     Read& read = file_->reads.front();
     const FileJob& job = *read.done;
-    if (job.error != 0) {
-      if (filled == 0) file_->fault = why_not(job.error);
+    // What was read before it goes out first: a fault makes zeros of all that is asked for.
+    if (job.error != 0 || job.got == 0) {
+      if (filled == 0) file_->fault = job.error != 0 ? why_not(job.error) : "file became shorter while it was sent";
       return filled;
     }
     const size_t n = std::min(room - filled, job.got - read.sent);
@@ -378,7 +379,6 @@ size_t ScpSource::take_read(DraftStream& stream, size_t room) {
     if (read.sent < job.got) break;
     // Short: what came behind it says why, and is asked for.
     const bool whole = job.got == job.buffer.size();
-    if (job.got == 0) file_->fault = "file became shorter while it was sent";
     drop_job(std::move(read.done));
     file_->reads.pop_front();
     if (!whole) {
@@ -404,6 +404,8 @@ void ScpSource::drop_folder() {
 }
 
 void ScpSource::release() {
+  if (file_ && sending_)
+    log_transfer(file_->path, file_->offset, file_->opened_ns, file_->fault.empty() ? "interrupted" : file_->fault);
   drop_file();
   for (const auto& ahead : ahead_) {
     if (ahead->opened) give_back(std::move(*ahead->opened));

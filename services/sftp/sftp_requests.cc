@@ -140,6 +140,7 @@ void SftpRequests::readdir(SftpSession& session, Task& task) {
 
 void SftpRequests::read_names(SftpSession& session, uint32_t id, SftpFile& file) {
   if (!file.ahead.empty()) return answer_entries(session, id, file);
+  file.ahead_memory.reset();
   if (file.last) return session.answer(id, SftpStatus::eof, "End of directory");
   file.ahead_memory = MemoryGrant::take(session.connection_.budget(), kEntriesBytes);
   const uint32_t most = file.ahead_memory ? kEntriesAtOnce : kFewEntries;

@@ -64,6 +64,8 @@ std::unique_ptr<FileJob> DiskJobs::blank(FileJob::Kind kind) {
 }
 
 void DiskJobs::done_with(std::unique_ptr<FileJob> job) {
+  // A channel that has nothing under way keeps nothing: what is spare is in nobody's budget.
+  if (out_ == 0) return spare_.clear();
   if (spare_.size() >= kMostSpare) return;
   FileJob blank;
   std::swap(blank.buffer, job->buffer);

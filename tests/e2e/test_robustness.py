@@ -325,6 +325,27 @@ def test_without_descriptors_it_waits_and_serves_again(tmp_path):
         assert run(server, "echo again", options=("-b", "127.0.0.9")).stdout == "again\n"
 
 
+@pytest.mark.parametrize("how", ["sftp", "scp -O"])
+def test_a_transfer_that_is_cut_off_is_in_the_log(tmp_path, how):
+    big = tmp_path / "big"
+    with open(big, "wb") as sparse:
+        sparse.truncate(1 << 40)
+    with Sluiced(BUILD, tmp_path / "server", "sftp server transfer-log") as server:
+        words = [*how.split(), *server.options(), "-P", str(server.port), f"{USER}@127.0.0.1:{big}", "/dev/null"]
+        client = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            pid = network(server)
+            sent = lambda: int(pathlib.Path(f"/proc/{pid}/io").read_text().split()[1])  # noqa: E731
+            begun = sent()
+            eventually(lambda: sent() > begun + (64 << 20), "nothing is sent")
+        finally:
+            for each in family_of(client.pid) | {client.pid}:
+                os.kill(each, signal.SIGKILL)
+            client.wait()
+        eventually(lambda: [line for line in server.log.read_text(errors="replace").splitlines() if str(big) in line and "interrupted" in line],
+                   "nothing in the log")
+
+
 @pytest.mark.skipif(not available(), reason="only root makes a small file system")
 def test_a_full_disk_is_an_error_of_that_file(tmp_path):
     small = "mkdir /home/ann/small; mount -t tmpfs -o size=1m,uid=61001 small /home/ann/small"

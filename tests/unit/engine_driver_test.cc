@@ -151,6 +151,24 @@ TEST_F(EngineDriverTest, One_that_never_answers_is_left_alone_with_its_records_a
   EXPECT_FALSE(world.pair->dispatch.watch(0)->in_service());
 }
 
+TEST_F(EngineDriverTest, One_that_answers_again_serves_the_same_keys_again) {
+  EngineWorld world("aes128-gcm");
+  EXPECT_TRUE(world.transfer(20, 3000));
+  set("NEVER", "1");
+  // Every slot of the key is abandoned, and more probes than a probe's key has slots are never answered.
+  EXPECT_TRUE(world.transfer(50, 3000));
+  ASSERT_FALSE(world.pair->dispatch.watch(0)->in_service());
+  set("NEVER", "0");
+  for (int i = 0; i < 2000 && !world.pair->dispatch.watch(0)->in_service(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_TRUE(world.transfer(1, 3000));
+  }
+  ASSERT_TRUE(world.pair->dispatch.watch(0)->in_service());
+  const uint64_t before = world.counters().redone.get();
+  EXPECT_TRUE(world.transfer(50, 3000));
+  EXPECT_EQ(world.counters().redone.get(), before) << "none of them needed software";
+}
+
 TEST_F(EngineDriverTest, What_cannot_be_loaded_says_why) {
   for (const auto& [spec, word] : {std::pair{"openssl:/nowhere/engine.so", "/nowhere/engine.so"},
                                    std::pair{"openssl:no_such_engine", "no_such_engine"}}) {

@@ -237,6 +237,25 @@ TEST_F(ScpDisk, source_fills_up_a_cold_file_that_became_shorter_under_its_reads)
   EXPECT_EQ(end(), 1u);
 }
 
+TEST_F(ScpDisk, what_was_read_before_a_file_became_shorter_is_sent_as_it_was) {
+  const std::string content = random_text(3 << 20);
+  world.folder.write("f", content);
+  if (!make_cold("f")) GTEST_SKIP() << "this file system keeps its pages";
+  block();
+  start("scp -f f");
+  world.send(kOk);
+  hear(1);
+  world.send(kOk);
+  some_turns();
+  // Just where one job ends and the next begins.
+  constexpr size_t kLeft = 512 * 1024;
+  ASSERT_EQ(::truncate((world.folder / "f").c_str(), kLeft), 0);
+  unblock();
+  const std::string why = "\1scp: f: file became shorter while it was sent\n";
+  EXPECT_TRUE(hear(content.size() + why.size()) ==
+              content.substr(0, kLeft) + std::string(content.size() - kLeft, '\0') + why);
+}
+
 TEST_F(ScpDisk, a_channel_that_goes_leaves_nothing_behind) {
   const std::string content = random_text(6 << 20);
   world.folder.write("f", content);
