@@ -36,7 +36,7 @@ struct EngineDriver::Key final : PreparedKey {
   Direction direction = Direction::seal;
   Secret cipher_key, iv, mac_key;  // for the slots that take the place of abandoned ones
   std::array<std::unique_ptr<OpenSslKey>, kFlightsOfKey> slots;
-  std::unique_ptr<OpenSslKey> lengths;                           // never under way
+  std::unique_ptr<OpenSslKey> lengths;  // never under way
   uint32_t busy = 0;
 };
 

@@ -98,6 +98,25 @@ TEST(HostKeyPolicy, does_not_take_a_file_that_it_cannot_trust_for_an_empty_one) 
   EXPECT_EQ(decide(StrictHostKeys::no).kind, Kind::accept);
 }
 
+TEST(HostKeyPolicy, judges_by_what_can_be_read_where_the_program_fails_and_nobody_is_strict) {
+  TemporaryFolder folder;
+  const std::string file = folder / "known_hosts";
+  const PublicKey& key = key_number(0).public_key();
+  const auto decide = [&](StrictHostKeys strict, const std::string& text) {
+    write_text(file, text);
+    return HostKeyPolicy({.host = "host",
+                          .strict = strict,
+                          .user_files = {file},
+                          .program = [](const auto&) -> ResultOrText<std::string> { return fail("it was stopped"); }})
+        .decide(key);
+  };
+  EXPECT_NE(decide(StrictHostKeys::accept_new, line(key)).text.find("it was stopped"), std::string::npos);
+  EXPECT_EQ(decide(StrictHostKeys::no, "@revoked " + line(key)).failure, FailureKind::host_key_revoked);
+  EXPECT_TRUE(decide(StrictHostKeys::no, line(key_number(1).public_key())).unsafe);
+  const auto unknown = decide(StrictHostKeys::no, "");
+  EXPECT_TRUE(unknown.kind == Kind::accept && !unknown.remember) << "nothing is learnt";
+}
+
 TEST(HostKeyPolicy, takes_yes_or_the_fingerprint_and_no_empty_line) {
   const PublicKey& key = key_number(0).public_key();
   const auto word = [&](std::string_view typed) { return HostKeyPolicy::read_word(typed, key); };
