@@ -80,9 +80,10 @@ def environment_of(test, scratch, options):
     home.mkdir(mode=0o700)
     if options.full:
         own.update(SLUICE_TEST_FULL="1", SLUICE_TEST_SAMPLE=str(options.sample), SLUICE_TEST_SEED=str(options.seed))
-    own.update(test.get("env", {}), HOME=str(home), GTEST_OUTPUT=f"json:{scratch / 'report.json'}", GTEST_BRIEF="1",
-               ASAN_OPTIONS="detect_leaks=1:abort_on_error=1", UBSAN_OPTIONS="print_stacktrace=1",
-               TSAN_OPTIONS="halt_on_error=1")
+    # A test's own wishes come last.
+    own.update({"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1",
+                "TSAN_OPTIONS": "halt_on_error=1"} | test.get("env", {}),
+               HOME=str(home), GTEST_OUTPUT=f"json:{scratch / 'report.json'}", GTEST_BRIEF="1")
     return own
 
 

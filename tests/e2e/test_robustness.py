@@ -58,11 +58,18 @@ def memory(pid):
     return sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Private_Dirty"))
 
 
+def inode_of(path):
+    try:
+        return os.readlink(path)
+    except FileNotFoundError:
+        return "closed meanwhile"
+
+
 def settled(server):
     """Descriptors of the network process once nobody is connected."""
     pid = network(server)
     def no_connection():
-        inodes = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+        inodes = {inode_of(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
         lines = pathlib.Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]
         return not any(f"socket:[{line.split()[9]}]" in inodes for line in lines if line.split()[3] != "0A")
     eventually(no_connection, "a connection is still there")

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/message_numbers.h"
 #include "base/wire.h"
 #include "tests/unit/forward/forward_world.h"
 
@@ -231,8 +232,11 @@ TEST_F(RemoteForward, writes_no_hostile_bytes_and_no_endless_lines_to_the_log) {
 TEST_F(RemoteForward, hears_that_there_are_no_more_sessions) {
   world.pair();
   EXPECT_TRUE(world.services->more_sessions());
-  EXPECT_TRUE(world.ask_global("no-more-sessions@openssh.com", {}));
+  // Heard on its way to control, answered when control asks.
+  const auto request = WireWriter().u8(kMsgGlobalRequest).string("no-more-sessions@openssh.com").boolean(true).take();
+  world.services->hear_global_request(request);
   EXPECT_FALSE(world.services->more_sessions());
+  EXPECT_TRUE(world.ask_global("no-more-sessions@openssh.com", {}));
 }
 
 }  // namespace
