@@ -112,7 +112,8 @@ def through(world, user, local):
             except ConnectionResetError:
                 return b""
     finally:
-        forward.terminate()
+        # Not SIGTERM: one that comes just before ssh's poll is looked at minutes later.
+        forward.kill()
         forward.wait()
 
 
