@@ -213,7 +213,7 @@ def test_pams_session_is_one_for_a_connection_and_closed_at_its_end(pam_world, t
         eventually(lambda: len(pam_log(pam_world)) == 3, "the second session is open")
         assert pam_log(pam_world)[1:] == ["open_session ann 127.0.0.1 ssh 0", "close_session ann 127.0.0.1 ssh 0"]
     finally:
-        master.terminate()
+        master.kill()
         master.wait()
     eventually(lambda: len(pam_log(pam_world)) == 4, "the session is open")
     assert pam_log(pam_world)[3] == "close_session ann 127.0.0.1 ssh 0"
