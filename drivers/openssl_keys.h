@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/freed.h"
 #include "crypto_offload/crypto_driver.h"
 #include "drivers/chacha20_first_blocks.h"
 #include "drivers/openssl_engine.h"
@@ -10,15 +11,8 @@
 
 namespace sluice {
 
-template <auto kFree>
-struct OpenSslDeleter {
-  template <class T>
-  void operator()(T* p) const {
-    kFree(p);
-  }
-};
-using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, OpenSslDeleter<EVP_CIPHER_CTX_free>>;
-using MacContext = std::unique_ptr<EVP_MAC_CTX, OpenSslDeleter<EVP_MAC_CTX_free>>;
+using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Freed<EVP_CIPHER_CTX_free>>;
+using MacContext = std::unique_ptr<EVP_MAC_CTX, Freed<EVP_MAC_CTX_free>>;
 
 struct OpenSslKey final : PreparedKey {
   explicit OpenSslKey(const CipherSuite& s) : suite(&s) {}

@@ -10,17 +10,10 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/freed.h"
 
 namespace sluice {
 namespace {
-
-template <auto Free>
-struct Freed {
-  template <class T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
 
 bool derive(ENGINE* engine, EVP_PKEY* own, EVP_PKEY* peer, Secret& shared) {
   const std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>> context(EVP_PKEY_CTX_new(own, engine));

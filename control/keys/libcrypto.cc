@@ -52,8 +52,7 @@ KeyBuilder& KeyBuilder::text(const char* name, const char* value) {
 
 EvpKey KeyBuilder::build(const char* algorithm, int selection) {
   if (!ok_) return nullptr;
-  const std::unique_ptr<OSSL_PARAM, LibcryptoFree<OSSL_PARAM_free>> parameters(
-      OSSL_PARAM_BLD_to_param(parameters_.get()));
+  const std::unique_ptr<OSSL_PARAM, Freed<OSSL_PARAM_free>> parameters(OSSL_PARAM_BLD_to_param(parameters_.get()));
   const EvpKeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, algorithm, nullptr));
   EVP_PKEY* key = nullptr;
   if (!parameters || !context || EVP_PKEY_fromdata_init(context.get()) != 1 ||

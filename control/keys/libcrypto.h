@@ -10,29 +10,22 @@
 #include <memory>
 
 #include "base/bytes.h"
+#include "base/freed.h"
 #include "control/keys/key_error.h"
 #include "control/keys/key_type.h"
 
 namespace sluice {
 
-template <auto Free>
-struct LibcryptoFree {
-  template <class T>
-  void operator()(T* p) const {
-    Free(p);
-  }
-};
-
-using BigNumber = std::unique_ptr<BIGNUM, LibcryptoFree<BN_clear_free>>;
-using BigNumberContext = std::unique_ptr<BN_CTX, LibcryptoFree<BN_CTX_free>>;
-using EvpKey = std::unique_ptr<EVP_PKEY, LibcryptoFree<EVP_PKEY_free>>;
-using EvpKeyContext = std::unique_ptr<EVP_PKEY_CTX, LibcryptoFree<EVP_PKEY_CTX_free>>;
-using EvpDigestContext = std::unique_ptr<EVP_MD_CTX, LibcryptoFree<EVP_MD_CTX_free>>;
-using EvpCipher = std::unique_ptr<EVP_CIPHER, LibcryptoFree<EVP_CIPHER_free>>;
-using EvpCipherContext = std::unique_ptr<EVP_CIPHER_CTX, LibcryptoFree<EVP_CIPHER_CTX_free>>;
-using EvpMac = std::unique_ptr<EVP_MAC, LibcryptoFree<EVP_MAC_free>>;
-using EvpMacContext = std::unique_ptr<EVP_MAC_CTX, LibcryptoFree<EVP_MAC_CTX_free>>;
-using EcdsaPair = std::unique_ptr<ECDSA_SIG, LibcryptoFree<ECDSA_SIG_free>>;
+using BigNumber = std::unique_ptr<BIGNUM, Freed<BN_clear_free>>;
+using BigNumberContext = std::unique_ptr<BN_CTX, Freed<BN_CTX_free>>;
+using EvpKey = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using EvpKeyContext = std::unique_ptr<EVP_PKEY_CTX, Freed<EVP_PKEY_CTX_free>>;
+using EvpDigestContext = std::unique_ptr<EVP_MD_CTX, Freed<EVP_MD_CTX_free>>;
+using EvpCipher = std::unique_ptr<EVP_CIPHER, Freed<EVP_CIPHER_free>>;
+using EvpCipherContext = std::unique_ptr<EVP_CIPHER_CTX, Freed<EVP_CIPHER_CTX_free>>;
+using EvpMac = std::unique_ptr<EVP_MAC, Freed<EVP_MAC_free>>;
+using EvpMacContext = std::unique_ptr<EVP_MAC_CTX, Freed<EVP_MAC_CTX_free>>;
+using EcdsaPair = std::unique_ptr<ECDSA_SIG, Freed<ECDSA_SIG_free>>;
 
 BigNumber number_from(Bytes magnitude);
 // Flagged secure, which makes libcrypto wipe every copy that it takes on the way into a key.
@@ -54,7 +47,7 @@ class KeyBuilder {
   EvpKey build(const char* algorithm, int selection);
 
  private:
-  std::unique_ptr<OSSL_PARAM_BLD, LibcryptoFree<OSSL_PARAM_BLD_free>> parameters_;
+  std::unique_ptr<OSSL_PARAM_BLD, Freed<OSSL_PARAM_BLD_free>> parameters_;
   bool ok_ = true;
 };
 

@@ -13,11 +13,11 @@
 namespace sluice {
 namespace {
 
-using Bio = std::unique_ptr<BIO, LibcryptoFree<BIO_free>>;
-using EncryptedKey = std::unique_ptr<X509_SIG, LibcryptoFree<X509_SIG_free>>;
-using Pbes2 = std::unique_ptr<PBE2PARAM, LibcryptoFree<PBE2PARAM_free>>;
-using Pbkdf2 = std::unique_ptr<PBKDF2PARAM, LibcryptoFree<PBKDF2PARAM_free>>;
-using Scrypt = std::unique_ptr<SCRYPT_PARAMS, LibcryptoFree<SCRYPT_PARAMS_free>>;
+using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
+using EncryptedKey = std::unique_ptr<X509_SIG, Freed<X509_SIG_free>>;
+using Pbes2 = std::unique_ptr<PBE2PARAM, Freed<PBE2PARAM_free>>;
+using Pbkdf2 = std::unique_ptr<PBKDF2PARAM, Freed<PBKDF2PARAM_free>>;
+using Scrypt = std::unique_ptr<SCRYPT_PARAMS, Freed<SCRYPT_PARAMS_free>>;
 
 constexpr std::string_view kBegin = "-----BEGIN ";
 constexpr std::string_view kPkcs8Encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
