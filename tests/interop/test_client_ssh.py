@@ -544,6 +544,12 @@ while [ ! -e '{answers}' ]; do sleep 0.05; done
 read answer < '{answers}'; rm '{answers}'; [ "$answer" = yes ]
 """)
     helper.chmod(0o755)
+
+    def answer(word):
+        # Whole at once: the helper reads as soon as the file is there.
+        (tmp_path / "answer").write_text(word + "\n")
+        (tmp_path / "answer").rename(answers)
+
     client.environment.update(SSH_ASKPASS=str(helper), SSH_ASKPASS_REQUIRE="force")
     port = free_port()
     with Echo() as echo, client.start("-M", "-N", "-S", path, "-o", "ControlMaster=ask", "-L", f"{port}:127.0.0.1:{echo.port}", "test") as master:
@@ -556,14 +562,14 @@ read answer < '{answers}'; rm '{answers}'; [ "$answer" = yes ]
             assert b"Master running" in client.run("-O", "check", "-S", path, "test").stderr
             # A second one waits for his turn.
             with client.start("-S", path, "-o", "ControlMaster=no", "test", "echo second", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as second:
-                answers.write_text("yes\n")
+                answer("yes")
                 assert guest.communicate(PATTERN, timeout=PATIENCE)[0] == PATTERN
                 wait_for(lambda: len(asked()) == 2, "the second question")
-                answers.write_text("no\n")
+                answer("no")
                 out, err = second.communicate(timeout=PATIENCE)
                 assert b"denied" in err, err
         assert asked()[0] == "confirm: Allow shared connection to 127.0.0.1? "
-        answers.write_text("yes\n")
+        answer("yes")
         client.run("-O", "exit", "-S", path, "test")
         assert master.wait(PATIENCE) == 0
 
