@@ -336,6 +336,7 @@ void ControlLoop::step(int wait_ms) {
 void ControlLoop::look_at_exchanges() {
   const int64_t now = exchanges_looked_ms_ = now_ms();
   for (const auto& [session, entry] : connections_) {
+    if (entry->machine.waits_for_peer()) entry->machine.guess_is_overdue();
     if (!entry->machine.waits_for_peer() || entry->machine.closed()) {
       entry->missed_since_ms = 0;
       continue;
