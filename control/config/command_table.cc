@@ -322,7 +322,7 @@ const std::array kCommands{
     CommandRow{"ssh server window-maximum <64-65536 kilobytes>", kOwn, "window-maximum",
                "The largest window of a channel", number<&C::session, &SessionSettings::window_kilobytes>()},
     CommandRow{"ssh server window-budget <16-65536 megabytes>", kOwn, "window-budget",
-               "All windows together, beyond what each needs at least",
+               "All windows together, beside 2 megabytes of each connection: what may wait in memory",
                number<&C::session, &SessionSettings::window_budget_megabytes>()},
 
     CommandRow{"ssh server port-forwarding local", kOwn | kIos | kXr, "forward-local",
