@@ -184,6 +184,7 @@ LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const
   // PAM shows the file itself.
   policy.message_file = config.session.motd && !config.banner_motd && !config.login.pam;
   policy.last_login = config.session.last_login;
+  policy.user_rc = config.session.user_rc && permit.user_rc;
   policy.accepted_names = config.session.environment;
   const ForwardingSettings& forwarding = config.forwarding;
   policy.connect_tcp = forwarding.local && permit.port_forwarding;

@@ -20,6 +20,7 @@
 #include "control/config/login_setup.h"
 #include "control/config/state_folder.h"
 #include "control/monitor/monitor_link.h"
+#include "services/broker/login_records.h"
 
 namespace sluice {
 namespace {
@@ -170,6 +171,11 @@ MonitorConfig MonitorProcess::monitor_config() {
   config.start_broker = [this](uint32_t connection, const LoginSource& source, const Permit& permit, BrokerDone done) {
     start_broker(connection, source, permit, std::move(done));
   };
+  if (::geteuid() == 0) {
+    config.login_failed = [](const std::string& user, const LoginSource& source) {
+      record_failed_login(RecordFiles(), user, source.address);
+    };
+  }
   return config;
 }
 

@@ -205,6 +205,9 @@ const std::array kCommands{
                toggle<&C::session, &SessionSettings::motd>()},
     CommandRow{"login last-login", kOwn, "last-login", "Tell before a shell on a terminal when the user was here last",
                toggle<&C::session, &SessionSettings::last_login>()},
+    CommandRow{"login user-rc", kOwn, "user-rc",
+               "Run ~/.ssh/rc before a shell or a command; /etc/ssh/sshrc in any case",
+               toggle<&C::session, &SessionSettings::user_rc>()},
 
     CommandRow{"ssh server", kOwn | kXr, "ssh-server", "Serve SSH", toggle<&C::enabled>()},
     CommandRow{"ssh server v2", kOwn | kXr, "ssh-version", "Serve version 2 only, as Sluice always does", kVersionTwo},
@@ -319,7 +322,7 @@ const std::array kCommands{
     CommandRow{"ssh server window-maximum <64-65536 kilobytes>", kOwn, "window-maximum",
                "The largest window of a channel", number<&C::session, &SessionSettings::window_kilobytes>()},
     CommandRow{"ssh server window-budget <16-65536 megabytes>", kOwn, "window-budget",
-               "All windows together, beyond what each needs at least",
+               "All windows together, beside 2 megabytes of each connection: what may wait in memory",
                number<&C::session, &SessionSettings::window_budget_megabytes>()},
 
     CommandRow{"ssh server port-forwarding local", kOwn | kIos | kXr, "forward-local",

@@ -149,6 +149,7 @@ struct SessionSettings {
   std::vector<std::string> environment{"LANG", "LC_*"};
   bool motd = true;
   bool last_login = true;
+  bool user_rc = true;
 
   bool operator==(const SessionSettings&) const = default;
 };
