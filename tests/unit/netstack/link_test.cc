@@ -15,6 +15,15 @@ struct Pair {
   std::unique_ptr<TcpTransport> server;
 };
 
+std::string text_of(const TcpConnectionFacts& facts) {
+  return std::string(kTcpStateNames[static_cast<size_t>(facts.state)]) + " mss " + std::to_string(facts.mss) +
+         " cwnd " + std::to_string(facts.cwnd) + " in flight " + std::to_string(facts.in_flight) + " unacknowledged " +
+         std::to_string(facts.unacknowledged) + " window " + std::to_string(facts.peer_window) + ", ours " +
+         std::to_string(facts.receive_window) + " unread " + std::to_string(facts.received_unread) + " rto " +
+         std::to_string(facts.rto_us) + " timeouts " + std::to_string(facts.timeouts) + (facts.sack ? " sack" : "") +
+         (facts.timestamps ? " timestamps\n" : "\n");
+}
+
 Pair open_pair(SimulatedLink& link) {
   Pair out;
   link.b().stack->listen({IpAddress{}, 22}, link.b());
@@ -65,7 +74,9 @@ void run_bad_path(uint64_t seed) {
   ASSERT_TRUE(up.right() && down.right()) << "bytes differ";
   ASSERT_FALSE(pair.client->broken()) << kTcpEndNames[static_cast<size_t>(pair.client->failure())];
   ASSERT_FALSE(pair.server->broken()) << kTcpEndNames[static_cast<size_t>(pair.server->failure())];
-  ASSERT_TRUE(done && up.done() && down.done()) << up.received() << " and " << down.received() << " of " << total;
+  ASSERT_TRUE(done && up.done() && down.done())
+      << up.received() << " and " << down.received() << " of " << total << "\n"
+      << text_of(pair.client->facts()) << text_of(pair.server->facts());
   // The end: either first, and both know.
   (random.below(2) == 0 ? pair.client : pair.server)->close_sending();
   ASSERT_TRUE(link.run(500 * kSecond, [&] { return pair.client->ended() || pair.server->ended(); }));
