@@ -84,6 +84,8 @@ void TcpConnection::advance_una(uint32_t ack) {
     ring_->sent(data_end - data_before);
     news();
   }
+  // Times and numbers wrap: what is known of the last ones says nothing when there are others after a pause.
+  if (sent_.empty()) rack_known_ = false;
   rto_base_ = now();
   backoff_ = 0;
   stuck_since_ = 0;

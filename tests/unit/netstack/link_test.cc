@@ -207,6 +207,15 @@ TEST(TcpLink, The_window_grows_as_far_as_the_path_needs_and_the_budget_allows) {
   EXPECT_GT(bounded, 15e6);
 }
 
+// Half of the sequence space, and with SLUICE_TEST_FULL all of it.
+TEST(TcpLink, Long_streams_pass_every_sequence_number) {
+  LinkPath path;
+  path.delay_us = 50;
+  path.mtu = 65000;
+  const bool full = std::getenv("SLUICE_TEST_FULL") != nullptr;
+  EXPECT_GT(throughput(path, size_t{full ? 5000u : 2100u} << 20), 1e9);
+}
+
 TEST(TcpLink, Pacing_fills_a_path_whose_queue_is_short) {
   LinkPath path;
   path.delay_us = 20 * kMs;
