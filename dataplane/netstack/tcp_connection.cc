@@ -47,7 +47,8 @@ void TcpConnection::set_mss() {
 
 std::unique_ptr<TcpTransport> TcpConnection::open_active() {
   const TcpSettings& settings = table_.settings();
-  auto transport = std::unique_ptr<TcpTransport>(new TcpTransport(*this, settings.send_bytes));
+  auto transport =
+      std::unique_ptr<TcpTransport>(new TcpTransport(*this, settings.send_bytes, settings.most_send_bytes));
   if (transport->send_ring().capacity() == 0) return nullptr;
   owner_ = transport.get();
   ring_ = &transport->send_ring();
@@ -89,7 +90,9 @@ void TcpConnection::agree(const TcpAgreement& agreement) {
 }
 
 std::unique_ptr<TcpTransport> TcpConnection::open_passive(const TcpAgreement& agreement) {
-  auto transport = std::unique_ptr<TcpTransport>(new TcpTransport(*this, table_.settings().send_bytes));
+  const TcpSettings& settings = table_.settings();
+  auto transport =
+      std::unique_ptr<TcpTransport>(new TcpTransport(*this, settings.send_bytes, settings.most_send_bytes));
   if (transport->send_ring().capacity() == 0) return nullptr;
   owner_ = transport.get();
   ring_ = &transport->send_ring();
@@ -108,7 +111,8 @@ void TcpConnection::establish() {
   loss_timer_ = LossTimer::none;
   backoff_ = tries_ = 0;
   heard_at_ = now();
-  flight_round_ = nxt_;
+  flight_round_ = round_from_ = nxt_;
+  round_at_ = now();
   news();
 }
 

@@ -136,6 +136,7 @@ class TcpConnection final : public FrameOwner {
   void undo_recovery();
   void reduce_proportionally(const Delivered& delivered, bool safe);
   bool window_limited() const;
+  void end_round();
 
   // Out.
   void send_allowed();
@@ -199,6 +200,8 @@ class TcpConnection final : public FrameOwner {
   uint32_t fin_at_ = 0;
   size_t flight_high_ = 0;
   uint32_t flight_round_ = 0;
+  uint32_t round_from_ = 0;
+  uint64_t round_at_ = 0;
   bool cwnd_held_ = false;
   uint64_t last_sent_ = 0;
   uint64_t pace_at_ = 0;

@@ -62,16 +62,29 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
   if (growing && acknowledged > 0) {
     congestion_.on_ack(acknowledged, limited || recovery_ == Recovery::timeout, rtt_.srtt(), now());
   }
-  if (advanced && seq_at_most(flight_round_, una_)) {
-    flight_round_ = nxt_;
-    flight_high_ = sent_.in_flight();
-  }
+  if (advanced && seq_at_most(flight_round_, una_)) end_round();
   if (advanced || delivered.any || duplicate_before) arm_loss_timer();
 }
 
 bool TcpConnection::window_limited() const {
   if (congestion_.slow_start()) return congestion_.cwnd() < 2 * std::max(flight_high_, sent_.in_flight());
   return cwnd_held_ || std::max(flight_high_, sent_.in_flight()) + 2 * mss_ >= congestion_.cwnd();
+}
+
+// The send ring holds two round trips' worth of what the path takes, by the shortest round trip: a queue on the path
+// is no reason for more.
+void TcpConnection::end_round() {
+  const uint64_t took = std::max<uint64_t>(now() - round_at_, 1);
+  const uint64_t bytes = una_ - round_from_;
+  flight_round_ = nxt_;
+  flight_high_ = sent_.in_flight();
+  round_from_ = una_;
+  round_at_ = now();
+  if (ring_ == nullptr || !rtt_.known() || 2 * bytes * rtt_.least() / took <= ring_->lap()) return;
+  const size_t more = ring_->lap();
+  if (2 * more > ring_->capacity() || !table_.take_memory(more)) return;
+  counted_memory_ += more;
+  ring_->set_lap(2 * more);
 }
 
 void TcpConnection::advance_una(uint32_t ack) {
