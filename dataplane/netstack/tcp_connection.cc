@@ -16,10 +16,10 @@ constexpr size_t kLeastMss = 64;
 }  // namespace
 
 TcpConnection::TcpConnection(TcpTable& table, uint32_t slot, const IpEndpoints& endpoints)
-    : table_(table),
+    : TcpConnectionState(table.settings().least_rto_us, table.settings().most_rto_us),
+      table_(table),
       slot_(slot),
-      endpoints_(endpoints),
-      rtt_(table.settings().least_rto_us, table.settings().most_rto_us) {
+      endpoints_(endpoints) {
   const TcpSettings& settings = table.settings();
   const size_t need = settings.send_bytes + settings.receive_bytes;
   if (!table_.take_memory(need)) return;

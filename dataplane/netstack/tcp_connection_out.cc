@@ -159,8 +159,7 @@ bool TcpConnection::retransmit(SentSegment& segment) {
 size_t TcpConnection::pace_limit() {
   if (!table_.settings().pacing || !rtt_.known()) return kMostChunk;
   if (now() < pace_at_) return 0;
-  const uint64_t factor = congestion_.slow_start() ? 200 : 120;
-  const uint64_t quantum = congestion_.cwnd() * factor * kPaceQuantumUs / 100 / rtt_.srtt();
+  const uint64_t quantum = congestion_.cwnd() * pace_percent() * kPaceQuantumUs / 100 / rtt_.srtt();
   return std::clamp<size_t>(quantum, 2 * mss_, kMostChunk);
 }
 
@@ -169,9 +168,8 @@ void TcpConnection::idle_restart() {
   if (sent_.empty() && last_sent_ != 0 && now() - last_sent_ > rtt_.rto()) congestion_.on_idle();
 }
 
-bool TcpConnection::send_new() {
-  const size_t wanted = unsent();
-  if (wanted == 0) return false;
+// How much goes next; 0: nothing may.
+size_t TcpConnection::next_chunk(size_t wanted) {
   const uint32_t edge = una_ + wnd_;
   const size_t window = seq_before(nxt_, edge) ? edge - nxt_ : 0;
   const size_t flight = sent_.in_flight();
@@ -181,40 +179,48 @@ bool TcpConnection::send_new() {
   const size_t room = cwnd > flight ? cwnd - flight : 0;
   if (room < std::min(wanted, mss_)) {
     cwnd_held_ = true;
-    return false;
+    return 0;
   }
   const PathFacts path = table_.sink().path(endpoints_.local.address, endpoints_.remote.address);
   const size_t chunk = path.most_payload > mss_ ? std::min(path.most_payload, kMostChunk) : mss_;
   size_t n = std::min({wanted, window, room, chunk});
   if (n < wanted && n > mss_) n -= n % mss_;
   // RFC 9293 section 3.8.6.2.1: no silly windows. What is left of one is used when nothing else moves.
-  if (n < wanted && n < mss_ && n < most_wnd_ / 2) return false;
-  if (n == 0) return false;
+  if (n == 0 || (n < wanted && n < mss_ && n < most_wnd_ / 2)) return 0;
   const size_t paced = pace_limit();
   if (paced == 0) {
     paced_ = true;
-    return false;
+    return 0;
   }
   if (n > paced) n = paced - paced % mss_;
+  const size_t places = SentSegments::kMostCapacity - sent_.size();
+  return std::min(n, places * mss_);
+}
+
+bool TcpConnection::send_new() {
+  const size_t wanted = unsent();
+  size_t n = wanted == 0 ? 0 : next_chunk(wanted);
+  if (n == 0) return false;
   std::array<Bytes, kMostPiecesSent> pieces;
   size_t got = 0;
   const size_t count_of = ring_->view(nxt_ - data_una(), n, pieces, got);
+  // More pieces than one send takes: whole segments of what there is.
   if (got > mss_ && got < n) got -= got % mss_;
-  size_t left = got;
+  n = got;
   size_t used = 0;
-  for (; used < count_of && left > 0; ++used) {
+  for (size_t left = n; used < count_of && left > 0; ++used) {
     pieces[used] = pieces[used].first(std::min(left, pieces[used].size()));
     left -= pieces[used].size();
-  }
-  n = got;
-  while ((n + mss_ - 1) / mss_ + sent_.size() > SentSegments::kMostCapacity) {
-    if (n <= mss_) return false;
-    return false;
   }
   const auto flags = static_cast<uint8_t>(n == wanted ? kAck | kPsh : kAck);
   const SendAnswer answer =
       emit(nxt_, flags, std::span(pieces).first(used), n, n > mss_ ? static_cast<uint16_t>(mss_) : uint16_t{0}, this);
   if (answer == SendAnswer::no_room) return false;
+  note_sent(n);
+  return true;
+}
+
+void TcpConnection::note_sent(size_t n) {
   if (sent_.empty()) rto_base_ = now();
   for (size_t done = 0; done < n; done += mss_) {
     const auto length = static_cast<uint16_t>(std::min(mss_, n - done));
@@ -226,12 +232,10 @@ bool TcpConnection::send_new() {
   count(TcpCount::bytes_out, n);
   last_sent_ = now();
   if (table_.settings().pacing && rtt_.known()) {
-    const uint64_t factor = congestion_.slow_start() ? 200 : 120;
-    const uint64_t rate = std::max<uint64_t>(congestion_.cwnd() * factor / 100, 1);
+    const uint64_t rate = std::max<uint64_t>(congestion_.cwnd() * pace_percent() / 100, 1);
     pace_at_ = std::max(pace_at_, now()) + n * rtt_.srtt() / rate;
   }
   flight_high_ = std::max(flight_high_, sent_.in_flight());
-  return true;
 }
 
 bool TcpConnection::send_fin() {
