@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kTimestampBytes = 12;
 // RFC 9293 section 3.7.1; and what an ICMP message can make of us at worst (RFC 1191, RFC 8201).
 constexpr size_t kLeastMss = 64;
+// RFC 8201 section 4: a notice is good for ten minutes.
+constexpr uint64_t kForgetNoticeUs = 600'000'000;
 
 }  // namespace
 
@@ -37,12 +39,24 @@ void TcpConnection::count(TcpCount what, uint64_t n) { table_.counters().add(wha
 
 size_t TcpConnection::memory() const { return counted_memory_; }
 
-void TcpConnection::set_mss() {
+size_t TcpConnection::mss_of(size_t mtu) const {
   const size_t headers = (endpoints_.local.address.v6 ? 40 : 20) + kTcpHeaderBytes;
-  const size_t path = path_mtu_ > headers ? path_mtu_ - headers : 0;
+  const size_t path = mtu > headers ? mtu - headers : 0;
   const size_t options = agreed_.timestamps ? kTimestampBytes : 0;
-  mss_ = std::min<size_t>(std::min<size_t>(path, agreed_.peer_mss), UINT16_MAX - 100);
-  mss_ = std::max(mss_ > options ? mss_ - options : 0, kLeastMss);
+  const size_t mss = std::min({path, size_t{agreed_.peer_mss}, size_t{UINT16_MAX - 100}});
+  return std::max(mss > options ? mss - options : 0, kLeastMss);
+}
+
+void TcpConnection::set_mss() { mss_ = mss_of(path_mtu_); }
+
+void TcpConnection::narrow_path(size_t mtu, uint64_t widen_after) {
+  wide_mtu_ = std::max(wide_mtu_, path_mtu_);
+  widen_after_ = std::max(widen_after_, widen_after);
+  widen_at_ = now() + widen_after_;
+  widening_ = false;
+  path_mtu_ = mtu;
+  set_mss();
+  congestion_.set_mss(mss_);
 }
 
 std::unique_ptr<TcpTransport> TcpConnection::open_active() {
@@ -188,11 +202,9 @@ void TcpConnection::on_notice(const SegmentNotice& notice) {
   const size_t least = endpoints_.local.address.v6 ? 1280 : 576;
   const size_t mtu = std::max(notice.mtu, least);
   if (mtu >= path_mtu_) return;
-  path_mtu_ = mtu;
   count(TcpCount::path_mtu_reduced);
+  narrow_path(mtu, kForgetNoticeUs);
   if (state_ == TcpState::syn_sent) return;
-  set_mss();
-  congestion_.set_mss(mss_);
   // They went nowhere, and no queue was full.
   sent_.lose_all(false);
   table_.touch(*this);

@@ -78,6 +78,8 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void finish(TcpEnd why);
   void reset_peer(TcpEnd why);
   void set_mss();
+  size_t mss_of(size_t mtu) const;
+  void narrow_path(size_t mtu, uint64_t widen_after);
   uint64_t now() const;
   uint32_t now32() const { return static_cast<uint32_t>(now()); }
   uint32_t timestamp_now() const;
@@ -119,12 +121,14 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void reduce_proportionally(const Delivered& delivered, bool safe);
   bool window_limited() const;
   void end_round();
+  void judge_widening();
 
   // Out.
   void send_allowed();
   size_t next_chunk(size_t wanted);
+  size_t widening_chunk(size_t wanted) const;
   bool send_new();
-  void note_sent(size_t n);
+  void note_sent(size_t n, size_t each);
   bool retransmit(SentSegment& segment);
   bool send_fin();
   void send_ack();

@@ -57,11 +57,12 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
   }
   judge_recovery(segment, delivered, advanced, lost);
   if (delivered.rtt_us != UINT32_MAX) congestion_.on_rtt(delivered.rtt_us, una_, nxt_);
-  // What is acknowledged selectively is no progress yet, and what ends a recovery has had its share.
-  const bool growing = recovery_ == Recovery::timeout || (recovery_ == Recovery::open && before == Recovery::open);
+  // What is acknowledged selectively is no progress yet, and what ends a fast recovery has had its share.
+  const bool growing = recovery_ != Recovery::fast && before != Recovery::fast;
   if (growing && acknowledged > 0) {
     congestion_.on_ack(acknowledged, limited || recovery_ == Recovery::timeout, rtt_.srtt(), now());
   }
+  if (widening_ && seq_at_most(widen_end_, una_)) judge_widening();
   if (advanced && seq_at_most(flight_round_, una_)) end_round();
   if (advanced || delivered.any || duplicate_before) arm_loss_timer();
 }
@@ -85,6 +86,16 @@ void TcpConnection::end_round() {
   if (2 * more > ring_->capacity() || !table_.take_memory(more)) return;
   counted_memory_ += more;
   ring_->set_lap(2 * more);
+}
+
+// It arrived as it was.
+void TcpConnection::judge_widening() {
+  widening_ = false;
+  path_mtu_ = wide_mtu_;
+  wide_mtu_ = 0;
+  widen_after_ = 0;
+  set_mss();
+  congestion_.set_mss(mss_);
 }
 
 void TcpConnection::advance_una(uint32_t ack) {

@@ -14,6 +14,8 @@ constexpr size_t kMostPiecesSent = 32;
 constexpr size_t kMostChunk = 65000;
 // RFC 8985 and the delivery of stretched acknowledgments live better with bursts of a millisecond.
 constexpr uint64_t kPaceQuantumUs = 1000;
+constexpr size_t kDuplicateThreshold = 3;
+constexpr uint64_t kMostWidenUs = 600'000'000;
 
 }  // namespace
 
@@ -125,6 +127,11 @@ void TcpConnection::send_syn(bool with_ack) {
 }
 
 bool TcpConnection::retransmit(SentSegment& segment) {
+  if (widening_ && segment.end() == widen_end_) {
+    widening_ = false;
+    widen_after_ = std::min(4 * widen_after_, kMostWidenUs);
+    widen_at_ = now() + widen_after_;
+  }
   const bool fin = segment.has(SentSegment::kFinSegment);
   // A path that became narrower: what was one segment goes as several.
   for (size_t done = 0; done < segment.length || (fin && done == 0);) {
@@ -197,15 +204,27 @@ size_t TcpConnection::next_chunk(size_t wanted) {
   return std::min(n, places * mss_);
 }
 
+// RFC 4821 section 7: one segment as large as the path may be; 0: not now. If it is lost it is sent again in parts.
+size_t TcpConnection::widening_chunk(size_t wanted) const {
+  if (wide_mtu_ == 0 || widening_ || now() < widen_at_ || recovery_ != Recovery::open) return 0;
+  const size_t n = mss_of(wide_mtu_);
+  const bool fits = seq_at_most(nxt_ + static_cast<uint32_t>(n), una_ + wnd_) &&
+                    sent_.in_flight() + n + kDuplicateThreshold * mss_ <= congestion_.cwnd();
+  // What follows it tells whether it is lost.
+  return fits && wanted >= n + kDuplicateThreshold * mss_ && !sent_.full() ? n : 0;
+}
+
 bool TcpConnection::send_new() {
   const size_t wanted = unsent();
-  size_t n = wanted == 0 ? 0 : next_chunk(wanted);
+  const size_t wide = widening_chunk(wanted);
+  size_t n = wide > 0 ? wide : wanted == 0 ? 0 : next_chunk(wanted);
   if (n == 0) return false;
   std::array<Bytes, kMostPiecesSent> pieces;
   size_t got = 0;
   const size_t count_of = ring_->view(nxt_ - data_una(), n, pieces, got);
   // More pieces than one send takes: whole segments of what there is.
-  if (got > mss_ && got < n) got -= got % mss_;
+  const bool widens = wide > 0 && got == n;
+  if (!widens && got > mss_ && got < n) got -= got % mss_;
   n = got;
   size_t used = 0;
   for (size_t left = n; used < count_of && left > 0; ++used) {
@@ -213,17 +232,20 @@ bool TcpConnection::send_new() {
     left -= pieces[used].size();
   }
   const auto flags = static_cast<uint8_t>(n == wanted ? kAck | kPsh : kAck);
-  const SendAnswer answer =
-      emit(nxt_, flags, std::span(pieces).first(used), n, n > mss_ ? static_cast<uint16_t>(mss_) : uint16_t{0}, this);
-  if (answer == SendAnswer::no_room) return false;
-  note_sent(n);
+  const auto cut = static_cast<uint16_t>(n > mss_ && !widens ? mss_ : 0);
+  if (emit(nxt_, flags, std::span(pieces).first(used), n, cut, this) == SendAnswer::no_room) return false;
+  if (widens) {
+    widening_ = true;
+    widen_end_ = nxt_ + static_cast<uint32_t>(n);
+  }
+  note_sent(n, widens ? n : mss_);
   return true;
 }
 
-void TcpConnection::note_sent(size_t n) {
+void TcpConnection::note_sent(size_t n, size_t each) {
   if (sent_.empty()) rto_base_ = now();
-  for (size_t done = 0; done < n; done += mss_) {
-    const auto length = static_cast<uint16_t>(std::min(mss_, n - done));
+  for (size_t done = 0; done < n; done += each) {
+    const auto length = static_cast<uint16_t>(std::min(each, n - done));
     sent_.push(nxt_ + static_cast<uint32_t>(done), length, false, now32());
   }
   nxt_ += static_cast<uint32_t>(n);

@@ -43,6 +43,12 @@ class TcpConnectionState {
   uint8_t own_shift_ = 0;
   size_t path_mtu_ = 0;
   size_t mss_ = 536;  // payload of a full segment
+  // The path may be wider again, or may never have been narrow: one segment of that size finds out.
+  size_t wide_mtu_ = 0;  // 0: it is not in question
+  uint64_t widen_at_ = 0;
+  uint64_t widen_after_ = 0;
+  bool widening_ = false;
+  uint32_t widen_end_ = 0;
   bool syn_acknowledged_ = false;
   bool fin_wanted_ = false;
   bool fin_sent_ = false;

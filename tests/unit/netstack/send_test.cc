@@ -290,6 +290,56 @@ TEST(TcpSend, A_path_that_swallows_large_segments_is_tried_with_small_ones) {
   EXPECT_EQ(script.stack.counters().get(TcpCount::black_holes), 1u);
 }
 
+TEST(TcpSend, A_path_that_was_away_for_a_moment_gets_large_segments_again) {
+  PacketScript script;
+  script.accept_connection();
+  script.write(14600);
+  script.drain();
+  script.pass(2 * kSecond);
+  ASSERT_EQ(script.transport->facts().mss, 984u);
+  script.drain();
+  script.in({.seq = 1, .ack = 14601});
+  script.write(3000);
+  script.out({.seq = 14601, .len = 984});
+  script.drain();
+  script.in({.seq = 1, .ack = 17601});
+  // Some windows later, and some seconds.
+  uint32_t at = 17601;
+  for (int i = 0; i < 10; ++i, at += 5000) {
+    script.write(5000);
+    script.drain();
+    script.in({.seq = 1, .ack = at + 5000});
+  }
+  script.pass(6 * kSecond);
+  script.write(10000);
+  script.out({.seq = at, .len = 1460});
+  script.out({.seq = at + 1460, .len = 984});
+  script.drain();
+  script.in({.seq = 1, .ack = at + 2444});
+  EXPECT_EQ(script.transport->facts().mss, 1460u);
+}
+
+TEST(TcpSend, A_large_segment_that_does_not_arrive_goes_again_in_parts) {
+  PacketScript script;
+  script.accept_connection();
+  script.stack.on_notice(script.notice(SegmentNotice::Kind::too_big, 1, 1000), script.now_us * 1000);
+  EXPECT_EQ(script.transport->facts().mss, 1460u) << "nothing is in flight";
+  script.write(2000);
+  script.stack.on_notice(script.notice(SegmentNotice::Kind::too_big, 1, 1000), script.now_us * 1000);
+  script.end_burst();
+  script.drain();
+  script.in({.seq = 1, .ack = 2001});
+  script.pass(601 * kSecond);
+  script.write(9600);
+  script.out({.seq = 2001, .len = 1460});
+  script.drain();
+  script.pass(10 * kMs);
+  script.in({.seq = 1, .ack = 2001, .sacks = Blocks{{3461, 6341}}});
+  script.out({.seq = 2001, .len = 960});
+  script.out({.seq = 2961, .len = 500});
+  EXPECT_EQ(script.transport->facts().mss, 960u);
+}
+
 TEST(TcpSend, Without_room_below_everything_waits_and_nothing_is_lost) {
   PacketScript script;
   script.accept_connection();
