@@ -1,12 +1,32 @@
 // Positions, pieces and joins of the outgoing ring.
 #include "dataplane/send_ring.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace sluice {
 
+size_t SendRing::skip() const {
+  if (lap_ >= memory_.size()) return 0;
+  const size_t at = reserved_ % memory_.size();
+  return at < lap_ ? 0 : memory_.size() - at;
+}
+
+size_t SendRing::room() const {
+  const size_t left = memory_.size() - (reserved_ - freed_);
+  const size_t skipped = skip();
+  return left > skipped ? left - skipped : 0;
+}
+
 uint8_t* SendRing::reserve(size_t n) {
   if (n > room()) return nullptr;
+  if (const size_t skipped = skip(); skipped > 0) {
+    skip_ = skipped;
+    skipped_at_ = reserved_;
+    skip_open_ = true;
+    reserved_ += skipped;
+  }
   uint8_t* place = memory_.data() + reserved_ % memory_.size();
   reserved_ += n;
   return place;
@@ -19,10 +39,15 @@ void SendRing::give_memory_back() {
 }
 
 bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
+  const bool nothing_before = first_piece_ == end_piece_;
+  if (skip_open_ && committed_ == skipped_at_) {
+    skip_open_ = false;
+    committed_ += skip_;
+    (nothing_before ? freed_ : piece(end_piece_ - 1).frees_to) = committed_;
+  }
   SLUICE_CHECK(committed_ + reserved <= reserved_);
   const uint8_t* place = memory_.data() + committed_ % memory_.size();
   SLUICE_CHECK(n == 0 || (begin >= place && begin + n <= place + reserved));
-  const bool nothing_before = first_piece_ == end_piece_;
   if (n == 0) {
     committed_ += reserved;
     if (nothing_before) {
@@ -39,12 +64,14 @@ bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
       last.size += n;
       last.frees_to = committed_;
       pending_bytes_ += n;
+      stream_ += n;
       return true;
     }
   }
-  if (end_piece_ - first_piece_ == kMaxPieces) return false;
-  if (!pieces_) pieces_ = std::make_unique<std::array<Piece, kMaxPieces>>();
-  piece(end_piece_++) = {begin, n, committed_ + static_cast<size_t>(begin - place), committed_ + reserved};
+  if (end_piece_ - first_piece_ == most_pieces_) return false;
+  if (!pieces_) pieces_ = std::make_unique<Piece[]>(most_pieces_);
+  piece(end_piece_++) = {begin, n, committed_ + static_cast<size_t>(begin - place), committed_ + reserved, stream_};
+  stream_ += n;
   committed_ += reserved;
   pending_bytes_ += n;
   return true;
@@ -56,6 +83,27 @@ size_t SendRing::pending(std::span<Bytes> out) const {
   return n;
 }
 
+size_t SendRing::view(size_t offset, size_t n, std::span<Bytes> out, size_t& got) const {
+  got = 0;
+  if (offset >= pending_bytes_) return 0;
+  const size_t at = stream_ - pending_bytes_ + offset;
+  size_t low = first_piece_;
+  size_t high = end_piece_;
+  // The last piece that begins at or before it.
+  while (high - low > 1) {
+    const size_t middle = low + (high - low) / 2;
+    (piece(middle).stream <= at ? low : high) = middle;
+  }
+  size_t count = 0;
+  size_t skip = at - piece(low).stream;
+  for (size_t i = low; i != end_piece_ && count < out.size() && got < n; ++i, skip = 0) {
+    const size_t size = std::min(piece(i).size - skip, n - got);
+    out[count++] = {piece(i).begin + skip, size};
+    got += size;
+  }
+  return count;
+}
+
 void SendRing::sent(size_t n) {
   SLUICE_CHECK(n <= pending_bytes_);
   pending_bytes_ -= n;
@@ -65,6 +113,7 @@ void SendRing::sent(size_t n) {
       first.begin += n;
       first.size -= n;
       first.position += n;
+      first.stream += n;
       // The part that is gone is free at once: a joined piece can span most of the ring.
       freed_ = first.position;
       return;
