@@ -1,0 +1,57 @@
+// A transport over a connection of a TcpStack: received bytes lie in its ring, sent ones are sent from where they were
+// sealed and stay there until they are acknowledged. All calls on the stack's thread.
+//
+// Its destructor closes the connection: what is committed is still delivered, in the stack's care. What comes later
+// than that, or was not read, is answered with a reset.
+#pragma once
+
+#include "base/mirrored_memory.h"
+#include "dataplane/netstack/tcp_state.h"
+#include "dataplane/transport.h"
+
+namespace sluice {
+
+class TcpConnection;
+
+// Told when something has changed about a transport: bytes or the end came, room to send came, it was opened or broke.
+class TcpWaker {
+ public:
+  virtual ~TcpWaker() = default;
+  virtual void wake() = 0;
+};
+
+class TcpTransport final : public Transport {
+ public:
+  ~TcpTransport() override;
+
+  size_t available() const override;
+  size_t peek(size_t offset, std::span<MutableBytes> out) override;
+  void release(size_t n) override;
+  bool can_receive() const override;
+  bool ended() const override;
+  bool broken() const override;
+  // Sends what windows allow. In the time of the stack's last call.
+  void flush() override;
+  void give_memory_back() override;
+
+  // Handshake not yet complete.
+  bool connecting() const;
+  // Why it is broken or ended; none while it is open.
+  TcpEnd failure() const;
+  TcpConnectionFacts facts() const;
+  const IpEndpoints& endpoints() const;
+  // Null: nobody is told.
+  void set_waker(TcpWaker* waker);
+  // We send no more; the peer may. What is committed later stays where it is.
+  void close_sending();
+  // Drops everything, tells the peer by a reset.
+  void abort();
+
+ private:
+  friend class TcpConnection;
+  explicit TcpTransport(TcpConnection& connection, size_t send_bytes);
+
+  TcpConnection* connection_;
+};
+
+}  // namespace sluice
