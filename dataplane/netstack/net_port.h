@@ -12,8 +12,8 @@ namespace sluice {
 class FrameReceiver {
  public:
   virtual ~FrameReceiver() = default;
-  // The memory is the receiver's during the call; it may write there.
-  virtual void on_frame(MutableBytes frame, FrameFacts facts) = 0;
+  // The memory is the receiver's during the call; it may write there. More than a buffer holds follows in `more`.
+  virtual void on_frame(MutableBytes frame, std::span<const Bytes> more, FrameFacts facts) = 0;
 };
 
 // One pair of queues, for one thread.

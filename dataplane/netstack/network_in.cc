@@ -26,63 +26,72 @@ bool has_source_route(Bytes options) {
 
 }  // namespace
 
-void NetworkLayer::input(MutableBytes frame, FrameFacts facts, uint64_t now) {
+void NetworkLayer::input(MutableBytes frame, std::span<const Bytes> more, FrameFacts facts, uint64_t now) {
   counters_.frames_in.add();
   if (frame.size() < kEthernetHeader) return drop(NetDrop::short_frame);
-  MacAddress to, from;
+  MacAddress to;
   std::copy_n(frame.begin(), 6, to.begin());
-  std::copy_n(frame.begin() + 6, 6, from.begin());
+  Packet packet;
+  std::copy_n(frame.begin() + 6, 6, packet.station.begin());
+  packet.whole = frame.subspan(kEthernetHeader);
+  packet.more = more;
+  packet.good = facts.checksums_good;
   if ((to[0] & 1) == 0 && to != settings_.mac) return drop(NetDrop::other_station);
-  const MutableBytes packet = frame.subspan(kEthernetHeader);
   switch (load_be16(frame.data() + 12)) {
-    case kEtherIpv4: return take_ipv4(packet, from, facts, now);
-    case kEtherIpv6: return take_ipv6(packet, from, facts, now);
-    case kEtherArp: return take_arp(packet, now);
+    case kEtherIpv4: return take_ipv4(packet, now);
+    case kEtherIpv6: return take_ipv6(packet, now);
+    case kEtherArp: return take_arp(packet.whole, now);
     default: return drop(NetDrop::ether_type);
   }
 }
 
-void NetworkLayer::take_ipv4(MutableBytes bytes, const MacAddress& station, FrameFacts facts, uint64_t now) {
+void NetworkLayer::take_ipv4(Packet& packet, uint64_t now) {
+  const MutableBytes bytes = packet.whole;
   if (bytes.size() < kIpv4Header) return drop(NetDrop::short_frame);
   const size_t header = size_t{bytes[0] & 0xfu} * 4;
   const size_t total = load_be16(bytes.data() + 2);
   if (bytes[0] >> 4 != 4 || header < kIpv4Header || header > total) return drop(NetDrop::ip_header);
-  // What is longer than the packet is padding.
-  if (total > bytes.size()) return drop(NetDrop::short_frame);
-  if (!facts.checksums_good && InetChecksum().add(bytes.first(header)).value() != 0) return drop(NetDrop::ip_checksum);
+  if (header > bytes.size() || !fit(packet, total)) return drop(NetDrop::short_frame);
+  if (!packet.good && InetChecksum().add(bytes.first(header)).value() != 0) return drop(NetDrop::ip_checksum);
   // More fragments, or not the first.
   if ((load_be16(bytes.data() + 6) & 0x3fff) != 0) return drop(NetDrop::fragment);
-  if (header > kIpv4Header && has_source_route(bytes.subspan(kIpv4Header, header - kIpv4Header)))
+  if (header > kIpv4Header && has_source_route(bytes.subspan(kIpv4Header, header - kIpv4Header))) {
     return drop(NetDrop::source_route);
-  Packet packet;
-  packet.whole = bytes.first(total);
+  }
   packet.content = packet.whole.subspan(header);
   packet.from = IpAddress::of_v4(bytes.data() + 12);
   packet.to = IpAddress::of_v4(bytes.data() + 16);
   packet.hop_limit = bytes[8];
   packet.protocol = bytes[9];
-  packet.station = station;
-  packet.good = facts.checksums_good;
   take_packet(packet, now);
 }
 
-void NetworkLayer::take_ipv6(MutableBytes bytes, const MacAddress& station, FrameFacts facts, uint64_t now) {
+void NetworkLayer::take_ipv6(Packet& packet, uint64_t now) {
+  const MutableBytes bytes = packet.whole;
   if (bytes.size() < kIpv6Header) return drop(NetDrop::short_frame);
-  if (bytes[0] >> 4 != 6) return drop(NetDrop::ip_header);
   // A length of 0 is a jumbogram's, which no link of ours carries.
   const size_t length = load_be16(bytes.data() + 4);
-  if (length == 0) return drop(NetDrop::ip_header);
-  if (length > bytes.size() - kIpv6Header) return drop(NetDrop::short_frame);
-  Packet packet;
-  packet.whole = bytes.first(kIpv6Header + length);
+  if (bytes[0] >> 4 != 6 || length == 0) return drop(NetDrop::ip_header);
+  if (!fit(packet, kIpv6Header + length)) return drop(NetDrop::short_frame);
   packet.content = packet.whole.subspan(kIpv6Header);
   packet.from = IpAddress::of_v6(bytes.data() + 8);
   packet.to = IpAddress::of_v6(bytes.data() + 24);
   packet.hop_limit = bytes[7];
   packet.protocol = bytes[6];
-  packet.station = station;
-  packet.good = facts.checksums_good;
   if (skip_extensions(packet)) take_packet(packet, now);
+}
+
+// Cuts padding off. False: the packet says that it is longer than what is there.
+bool NetworkLayer::fit(Packet& packet, size_t total) {
+  if (total <= packet.whole.size()) {
+    packet.whole = packet.whole.first(total);
+    packet.more = {};
+    return true;
+  }
+  size_t there = packet.whole.size();
+  for (const Bytes& piece : packet.more) there += piece.size();
+  // Padded frames are short ones, in one buffer.
+  return there == total;
 }
 
 // RFC 8200 section 4. False: dropped.
@@ -121,13 +130,22 @@ void NetworkLayer::take_packet(Packet& packet, uint64_t now) {
     return drop(NetDrop::ip_address);
   }
   const bool group = packet.to.is_multicast();
-  if (packet.protocol == kProtocolIcmpv6 && packet.v6() && (group || own(packet.to) != nullptr)) {
+  if (packet.protocol == kProtocolIcmpv6 && packet.v6() && packet.more.empty() &&
+      (group || own(packet.to) != nullptr)) {
     return take_icmpv6(packet, now);
   }
   if (!is_own(packet.to)) return drop(NetDrop::not_ours);
   if (packet.protocol == kProtocolTcp) {
     // Whoever reaches us by a route we know how to answer: no question is needed where he just spoke to us.
-    receiver_.on_segment({packet.from, packet.to, packet.content, packet.good}, now);
+    receiver_.on_segment({.from = packet.from,
+                          .to = packet.to,
+                          .tcp = packet.content,
+                          .more = packet.more,
+                          .checksum_good = packet.good},
+                         now);
+  } else if (!packet.more.empty()) {
+    // Answers are for people's packets.
+    drop(NetDrop::protocol);
   } else if (packet.protocol == kProtocolIcmp && !packet.v6()) {
     take_icmp(packet, now);
   } else {

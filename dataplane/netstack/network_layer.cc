@@ -9,6 +9,8 @@ namespace {
 // Echo answers and error messages a second: enough for people and path MTU, too few to serve a flood.
 constexpr uint64_t kEchoesASecond = 1000;
 constexpr uint64_t kErrorsASecond = 100;
+// IP's lengths have 16 bits, and a device that cuts reads them.
+constexpr size_t kMostUncut = 65535 - kIpv6Header - 60;
 // Answers to who asks for our Ethernet address.
 constexpr uint64_t kArpAnswersASecond = 1000;
 // RFC 5227 has 3 probes a second apart, RFC 4862 one: for addresses that a person gave to this one port, fewer and
@@ -92,6 +94,11 @@ const IpAddress* NetworkLayer::next_hop(const IpAddress& remote) const {
     if (best == nullptr || route.to.prefix > best->to.prefix) best = &route;
   }
   return best != nullptr ? &best->gateway : nullptr;
+}
+
+PathFacts NetworkLayer::path(const IpAddress&, const IpAddress& to) const {
+  if (next_hop(to) == nullptr) return {.mtu = 0};
+  return {.mtu = settings_.mtu, .most_payload = kMostUncut};
 }
 
 std::optional<IpAddress> NetworkLayer::source_for(const IpAddress& remote) const {

@@ -7,66 +7,28 @@
 
 #include <vector>
 
-#include "dataplane/netstack/frame_sink.h"
 #include "dataplane/netstack/inet_checksum.h"
 #include "dataplane/netstack/neighbours.h"
 #include "dataplane/netstack/network_counters.h"
+#include "dataplane/netstack/segment_io.h"
 #include "dataplane/netstack/token_bucket.h"
 
 namespace sluice {
 
-struct SegmentIn {
-  IpAddress from;
-  IpAddress to;
-  MutableBytes tcp;            // header and payload
-  bool checksum_good = false;  // known to be right; otherwise the receiver looks
-};
-
-// An ICMP message about a segment that was, by its word, ours. Whether it was is for TCP to judge (RFC 5927).
-struct SegmentNotice {
-  enum class Kind : uint8_t { too_big, unreachable };
-  Kind kind = Kind::unreachable;
-  IpAddress from;  // of the segment: ours
-  IpAddress to;
-  uint16_t from_port = 0;
-  uint16_t to_port = 0;
-  uint32_t sequence = 0;
-  size_t mtu = 0;        // of too_big
-  bool refused = false;  // port or protocol unreachable: the host itself says so
-};
-
-class SegmentReceiver {
- public:
-  virtual ~SegmentReceiver() = default;
-  virtual void on_segment(const SegmentIn& segment, uint64_t now_ns) = 0;
-  virtual void on_notice(const SegmentNotice& notice, uint64_t now_ns) = 0;
-};
-
-struct SegmentOut {
-  const IpAddress& from;
-  const IpAddress& to;
-  MutableBytes header;  // TCP's; its checksum field is filled in here
-  std::span<const Bytes> payload;
-  size_t payload_size = 0;
-  uint16_t segment_size = 0;  // as in OutFrame
-  FrameOwner* owner = nullptr;
-};
-
-// waiting: kept, or to be sent again by TCP, until the neighbour answers.
-enum class SendAnswer : uint8_t { sent, no_room, waiting, no_route };
-
-class NetworkLayer {
+class NetworkLayer final : public SegmentSink {
  public:
   NetworkLayer(NetSettings settings, FrameSink& sink, SegmentReceiver& receiver);
 
-  // The frame's memory is the receiver's during the call, and it may write there.
-  void input(MutableBytes frame, FrameFacts facts, uint64_t now_ns);
-  SendAnswer send(const SegmentOut& segment, uint64_t now_ns);
+  // The frame's memory is the receiver's during the call, and it may write there. What does not fit its first buffer
+  // follows in `more`.
+  void input(MutableBytes frame, std::span<const Bytes> more, FrameFacts facts, uint64_t now_ns);
+  SendAnswer send(const SegmentOut& segment, uint64_t now_ns) override;
+  PathFacts path(const IpAddress& from, const IpAddress& to) const override;
   // Questions that nobody answered, addresses that are being tried: every tenth of a second or so.
   void tick(uint64_t now_ns);
 
   // The address from which we would speak to it; nothing without a route.
-  std::optional<IpAddress> source_for(const IpAddress& remote) const;
+  std::optional<IpAddress> source_for(const IpAddress& remote) const override;
   bool is_own(const IpAddress& address) const;
   // Every address is ours for sure, or lost to somebody else.
   bool settled() const;
@@ -90,7 +52,8 @@ class NetworkLayer {
     IpAddress to;
     MutableBytes whole;    // from the IP header on, without padding
     MutableBytes content;  // behind all headers of IP
-    MacAddress station;    // who sent the frame
+    std::span<const Bytes> more;
+    MacAddress station;  // who sent the frame
     uint8_t protocol = 0;
     uint8_t hop_limit = 0;
     bool good = false;
@@ -101,8 +64,9 @@ class NetworkLayer {
   Own* own(const IpAddress& address);
   const IpAddress* next_hop(const IpAddress& remote) const;
 
-  void take_ipv4(MutableBytes packet, const MacAddress& station, FrameFacts facts, uint64_t now);
-  void take_ipv6(MutableBytes packet, const MacAddress& station, FrameFacts facts, uint64_t now);
+  void take_ipv4(Packet& packet, uint64_t now);
+  void take_ipv6(Packet& packet, uint64_t now);
+  static bool fit(Packet& packet, size_t total);
   bool skip_extensions(Packet& packet);
   void take_packet(Packet& packet, uint64_t now);
   void take_notice(const Packet& packet, const SegmentNotice& about, Bytes quoted, uint64_t now);
