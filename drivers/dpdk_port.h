@@ -18,7 +18,7 @@ class DpdkPortQueue;
 struct PortAbilities {
   bool receive_checksum = false;
   bool send_checksum = false;
-  bool cut = false;        // TSO
+  bool cut = false;         // TSO
   bool many_parts = false;  // a frame may be a chain of buffers
   // The device, or its driver, reads any memory of this process before it takes the frame: payload goes from where it
   // lies. Others get a copy in DPDK's memory.
@@ -46,9 +46,11 @@ class DpdkPort final : public NetPort {
   FrameCapture* capture() { return capture_.get(); }
   // Whose frame it is where the device does not spread them; null: the queue's own that received it.
   DpdkPortQueue* owner_of(Bytes frame, const DpdkPortQueue* received_by);
+  // What concerns every queue's user goes to the others too.
+  void tell_others(Bytes frame, const DpdkPortQueue* received_by);
 
  private:
-  DpdkPort(uint16_t id, const PortSettings& settings) : id_(id), settings_(settings) {}
+  DpdkPort(uint16_t id, const PortSettings& settings);
   ResultOrText<void> start();
   ResultOrText<void> configure(const rte_eth_dev_info& info);
   ResultOrText<void> set_up_queues(const rte_eth_dev_info& info);

@@ -18,6 +18,7 @@ struct PortQueueCounters {
   Counter gathered;    // frames that came in several buffers
   Counter steered;     // frames that came to another's queue
   Counter steer_lost;  // for which that one had no room
+  Counter refused;     // frames that the device does not take
   Counter cut;         // frames that were parts of a larger one
 };
 
@@ -33,6 +34,7 @@ class DpdkPortQueue final : public PortQueue {
   const PortQueueCounters& counters() const { return counters_; }
   // By another queue's thread: false where there is no room.
   bool hand_over(rte_mbuf* frame) { return rte_ring_mp_enqueue(steered_, frame) == 0; }
+  void hand_copy(Bytes frame);
 
   bool send(const OutFrame& frame) override;
   size_t receive(FrameReceiver& receiver) override;
@@ -69,10 +71,11 @@ class DpdkPortQueue final : public PortQueue {
   bool append_direct(rte_mbuf*& last, rte_mbuf* first, const OutFrame& frame, Cursor& at, size_t n, Lease& lease);
   // One frame of `n` bytes of payload from `at` on.
   rte_mbuf* build(const OutFrame& frame, Cursor& at, size_t n, Lease* lease);
-  void fit_headers(rte_mbuf* first, const OutFrame& frame, size_t sent_before, size_t n, bool last) const;
-  void finish_sum(rte_mbuf* first, const OutFrame& frame, size_t n) const;
+  void fit_headers(rte_mbuf* first, const OutFrame& frame, size_t before, size_t n, bool last) const;
+  void finish_sum(rte_mbuf* first, const OutFrame& frame) const;
   void capture(const rte_mbuf* frame);
   void push(rte_mbuf* frame);
+  bool prepare(rte_mbuf** frames, uint16_t& n);
 
   DpdkPort& port_;
   uint16_t number_;

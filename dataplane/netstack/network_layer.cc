@@ -180,6 +180,7 @@ SendAnswer NetworkLayer::send(const SegmentOut& segment, uint64_t now) {
   frame.segment_size = segment.segment_size;
   frame.owner = segment.owner;
   if (!sink_.send(frame)) {
+    refused_ = true;
     drop(NetDrop::no_room);
     return SendAnswer::no_room;
   }
@@ -244,6 +245,7 @@ void NetworkLayer::heard(const IpAddress& neighbour, const MacAddress& station, 
                          uint64_t now) {
   if (is_own(neighbour)) return;
   const MutableBytes waiting = neighbours_.heard(neighbour, station, answer, may_add, now);
+  refused_ |= answer;
   if (waiting.empty()) return;
   std::copy(station.begin(), station.end(), waiting.begin());
   OutFrame frame{.header = waiting};

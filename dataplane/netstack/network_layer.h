@@ -5,6 +5,7 @@
 // refused: TCP cuts its segments to the path, and whoever sends fragments of them hides something or is misconfigured.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "dataplane/netstack/inet_checksum.h"
@@ -34,6 +35,8 @@ class NetworkLayer final : public SegmentSink {
   bool settled() const;
   // IP header included.
   size_t mtu() const { return settings_.mtu; }
+  // Whether a segment was refused since the last call, for want of room or of a neighbour that has answered by now.
+  bool take_refused() { return std::exchange(refused_, false); }
   void set_traffic_class(uint8_t octet) { traffic_class_ = octet; }
   const NetSettings& settings() const { return settings_; }
   const NetCounters& counters() const { return counters_; }
@@ -105,6 +108,7 @@ class NetworkLayer final : public SegmentSink {
   TokenBucket arp_answers_;
   uint16_t next_id_ = 1;
   uint8_t traffic_class_ = 0;
+  bool refused_ = false;
 };
 
 }  // namespace sluice
