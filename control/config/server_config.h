@@ -42,6 +42,7 @@ struct ServerConfig {
   WorkerSettings workers = {};
   OffloadSettings offload = {};
   EngineSettings engines = {};
+  PortConfig port = {};
   LogSettings log = {};
   std::optional<std::string> banner_login = {};
   std::optional<std::string> banner_motd = {};
