@@ -1,6 +1,8 @@
 // Positions, pieces and joins of the outgoing ring.
 #include "dataplane/send_ring.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace sluice {
@@ -39,12 +41,14 @@ bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
       last.size += n;
       last.frees_to = committed_;
       pending_bytes_ += n;
+      stream_ += n;
       return true;
     }
   }
-  if (end_piece_ - first_piece_ == kMaxPieces) return false;
-  if (!pieces_) pieces_ = std::make_unique<std::array<Piece, kMaxPieces>>();
-  piece(end_piece_++) = {begin, n, committed_ + static_cast<size_t>(begin - place), committed_ + reserved};
+  if (end_piece_ - first_piece_ == most_pieces_) return false;
+  if (!pieces_) pieces_ = std::make_unique<Piece[]>(most_pieces_);
+  piece(end_piece_++) = {begin, n, committed_ + static_cast<size_t>(begin - place), committed_ + reserved, stream_};
+  stream_ += n;
   committed_ += reserved;
   pending_bytes_ += n;
   return true;
@@ -56,6 +60,27 @@ size_t SendRing::pending(std::span<Bytes> out) const {
   return n;
 }
 
+size_t SendRing::view(size_t offset, size_t n, std::span<Bytes> out, size_t& got) const {
+  got = 0;
+  if (offset >= pending_bytes_) return 0;
+  const size_t at = stream_ - pending_bytes_ + offset;
+  size_t low = first_piece_;
+  size_t high = end_piece_;
+  // The last piece that begins at or before it.
+  while (high - low > 1) {
+    const size_t middle = low + (high - low) / 2;
+    (piece(middle).stream <= at ? low : high) = middle;
+  }
+  size_t count = 0;
+  size_t skip = at - piece(low).stream;
+  for (size_t i = low; i != end_piece_ && count < out.size() && got < n; ++i, skip = 0) {
+    const size_t size = std::min(piece(i).size - skip, n - got);
+    out[count++] = {piece(i).begin + skip, size};
+    got += size;
+  }
+  return count;
+}
+
 void SendRing::sent(size_t n) {
   SLUICE_CHECK(n <= pending_bytes_);
   pending_bytes_ -= n;
@@ -65,6 +90,7 @@ void SendRing::sent(size_t n) {
       first.begin += n;
       first.size -= n;
       first.position += n;
+      first.stream += n;
       // The part that is gone is free at once: a joined piece can span most of the ring.
       freed_ = first.position;
       return;

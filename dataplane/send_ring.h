@@ -5,7 +5,6 @@
 // sent <= committed <= reserved, all in ring order; bytes below `sent` are free again.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <span>
 
@@ -14,12 +13,12 @@
 
 namespace sluice {
 
-// Pieces that are committed and not yet sent. Bounds the work of one gathering write.
+// Pieces that are committed and not yet sent, usually. Bounds the work of one gathering write.
 inline constexpr size_t kMaxPieces = 256;
 
 class SendRing {
  public:
-  explicit SendRing(size_t capacity) : memory_(capacity) {}
+  explicit SendRing(size_t capacity, size_t most_pieces = kMaxPieces) : memory_(capacity), most_pieces_(most_pieces) {}
   ~SendRing() { memory_.only_used(reserved_); }
   SendRing(const SendRing&) = delete;
   SendRing& operator=(const SendRing&) = delete;
@@ -33,11 +32,14 @@ class SendRing {
   // Null when there is no room: try again after the transport has sent some.
   uint8_t* reserve(size_t n);
   // Closes the oldest open reservation, of `reserved` bytes, and queues [begin, begin + n), which lies inside it.
-  // n may be 0. False when kMaxPieces are queued: flush first.
+  // n may be 0. False when the most pieces are queued: flush first.
   bool commit(size_t reserved, const uint8_t* begin, size_t n);
 
   // What to send, oldest first, neighbours joined.
   size_t pending(std::span<Bytes> out) const;
+  // Up to n pending bytes from the offset-th on, for a transport that keeps them until they are acknowledged. Returns
+  // how many pieces; `got` is how many bytes are in them.
+  size_t view(size_t offset, size_t n, std::span<Bytes> out, size_t& got) const;
   size_t pending_bytes() const { return pending_bytes_; }
   // The first n pending bytes are gone and their memory is free.
   void sent(size_t n);
@@ -48,18 +50,21 @@ class SendRing {
     size_t size;
     size_t position;  // of begin in the ring
     size_t frees_to;  // the position up to which the ring is free once the piece is sent
+    size_t stream;    // bytes committed before it
   };
-  Piece& piece(size_t i) { return (*pieces_)[i % kMaxPieces]; }
-  const Piece& piece(size_t i) const { return (*pieces_)[i % kMaxPieces]; }
+  Piece& piece(size_t i) { return pieces_[i % most_pieces_]; }
+  const Piece& piece(size_t i) const { return pieces_[i % most_pieces_]; }
 
   MirroredMemory memory_;
+  const size_t most_pieces_;
   size_t reserved_ = 0;  // positions grow without wrapping; modulo capacity is the place
   size_t committed_ = 0;
   size_t freed_ = 0;
   size_t pending_bytes_ = 0;
+  size_t stream_ = 0;  // bytes ever committed
   size_t first_piece_ = 0;
   size_t end_piece_ = 0;
-  std::unique_ptr<std::array<Piece, kMaxPieces>> pieces_;
+  std::unique_ptr<Piece[]> pieces_;
 };
 
 }  // namespace sluice

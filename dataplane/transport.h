@@ -6,6 +6,7 @@
 // flush() moves committed bytes out. Everybody else sees memory only; system calls and packets are the transport's.
 #pragma once
 
+#include <memory>
 #include <span>
 
 #include "base/bytes.h"
@@ -27,7 +28,8 @@ class TransportWaker {
 
 class Transport {
  public:
-  explicit Transport(size_t send_capacity) : send_ring_(send_capacity) {}
+  explicit Transport(size_t send_capacity, size_t most_pieces = kMaxPieces)
+      : send_ring_(std::make_unique<SendRing>(send_capacity, most_pieces)) {}
   virtual ~Transport() = default;
 
   // Received and not released.
@@ -51,14 +53,18 @@ class Transport {
   // The descriptor may stay unready to be read until so much is there; who asks for more than 1 looks on his own too.
   virtual void wake_for(size_t) {}
 
-  SendRing& send_ring() { return send_ring_; }
-  bool has_unsent() const { return send_ring_.pending_bytes() > 0; }
+  SendRing& send_ring() { return *send_ring_; }
+  bool has_unsent() const { return send_ring_->pending_bytes() > 0; }
   virtual void flush() = 0;
   // Nothing has moved for a while: memory that holds nothing goes back to the system.
-  virtual void give_memory_back() { send_ring_.give_memory_back(); }
+  virtual void give_memory_back() { send_ring_->give_memory_back(); }
+
+ protected:
+  // At the end of the transport, by one whose bytes are still on their way then.
+  std::unique_ptr<SendRing> take_send_ring() { return std::move(send_ring_); }
 
  private:
-  SendRing send_ring_;
+  std::unique_ptr<SendRing> send_ring_;
 };
 
 }  // namespace sluice

@@ -19,7 +19,7 @@ namespace sluice {
 class TcpTable;
 class TcpTransport;
 
-// Takes a connection that a listener got, on the worker's thread. It may drop it: then it is reset.
+// Takes a connection that a listener got, on the worker's thread. It may drop it: then it is closed.
 class TcpAcceptor {
  public:
   virtual ~TcpAcceptor() = default;
@@ -29,7 +29,7 @@ class TcpAcceptor {
 class TcpStack final : public SegmentReceiver {
  public:
   TcpStack(const TcpSettings& settings, SegmentSink& sink, uint64_t now_ns);
-  // Transports that outlive it are broken, and keep what they have received.
+  // Transports that outlive it are broken and empty.
   ~TcpStack() override;
   TcpStack(const TcpStack&) = delete;
   TcpStack& operator=(const TcpStack&) = delete;

@@ -1,11 +1,10 @@
 // A transport over a connection of a TcpStack: received bytes lie in its ring, sent ones are sent from where they were
 // sealed and stay there until they are acknowledged. All calls on the stack's thread.
 //
-// Its destructor closes the connection: what is committed is still delivered, in the stack's care. What comes later
-// than that, or was not read, is answered with a reset.
+// Its destructor closes the connection: what is committed is still delivered, in the stack's care, and what the peer
+// says meanwhile is dropped; what it says after that is answered with a reset. abort() drops everything.
 #pragma once
 
-#include "base/mirrored_memory.h"
 #include "dataplane/netstack/tcp_state.h"
 #include "dataplane/transport.h"
 
@@ -34,7 +33,7 @@ class TcpTransport final : public Transport {
   // Why it is broken or ended; none while it is open.
   TcpEnd failure() const;
   TcpConnectionFacts facts() const;
-  const IpEndpoints& endpoints() const;
+  const IpEndpoints& endpoints() const { return endpoints_; }
   // Null: nobody is told.
   bool set_waker(TransportWaker* waker) override;
   // We send no more; the peer may. What is committed later stays where it is.
@@ -47,6 +46,7 @@ class TcpTransport final : public Transport {
   explicit TcpTransport(TcpConnection& connection, size_t send_bytes);
 
   TcpConnection* connection_;
+  const IpEndpoints endpoints_;
 };
 
 }  // namespace sluice

@@ -1,0 +1,65 @@
+// What has been received: bytes in order, waiting to be read, and bytes beyond a gap, already at their places.
+//
+// Positions grow without wrapping; modulo the size is the place. Invariant: begin <= end < first range's begin, ranges
+// in order with gaps between them, the last one's end within the window.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+
+#include "base/bytes.h"
+#include "dataplane/netstack/growing_mirror.h"
+#include "dataplane/netstack/tcp_segment.h"
+
+namespace sluice {
+
+class ReceiveRing {
+ public:
+  // Gaps at a time. A peer that makes more loses what is beyond: its memory and our walks are bounded.
+  static constexpr size_t kMostRanges = 512;
+
+  ReceiveRing(size_t size, size_t most) : memory_(size, most) {}
+
+  bool ok() const { return memory_.size() > 0; }
+  size_t capacity() const { return memory_.size(); }
+  size_t most() const { return memory_.most(); }
+  size_t available() const { return end_ - begin_; }
+  size_t peek(size_t offset, std::span<MutableBytes> out) const;
+  void release(size_t n);
+  void give_memory_back();
+
+  // How far beyond the bytes in order the peer may go.
+  size_t window() const;
+  bool has_gaps() const { return range_count_ > 0; }
+
+  struct Taken {
+    size_t in_order = 0;     // that much further is the stream
+    bool kept = true;        // false: no room for another gap
+    bool duplicate = false;  // beyond a gap, and there already
+  };
+  // Bytes that begin `ahead` of the end of those in order and lie within the window.
+  Taken take(size_t ahead, Bytes first, std::span<const Bytes> more, size_t skip, size_t size);
+  // The newest ranges first, for SACK; `next` is the sequence number of the first missing byte.
+  size_t blocks(uint32_t next, std::span<SackBlock> out) const;
+
+  // To a larger size, where what is held lets the memory be doubled under it. False: not now.
+  bool grow(size_t size);
+
+ private:
+  struct Range {
+    size_t begin;
+    size_t end;
+  };
+  bool note(size_t begin, size_t end, bool& duplicate);
+  void write(size_t position, Bytes first, std::span<const Bytes> more, size_t skip, size_t size);
+
+  GrowingMirror memory_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  size_t range_count_ = 0;
+  std::unique_ptr<std::array<Range, kMostRanges>> ranges_;
+  std::array<size_t, kMostSackBlocks> recent_{};
+};
+
+}  // namespace sluice

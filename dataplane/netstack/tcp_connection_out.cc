@@ -1,0 +1,274 @@
+// What a connection sends: new data as far as windows allow, lost data again, acknowledgments, probes.
+#include <algorithm>
+
+#include "base/check.h"
+#include "dataplane/netstack/tcp_connection.h"
+#include "dataplane/netstack/tcp_table.h"
+
+namespace sluice {
+namespace {
+
+// Pieces of memory in one segment, or of one that is cut below.
+constexpr size_t kMostPiecesSent = 32;
+// One send to the layer below.
+constexpr size_t kMostChunk = 65000;
+// RFC 8985 and the delivery of stretched acknowledgments live better with bursts of a millisecond.
+constexpr uint64_t kPaceQuantumUs = 1000;
+
+}  // namespace
+
+size_t TcpConnection::unsent() const {
+  if (fin_sent_) return 0;
+  const size_t end = fin_wanted_ ? fin_at_ - data_una() : ring_->pending_bytes();
+  return end - (nxt_ - data_una());
+}
+
+uint16_t TcpConnection::window_field() {
+  const size_t room = receive_ ? receive_->window() : 0;
+  uint32_t window = static_cast<uint32_t>(std::min<size_t>(room, uint32_t{65535} << own_shift_));
+  // Promises are kept; and by RFC 9293 section 3.8.6.2.2 the edge moves in steps that are worth a segment.
+  const uint32_t promised = rcv_edge_ - rcv_nxt_;
+  const auto step = static_cast<uint32_t>(std::min<size_t>(mss_, receive_ ? receive_->capacity() / 2 : 1));
+  if (seq_before(rcv_edge_, rcv_nxt_)) {
+    rcv_edge_ = rcv_nxt_;
+  } else if (window < promised + step) {
+    window = promised;
+  }
+  const uint32_t field = std::min<uint32_t>(window >> own_shift_, 65535);
+  // What cannot be said for lack of low bits was promised all the same.
+  rcv_edge_ = seq_later(rcv_edge_, rcv_nxt_ + (field << own_shift_));
+  return static_cast<uint16_t>(field);
+}
+
+void TcpConnection::fill_options(TcpSegment& header, bool sacks) {
+  if (agreed_.timestamps) {
+    header.has_timestamps = true;
+    header.timestamp = timestamp_now();
+    header.timestamp_echo = ts_recent_;
+  }
+  if (!sacks || !agreed_.sack) return;
+  const size_t most = agreed_.timestamps ? 3 : 4;
+  size_t n = 0;
+  if (duplicate_known_) {
+    header.sacks[n++] = duplicate_;
+    duplicate_known_ = false;
+  }
+  if (receive_) n += receive_->blocks(rcv_nxt_, std::span(header.sacks).subspan(n, most - n));
+  header.sack_count = static_cast<uint8_t>(n);
+}
+
+SendAnswer TcpConnection::emit(uint32_t sequence, uint8_t flags, std::span<const Bytes> payload, size_t size,
+                               uint16_t cut, FrameOwner* owner) {
+  TcpSegment header;
+  header.from_port = endpoints_.local.port;
+  header.to_port = endpoints_.remote.port;
+  header.sequence = sequence;
+  header.flags = flags;
+  if ((flags & kAck) != 0) {
+    header.acknowledgment = rcv_nxt_;
+    header.window = window_field();
+  }
+  fill_options(header, size == 0 && (flags & (kSyn | kRst)) == 0);
+  std::array<uint8_t, kMostTcpHeaderBytes> bytes;
+  const size_t header_bytes = header.write_header(bytes);
+  const SegmentOut out{
+      endpoints_.local.address, endpoints_.remote.address, {bytes.data(), header_bytes}, payload, size, cut, owner};
+  const SendAnswer answer = table_.sink().send(out, table_.now_ns());
+  if (answer == SendAnswer::no_room) {
+    count(TcpCount::no_room_below);
+    table_.wait_for_room(*this);
+    return answer;
+  }
+  if (owner != nullptr && answer != SendAnswer::no_route) ++frames_out_;
+  count(TcpCount::segments_out);
+  if ((flags & kAck) != 0 && (flags & kRst) == 0) {
+    last_ack_sent_ = rcv_nxt_;
+    unacked_ = 0;
+    ack_now_ = false;
+    ack_at_ = 0;
+    if (quick_acks_ > 0 && size == 0) --quick_acks_;
+  }
+  return answer;
+}
+
+void TcpConnection::send_ack() { emit(nxt_, kAck, {}, 0, 0, nullptr); }
+
+// Nothing new in it: whoever gets it says where he stands.
+void TcpConnection::send_probe() { emit(una_ - 1, kAck, {}, 0, 0, nullptr); }
+
+void TcpConnection::send_reset(uint32_t sequence) {
+  count(TcpCount::reset_out);
+  emit(sequence, kRst | kAck, {}, 0, 0, nullptr);
+}
+
+void TcpConnection::send_syn(bool with_ack) {
+  TcpSegment header;
+  header.from_port = endpoints_.local.port;
+  header.to_port = endpoints_.remote.port;
+  header.sequence = agreed_.own_sequence;
+  header.flags = with_ack ? kSyn | kAck : kSyn;
+  if (with_ack) header.acknowledgment = rcv_nxt_;
+  header.window = static_cast<uint16_t>(std::min<size_t>(receive_->window(), 65535));
+  const size_t headers = (endpoints_.local.address.v6 ? 40 : 20) + kTcpHeaderBytes;
+  header.mss = static_cast<uint16_t>(std::clamp<size_t>(path_mtu_ > headers ? path_mtu_ - headers : 0, 536, 65495));
+  header.sack_permitted = agreed_.sack;
+  if (table_.settings().window_scaling && (!with_ack || agreed_.peer_shift >= 0)) {
+    header.window_shift = static_cast<int8_t>(own_shift_);
+  }
+  if (agreed_.timestamps) {
+    header.has_timestamps = true;
+    header.timestamp = timestamp_now();
+    header.timestamp_echo = with_ack ? ts_recent_ : 0;
+  }
+  table_.send_bare(endpoints_, header);
+  if (with_ack) rcv_edge_ = rcv_nxt_ + header.window;
+}
+
+bool TcpConnection::retransmit(SentSegment& segment) {
+  const bool fin = segment.has(SentSegment::kFinSegment);
+  // A path that became narrower: what was one segment goes as several.
+  for (size_t done = 0; done < segment.length || (fin && done == 0);) {
+    const size_t n = std::min<size_t>(segment.length - done, mss_);
+    std::array<Bytes, kMostPiecesSent> pieces;
+    size_t got = 0;
+    const size_t offset = segment.sequence + static_cast<uint32_t>(done) - data_una();
+    const size_t count_of = n == 0 ? 0 : ring_->view(offset, n, pieces, got);
+    SLUICE_CHECK(got > 0 || n == 0);
+    // Copied below: an acknowledgment of the first one can free this memory while the second still waits.
+    const auto flags = static_cast<uint8_t>(fin ? kFin | kAck : kAck);
+    const SendAnswer answer =
+        emit(segment.sequence + static_cast<uint32_t>(done), flags, std::span(pieces).first(count_of), got, 0, nullptr);
+    if (answer == SendAnswer::no_room) return false;
+    count(TcpCount::retransmits);
+    ++retransmits_;
+    done += got;
+    if (fin) break;
+  }
+  if (may_undo_ && !stamp_known_) {
+    stamp_known_ = true;
+    first_again_stamp_ = timestamp_now();
+  }
+  ++undo_left_;
+  prr_out_ += segment.span();
+  sent_.sent_again(segment, now32());
+  if (rto_base_ == 0) rto_base_ = now();
+  last_sent_ = now();
+  return true;
+}
+
+size_t TcpConnection::pace_limit() {
+  if (!table_.settings().pacing || !rtt_.known()) return kMostChunk;
+  if (now() < pace_at_) return 0;
+  const uint64_t factor = congestion_.slow_start() ? 200 : 120;
+  const uint64_t quantum = congestion_.cwnd() * factor * kPaceQuantumUs / 100 / rtt_.srtt();
+  return std::clamp<size_t>(quantum, 2 * mss_, kMostChunk);
+}
+
+// RFC 5681 section 4.1.
+void TcpConnection::idle_restart() {
+  if (sent_.empty() && last_sent_ != 0 && now() - last_sent_ > rtt_.rto()) congestion_.on_idle();
+}
+
+bool TcpConnection::send_new() {
+  const size_t wanted = unsent();
+  if (wanted == 0) return false;
+  const uint32_t edge = una_ + wnd_;
+  const size_t window = seq_before(nxt_, edge) ? edge - nxt_ : 0;
+  const size_t flight = sent_.in_flight();
+  size_t cwnd = congestion_.cwnd();
+  // RFC 3042, for peers whose selective acknowledgments would otherwise make room.
+  if (!agreed_.sack && recovery_ == Recovery::open) cwnd += static_cast<size_t>(std::min(duplicate_acks_, 2)) * mss_;
+  const size_t room = cwnd > flight ? cwnd - flight : 0;
+  if (room < std::min(wanted, mss_)) {
+    cwnd_held_ = true;
+    return false;
+  }
+  const PathFacts path = table_.sink().path(endpoints_.local.address, endpoints_.remote.address);
+  const size_t chunk = path.most_payload > mss_ ? std::min(path.most_payload, kMostChunk) : mss_;
+  size_t n = std::min({wanted, window, room, chunk});
+  if (n < wanted && n > mss_) n -= n % mss_;
+  // RFC 9293 section 3.8.6.2.1: no silly windows. What is left of one is used when nothing else moves.
+  if (n < wanted && n < mss_ && n < most_wnd_ / 2) return false;
+  if (n == 0) return false;
+  const size_t paced = pace_limit();
+  if (paced == 0) {
+    paced_ = true;
+    return false;
+  }
+  if (n > paced) n = paced - paced % mss_;
+  std::array<Bytes, kMostPiecesSent> pieces;
+  size_t got = 0;
+  const size_t count_of = ring_->view(nxt_ - data_una(), n, pieces, got);
+  if (got > mss_ && got < n) got -= got % mss_;
+  size_t left = got;
+  size_t used = 0;
+  for (; used < count_of && left > 0; ++used) {
+    pieces[used] = pieces[used].first(std::min(left, pieces[used].size()));
+    left -= pieces[used].size();
+  }
+  n = got;
+  while ((n + mss_ - 1) / mss_ + sent_.size() > SentSegments::kMostCapacity) {
+    if (n <= mss_) return false;
+    return false;
+  }
+  const auto flags = static_cast<uint8_t>(n == wanted ? kAck | kPsh : kAck);
+  const SendAnswer answer =
+      emit(nxt_, flags, std::span(pieces).first(used), n, n > mss_ ? static_cast<uint16_t>(mss_) : uint16_t{0}, this);
+  if (answer == SendAnswer::no_room) return false;
+  if (sent_.empty()) rto_base_ = now();
+  for (size_t done = 0; done < n; done += mss_) {
+    const auto length = static_cast<uint16_t>(std::min(mss_, n - done));
+    sent_.push(nxt_ + static_cast<uint32_t>(done), length, false, now32());
+  }
+  nxt_ += static_cast<uint32_t>(n);
+  bytes_out_ += n;
+  prr_out_ += n;
+  count(TcpCount::bytes_out, n);
+  last_sent_ = now();
+  if (table_.settings().pacing && rtt_.known()) {
+    const uint64_t factor = congestion_.slow_start() ? 200 : 120;
+    const uint64_t rate = std::max<uint64_t>(congestion_.cwnd() * factor / 100, 1);
+    pace_at_ = std::max(pace_at_, now()) + n * rtt_.srtt() / rate;
+  }
+  flight_high_ = std::max(flight_high_, sent_.in_flight());
+  return true;
+}
+
+bool TcpConnection::send_fin() {
+  if (!fin_wanted_ || fin_sent_ || nxt_ != fin_at_ || sent_.full()) return false;
+  if (emit(nxt_, kFin | kAck, {}, 0, 0, nullptr) == SendAnswer::no_room) return false;
+  if (sent_.empty()) rto_base_ = now();
+  sent_.push(nxt_, 0, true, now32());
+  ++nxt_;
+  fin_sent_ = true;
+  last_sent_ = now();
+  state_ = state_ == TcpState::close_wait ? TcpState::last_ack : TcpState::fin_wait_1;
+  return true;
+}
+
+void TcpConnection::send_allowed() {
+  if (state_ == TcpState::closed || ring_ == nullptr) return;
+  paced_ = false;
+  cwnd_held_ = false;
+  idle_restart();
+  bool sent = false;
+  bool forced = recovery_ != Recovery::open && prr_out_ == 0;
+  while (SentSegment* lost = sent_.next_lost()) {
+    const size_t flight = sent_.in_flight();
+    const bool fits = flight + lost->span() <= congestion_.cwnd();
+    // The peer may have shrunk its window: then one byte range at a time asks it (RFC 9293 section 3.8.6).
+    const bool beyond = seq_before(una_ + wnd_, lost->end()) && lost->sequence != una_;
+    if ((!fits && !forced) || beyond) break;
+    if (!retransmit(*lost)) return;
+    forced = false;
+    sent = true;
+  }
+  if (sent_.next_lost() == nullptr) {
+    while (send_new()) sent = true;
+    sent |= send_fin();
+  }
+  const bool none = loss_timer_ == LossTimer::none || loss_timer_ == LossTimer::persist;
+  if (sent || (none && unsent() > 0)) arm_loss_timer();
+}
+
+}  // namespace sluice
