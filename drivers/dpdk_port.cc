@@ -105,6 +105,8 @@ ResultOrText<void> DpdkPort::start() {
   rte_ether_addr address{};
   if (const int code = rte_eth_macaddr_get(id_, &address); code != 0) return fail(failure("no address", code));
   std::copy_n(address.addr_bytes, mac_.size(), mac_.begin());
+  // The kernel's end of a tap has the address that the driver says is ours: two stations on a link want two.
+  if (driver_ == "net_tap") mac_.back() = static_cast<uint8_t>(mac_.back() ^ 1);
   uint16_t mtu = 0;
   if (rte_eth_dev_get_mtu(id_, &mtu) == 0 && mtu > 0) mtu_ = std::min<size_t>(mtu, settings_.mtu);
   if (abilities_.interrupts) {

@@ -1,6 +1,8 @@
 // The stack's face: sets the time, asks the table.
 #include "dataplane/netstack/tcp_stack.h"
 
+#include <utility>
+
 #include "dataplane/netstack/tcp_table.h"
 
 namespace sluice {

@@ -337,7 +337,7 @@ TEST(NetworkLayer, survives_every_length_that_lies) {
       World world;
       world.input(Frame(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(n)));
       for (size_t at = 14; at < n; ++at) {
-        for (const uint8_t value : {0x00, 0xff, 0x45, 0x4f, 0x60}) {
+        for (const uint8_t value : std::array<uint8_t, 5>{0x00, 0xff, 0x45, 0x4f, 0x60}) {
           Frame changed(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(n));
           changed[at] = value;
           world.input(changed);
