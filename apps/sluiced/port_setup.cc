@@ -2,49 +2,14 @@
 #include "apps/sluiced/port_setup.h"
 
 #include <algorithm>
-#include <iterator>
 #include <sstream>
 
+#include "apps/port_opening.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "drivers/dpdk_module.h"
 
 namespace sluice {
 namespace {
-
-// Buffers of a queue pair, both ways, at Ethernet's usual size and at a jumbo frame's; and what DPDK itself takes.
-constexpr uint32_t kQueueMegabytes = 32;
-constexpr uint32_t kJumboQueueMegabytes = 96;
-constexpr uint32_t kOwnMegabytes = 64;
-constexpr unsigned kUsualMtu = 1600;
-
-std::vector<std::string> words_of(const std::string& line) {
-  std::istringstream words(line);
-  return {std::istream_iterator<std::string>(words), {}};
-}
-
-ResultOrText<NetSettings> net_settings(const PortConfig& config, const NetPort& port) {
-  NetSettings net;
-  net.mac = port.mac();
-  net.mtu = port.mtu();
-  for (const std::string& text : config.addresses) {
-    const auto address = InterfaceAddress::parse(text);
-    if (!address || !address->address.is_unicast()) return fail("port address " + text + ": no host's address");
-    net.addresses.push_back(*address);
-  }
-  if (net.addresses.empty()) return fail("the port " + config.device + " has no address: say 'port address A/LENGTH'");
-  const auto add = [&](const InterfaceAddress& to, const std::string& gateway) {
-    if (const auto hop = IpAddress::parse(gateway)) net.routes.push_back({to, *hop});
-  };
-  for (const std::string& gateway : config.gateways) {
-    const bool v6 = gateway.find(':') != std::string::npos;
-    add({{{}, v6}, 0}, gateway);
-  }
-  for (const auto& [network, gateway] : config.routes) {
-    if (const auto to = InterfaceAddress::parse(network)) add(*to, gateway);
-  }
-  return net;
-}
 
 Endpoint endpoint_of(const IpEndpoint& end) { return {Address::of(end.address.view()), end.port}; }
 
@@ -54,25 +19,19 @@ ResultOrText<ServedPort> open_port(const ServerConfig& config, size_t workers) {
   ServedPort served;
   const PortConfig& wanted = config.port;
   if (wanted.device.empty()) return served;
-  const size_t queues = std::min<size_t>(wanted.queues == 0 ? workers : wanted.queues, workers);
-  DpdkSettings dpdk;
-  const uint32_t each = wanted.mtu > kUsualMtu ? kJumboQueueMegabytes : kQueueMegabytes;
-  dpdk.memory_mb =
-      wanted.memory_megabytes > 0 ? wanted.memory_megabytes : kOwnMegabytes + each * static_cast<uint32_t>(queues);
-  // Crypto devices of the same process want theirs.
-  if (!config.offload.devices.empty()) dpdk.memory_mb += DpdkSettings().memory_mb;
-  dpdk.eal_args = words_of(wanted.eal_arguments);
-  set_dpdk_settings(dpdk);
-  auto module = dpdk_module(wanted.device);
-  if (!module) return fail(module.error());
-  auto port = (*module)->open_port({wanted.device, queues, wanted.mtu, wanted.capture});
-  if (!port) return fail(port.error());
-  served.port = std::move(*port);
-  log_line(LogLevel::info, "port " + served.port->about());
+  PortWishes wishes{.device = wanted.device, .addresses = wanted.addresses, .gateways = wanted.gateways};
+  wishes.routes.assign(wanted.routes.begin(), wanted.routes.end());
+  wishes.mtu = wanted.mtu;
+  wishes.queues = std::min<size_t>(wanted.queues == 0 ? workers : wanted.queues, workers);
+  wishes.memory_mb = wanted.memory_megabytes;
+  wishes.crypto_devices = !config.offload.devices.empty();
+  wishes.eal_arguments = wanted.eal_arguments;
+  wishes.capture = wanted.capture;
+  auto opened = open_wished_port(wishes);
+  if (!opened) return fail(opened.error());
+  served.port = std::move(opened->port);
   PortStackSettings settings;
-  auto net = net_settings(wanted, *served.port);
-  if (!net) return fail(net.error());
-  settings.net = std::move(*net);
+  settings.net = std::move(opened->net);
   settings.traffic_class = static_cast<uint8_t>(config.listen.dscp << 2);
   settings.listen_on.push_back(static_cast<uint16_t>(config.listen.port));
   if (config.subsystems.contains("netconf")) {
