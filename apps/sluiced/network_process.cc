@@ -447,7 +447,7 @@ int run_network(NetworkStart start) {
   // Before any thread: the pools start theirs in the Network's members.
   const auto dropped = drop_rights();
   end_with_parent();
-  const auto restricted = dropped ? restrict_calls() : dropped;
+  const auto restricted = dropped ? restrict_calls(port->port != nullptr) : dropped;
   if (!restricted) {
     start.orders.send(Order::failed, restricted.error());
     return 1;

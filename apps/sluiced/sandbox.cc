@@ -120,6 +120,12 @@ constexpr std::array kAllowed{SCMP_SYS(read),
                               SCMP_SYS(exit),
                               SCMP_SYS(exit_group)};
 
+// What drivers of DPDK do beside that, in threads of theirs: to wait, and to know whose memory is shared.
+constexpr std::array kOfPorts{SCMP_SYS(epoll_create), SCMP_SYS(timer_settime), SCMP_SYS(get_mempolicy),
+                              SCMP_SYS(mincore)};
+// Of a tap: whether the link is up.
+constexpr uint64_t kInterfaceFlags = 0x8913;
+
 // Calls that would reach beyond this process: with these arguments only.
 struct Condition {
   int call;
@@ -186,7 +192,7 @@ ResultOrText<void> drop_rights() {
   return {};
 }
 
-ResultOrText<void> restrict_calls() {
+ResultOrText<void> restrict_calls(bool port) {
   const std::unique_ptr<void, void (*)(void*)> filter(::seccomp_init(SCMP_ACT_ERRNO(EPERM)), ::seccomp_release);
   if (!filter) return fail(std::string("seccomp: no filter"));
   for (const int call : kAllowed) {
@@ -194,6 +200,15 @@ ResultOrText<void> restrict_calls() {
     if (call >= 0 && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) != 0) {
       return fail(std::string("seccomp: a rule was refused"));
     }
+  }
+  for (const int call : kOfPorts) {
+    if (port && call >= 0 && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) != 0) {
+      return fail(std::string("seccomp: a rule was refused"));
+    }
+  }
+  if (port && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                 SCMP_A1(SCMP_CMP_EQ, kInterfaceFlags)) != 0) {
+    return fail(std::string("seccomp: a rule was refused"));
   }
   for (const Condition& only : conditions()) {
     if (::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, only.call, 1, only.argument) != 0) {
