@@ -107,6 +107,7 @@ ResultOrText<void> DpdkPort::start() {
   std::copy_n(address.addr_bytes, mac_.size(), mac_.begin());
   // The kernel's end of a tap has the address that the driver says is ours: two stations on a link want two.
   if (driver_ == "net_tap") mac_.back() = static_cast<uint8_t>(mac_.back() ^ 1);
+  rte_eth_dev_set_mtu(id_, static_cast<uint16_t>(mtu_));
   uint16_t mtu = 0;
   if (rte_eth_dev_get_mtu(id_, &mtu) == 0 && mtu > 0) mtu_ = std::min<size_t>(mtu, settings_.mtu);
   if (abilities_.interrupts) {
@@ -128,7 +129,9 @@ ResultOrText<void> DpdkPort::configure(const rte_eth_dev_info& info) {
   if (info.max_mtu >= RTE_ETHER_MIN_MTU) mtu_ = std::min<size_t>(mtu_, info.max_mtu);
 
   rte_eth_conf conf{};
-  conf.rxmode.mtu = static_cast<uint32_t>(mtu_);
+  // Some drivers say the usual size here and take larger ones all the same, when the port is there.
+  const size_t most_now = info.max_rx_pktlen > kFrameOverhead ? info.max_rx_pktlen - kFrameOverhead : mtu_;
+  conf.rxmode.mtu = static_cast<uint32_t>(std::min(mtu_, std::max<size_t>(most_now, RTE_ETHER_MTU)));
   for (const uint64_t want : {RTE_ETH_RX_OFFLOAD_SCATTER, RTE_ETH_RX_OFFLOAD_TCP_LRO}) {
     if (offers(want)) conf.rxmode.offloads |= want;
   }

@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from tests.support import port_world  # noqa: E402
+from tests.support.ssh_servers import free_port  # noqa: E402
 from tests.support.port_world import OURS, OURS6, PEERS, PortWorld  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
@@ -228,8 +229,8 @@ def test_an_idle_server_sleeps(world):
 
 
 def test_a_port_that_cannot_be_opened_is_an_error_that_says_why(tmp_path):
-    done = subprocess.run([BUILD / "apps/sluiced/sluiced", "-D", "-f", "/dev/null", "-p", "0", "--listen", "127.0.0.1", "--state-dir",
-                           tmp_path / "state", "-o", "port dpdk net_nonsense0", "-o", "port address 10.9.0.1/24"],
+    done = subprocess.run([BUILD / "apps/sluiced/sluiced", "-D", "-f", "/dev/null", "-p", str(free_port()), "--listen", "127.0.0.1",
+                           "--state-dir", tmp_path / "state", "-o", "port dpdk net_nonsense0", "-o", "port address 10.9.0.1/24"],
                           capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert "net_nonsense0" in done.stderr
