@@ -59,19 +59,21 @@ ReceiveRing::Taken ReceiveRing::take(size_t ahead, Bytes first, std::span<const 
   const size_t before = end_;
   end_ += size;
   size_t gone = 0;
-  while (gone < range_count_ && (*ranges_)[gone].begin <= end_) end_ = std::max(end_, (*ranges_)[gone++].end);
-  if (gone > 0) {
-    std::move(ranges_->begin() + static_cast<ptrdiff_t>(gone), ranges_->begin() + static_cast<ptrdiff_t>(range_count_),
-              ranges_->begin());
-    range_count_ -= gone;
-  }
+  while (gone < range_count_ && ranges()[gone].begin <= end_) end_ = std::max(end_, ranges()[gone++].end);
+  range_first_ += gone;
+  range_count_ -= gone;
+  if (range_count_ == 0) range_first_ = 0;
   out.in_order = end_ - before;
   return out;
 }
 
 bool ReceiveRing::note(size_t begin, size_t end, bool& duplicate) {
-  if (!ranges_) ranges_ = std::make_unique<std::array<Range, kMostRanges>>();
-  Range* all = ranges_->data();
+  if (!ranges_) ranges_ = std::make_unique_for_overwrite<Range[]>(kMostRanges);
+  if (range_first_ > 0 && range_first_ + range_count_ == kMostRanges) {
+    std::move(ranges(), ranges() + range_count_, ranges_.get());
+    range_first_ = 0;
+  }
+  Range* all = ranges();
   // Most come behind all that is there.
   size_t i = range_count_;
   while (i > 0 && all[i - 1].end >= begin) --i;
@@ -107,7 +109,7 @@ size_t ReceiveRing::blocks(uint32_t next, std::span<SackBlock> out) const {
   for (const size_t position : recent_) {
     if (n == out.size()) break;
     if (position < end_) continue;
-    const Range* all = ranges_->data();
+    const Range* all = ranges();
     const Range* found = std::upper_bound(all, all + range_count_, position,
                                           [](size_t wanted, const Range& range) { return wanted < range.end; });
     if (found == all + range_count_ || found->begin > position) continue;
@@ -126,7 +128,7 @@ size_t ReceiveRing::blocks(uint32_t next, std::span<SackBlock> out) const {
 bool ReceiveRing::grow(size_t size) {
   const size_t old = memory_.size();
   const size_t first = begin_ < kReceiveHeadroom ? 0 : begin_ - kReceiveHeadroom;
-  const size_t last = range_count_ == 0 ? end_ : (*ranges_)[range_count_ - 1].end;
+  const size_t last = range_count_ == 0 ? end_ : ranges()[range_count_ - 1].end;
   const bool nothing = begin_ == end_ && range_count_ == 0;
   const bool stays = first / old == last / old && first % size == first % old && begin_ >= kReceiveHeadroom;
   if (!nothing && !stays) return false;

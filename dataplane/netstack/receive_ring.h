@@ -16,8 +16,9 @@ namespace sluice {
 
 class ReceiveRing {
  public:
-  // Gaps at a time. A peer that makes more loses what is beyond: its memory and our walks are bounded.
-  static constexpr size_t kMostRanges = 512;
+  // Gaps at a time: a slow start that overshoots loses every other segment of a window. What would need more is thrown
+  // away, so that a hostile peer's gaps have their bound.
+  static constexpr size_t kMostRanges = 4096;
 
   ReceiveRing(size_t size, size_t most) : memory_(size, most) {}
 
@@ -57,8 +58,11 @@ class ReceiveRing {
   GrowingMirror memory_;
   size_t begin_ = 0;
   size_t end_ = 0;
+  Range* ranges() const { return ranges_.get() + range_first_; }
+
+  size_t range_first_ = 0;
   size_t range_count_ = 0;
-  std::unique_ptr<std::array<Range, kMostRanges>> ranges_;
+  std::unique_ptr<Range[]> ranges_;
   std::array<size_t, kMostSackBlocks> recent_{};
 };
 

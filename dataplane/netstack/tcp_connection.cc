@@ -104,6 +104,7 @@ std::unique_ptr<TcpTransport> TcpConnection::open_passive(const TcpAgreement& ag
 
 void TcpConnection::establish() {
   state_ = TcpState::established;
+  syn_acknowledged_ = true;
   loss_timer_ = LossTimer::none;
   backoff_ = tries_ = 0;
   heard_at_ = now();

@@ -151,7 +151,8 @@ class TcpConnection final : public FrameOwner {
   void fill_options(TcpSegment& header, bool sacks);
   uint16_t window_field();
   size_t unsent() const;
-  uint32_t data_una() const { return seq_later(una_, agreed_.own_sequence + 1); }
+  // Where the send ring's first byte is. Only the SYN is no byte of it.
+  uint32_t data_una() const { return una_ == agreed_.own_sequence && !syn_acknowledged_ ? una_ + 1 : una_; }
   size_t pace_limit();
   void idle_restart();
 
@@ -192,6 +193,7 @@ class TcpConnection final : public FrameOwner {
   uint8_t own_shift_ = 0;
   size_t path_mtu_ = 0;
   size_t mss_ = 536;  // payload of a full segment
+  bool syn_acknowledged_ = false;
   bool fin_wanted_ = false;
   bool fin_sent_ = false;
   uint32_t fin_at_ = 0;

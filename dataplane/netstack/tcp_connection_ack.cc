@@ -25,6 +25,8 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
     time.echo_known = age_ms < (uint32_t{1} << 22);
     time.echo_us = static_cast<uint32_t>(now() - now() % 1000 + 999) - age_ms * 1000;
   }
+  const Recovery before = recovery_;
+  const uint32_t acknowledged = advanced ? ack - una_ : 0;
   Delivered delivered;
   if (advanced) {
     sent_.acknowledge(ack, time, delivered);
@@ -55,8 +57,10 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
   }
   judge_recovery(segment, delivered, advanced, lost);
   if (delivered.rtt_us != UINT32_MAX) congestion_.on_rtt(delivered.rtt_us, una_, nxt_);
-  if (recovery_ != Recovery::fast && delivered.bytes > 0) {
-    congestion_.on_ack(delivered.bytes, limited || recovery_ == Recovery::timeout, rtt_.srtt(), now());
+  // What is acknowledged selectively is no progress yet, and what ends a recovery has had its share.
+  const bool growing = recovery_ == Recovery::timeout || (recovery_ == Recovery::open && before == Recovery::open);
+  if (growing && acknowledged > 0) {
+    congestion_.on_ack(acknowledged, limited || recovery_ == Recovery::timeout, rtt_.srtt(), now());
   }
   if (advanced && seq_at_most(flight_round_, una_)) {
     flight_round_ = nxt_;
@@ -80,6 +84,8 @@ void TcpConnection::advance_una(uint32_t ack) {
     ring_->sent(data_end - data_before);
     news();
   }
+  // Times and numbers wrap: what is known of the last ones says nothing when there are others after a pause.
+  if (sent_.empty()) rack_known_ = false;
   rto_base_ = now();
   backoff_ = 0;
   stuck_since_ = 0;

@@ -267,8 +267,8 @@ void TcpConnection::send_allowed() {
     while (send_new()) sent = true;
     sent |= send_fin();
   }
-  const bool none = loss_timer_ == LossTimer::none || loss_timer_ == LossTimer::persist;
-  if (sent || (none && unsent() > 0)) arm_loss_timer();
+  // A persist timer that runs is left alone: an owner who looks often would put it off for ever.
+  if (sent || (loss_timer_ == LossTimer::none && unsent() > 0)) arm_loss_timer();
 }
 
 }  // namespace sluice

@@ -117,7 +117,10 @@ void TcpConnection::on_tail_probe() {
   probe_was_copy_ = nxt_ == before;
   if (probe_was_copy_) {
     SentSegment* last = sent_.last_open();
-    if (last == nullptr || !retransmit(*last)) probing_ = false;
+    // A window that shrank may not hold it any more.
+    const bool fits = last != nullptr && seq_at_most(last->end(), una_ + wnd_);
+    // Then the timeout is next, as after a probe without an answer.
+    if (!fits || !retransmit(*last)) probe_was_copy_ = false;
   }
   probe_end_ = nxt_;
   rto_base_ = now();
@@ -160,7 +163,7 @@ void TcpConnection::on_timeout() {
 void TcpConnection::suspect_black_hole() {
   const size_t floor = endpoints_.local.address.v6 ? kBlackHoleMtuV6 : kBlackHoleMtuV4;
   if (backoff_ < kBlackHoleTimeouts || path_mtu_ <= floor || sent_.empty()) return;
-  if (sent_.front().length + size_t{100} < mss_) return;
+  if (sent_.front().length + size_t{100} < mss_ || wnd_ < mss_) return;
   count(TcpCount::black_holes);
   path_mtu_ = floor;
   set_mss();
