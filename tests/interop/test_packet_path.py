@@ -110,7 +110,7 @@ def flags(packet):
     return "none" if got is None else str(got[TCP].flags) if got.haslayer(TCP) else "icmp"
 for dport in (port, 9):
     for name in ("S", "A", "F", "", "FPU", "SF", "R", "SR"):
-        print(dport == port, name or "null", flags(TCP(sport=RandShort(), dport=dport, flags=name, seq=1000, ack=5)))
+        print(dport == port, name or "null", flags(TCP(sport=RandShort(), dport=dport, flags=name, seq=1000, ack=0)))
 got = answer(ICMP() / b"payload")
 print("echo", got is not None and got[ICMP].type == 0 and bytes(got[ICMP].payload)[:7] == b"payload")
 got = answer(UDP(sport=4000, dport=9) / b"x")
