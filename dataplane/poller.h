@@ -13,9 +13,8 @@ class Poller {
   // After it: what they and it have to say goes out.
   virtual void send_out() = 0;
   // The worker has nothing else to do: how long it may sleep. 0: not at all now. A sleep ends when the descriptor is
-  // ready, and woke() is said after it.
+  // ready.
   virtual uint64_t may_sleep_ns() = 0;
-  virtual void woke() = 0;
   // Readable when there is something to take in for a worker that sleeps; -1: time alone tells.
   virtual int descriptor() const = 0;
 };

@@ -78,7 +78,6 @@ void Worker::sleep() {
   uint64_t wait_ns = longest_wait_ns();
   if (poller_ != nullptr) wait_ns = std::min(wait_ns, poller_->may_sleep_ns());
   look(wait_ns);
-  if (poller_ != nullptr) poller_->woke();
 }
 
 void Worker::run() {

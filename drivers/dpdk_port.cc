@@ -110,7 +110,8 @@ ResultOrText<void> DpdkPort::start() {
   rte_eth_dev_set_mtu(id_, static_cast<uint16_t>(mtu_));
   uint16_t mtu = 0;
   if (rte_eth_dev_get_mtu(id_, &mtu) == 0 && mtu > 0) mtu_ = std::min<size_t>(mtu, settings_.mtu);
-  if (abilities_.interrupts) {
+  // A vhost's descriptors are its guest's, who may come and go.
+  if (abilities_.interrupts && driver_ != "net_vhost") {
     for (auto& queue : queues_) queue->find_interrupts();
   }
   return {};

@@ -62,16 +62,14 @@ DpdkPortQueue::~DpdkPortQueue() {
   // Pools stay: the device may still hold buffers of theirs until it is closed, and the process ends soon.
 }
 
+bool DpdkPortQueue::has_steered() const { return rte_ring_empty(steered_) == 0; }
+
 void DpdkPortQueue::find_interrupts() { descriptor_ = rte_eth_dev_rx_intr_ctl_q_get_fd(port_.id(), number_); }
 
 bool DpdkPortQueue::arm() {
-  if (descriptor_ < 0) return true;
-  if (rte_eth_dev_rx_intr_enable(port_.id(), number_) != 0) {
-    descriptor_ = -1;
-    return true;
-  }
-  // What came before it was armed interrupts nobody.
-  return rte_ring_empty(steered_) != 0 && rte_eth_rx_queue_count(port_.id(), number_) <= 0;
+  if (descriptor_ >= 0 && rte_eth_dev_rx_intr_enable(port_.id(), number_) == 0) return true;
+  descriptor_ = -1;
+  return false;
 }
 
 void DpdkPortQueue::disarm() {

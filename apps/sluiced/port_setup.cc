@@ -37,6 +37,7 @@ ResultOrText<ServedPort> open_port(const ServerConfig& config, size_t workers) {
   if (config.subsystems.contains("netconf")) {
     settings.listen_on.push_back(static_cast<uint16_t>(config.listen.netconf_port));
   }
+  settings.shares_port = served.port->queues() > 1;
   for (size_t i = 0; i < served.port->queues(); ++i) {
     fill_random(settings.tcp.secret);
     served.stacks.push_back(std::make_unique<PortStack>(served.port->queue(i), settings));

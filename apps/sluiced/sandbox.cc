@@ -1,6 +1,7 @@
 // chroot, uid, no_new_privs, and the list of system calls.
 #include "apps/sluiced/sandbox.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
@@ -179,6 +180,18 @@ ResultOrText<void> leave_root() {
   return {};
 }
 
+bool allow_for_ports(void* filter) {
+  const auto rule = [&](int call, unsigned conditions, scmp_arg_cmp condition) {
+    return ::seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, conditions, &condition) == 0;
+  };
+  for (const int call : kOfPorts) {
+    if (call >= 0 && !rule(call, 0, {})) return false;
+  }
+  return rule(SCMP_SYS(ioctl), 1, SCMP_A1(SCMP_CMP_EQ, kInterfaceFlags)) &&
+         // libc's fstat of today, which vhost asks about its guest's memory.
+         rule(SCMP_SYS(newfstatat), 1, SCMP_A3_32(SCMP_CMP_EQ, uint32_t{AT_EMPTY_PATH}));
+}
+
 }  // namespace
 
 ResultOrText<void> drop_rights() {
@@ -201,15 +214,7 @@ ResultOrText<void> restrict_calls(bool port) {
       return fail(std::string("seccomp: a rule was refused"));
     }
   }
-  for (const int call : kOfPorts) {
-    if (port && call >= 0 && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0) != 0) {
-      return fail(std::string("seccomp: a rule was refused"));
-    }
-  }
-  if (port && ::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-                                 SCMP_A1(SCMP_CMP_EQ, kInterfaceFlags)) != 0) {
-    return fail(std::string("seccomp: a rule was refused"));
-  }
+  if (port && !allow_for_ports(filter.get())) return fail(std::string("seccomp: a rule was refused"));
   for (const Condition& only : conditions()) {
     if (::seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, only.call, 1, only.argument) != 0) {
       return fail(std::string("seccomp: a rule was refused"));

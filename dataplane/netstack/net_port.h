@@ -25,10 +25,12 @@ class PortQueue : public FrameSink {
   virtual void flush() = 0;
   virtual bool has_unsent() const = 0;
 
+  // Frames that came by another queue and wait here: they interrupt nobody.
+  virtual bool has_steered() const { return false; }
   // To be watched for readiness while armed; -1: the device has no interrupts, look again after a while.
   virtual int descriptor() const { return -1; }
-  // Before sleeping. False: look again first.
-  virtual bool arm() { return true; }
+  // From now on the descriptor tells of frames; what came before tells nothing: look once more. False: it cannot.
+  virtual bool arm() { return false; }
   virtual void disarm() {}
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -45,6 +46,7 @@ PortStack::PortStack(PortQueue& queue, const PortStackSettings& settings)
   event.events = EPOLLIN;
   SLUICE_CHECK(::epoll_ctl(watched_.get(), EPOLL_CTL_ADD, errand_.get(), &event) == 0);
   // One that cannot be watched is looked at after naps.
+  event.events = EPOLLIN | EPOLLET;
   if (queue.descriptor() >= 0) ::epoll_ctl(watched_.get(), EPOLL_CTL_ADD, queue.descriptor(), &event);
   for (const InterfaceAddress& address : settings.net.addresses) {
     for (const uint16_t port : settings.listen_on) tcp_.listen({address.address, port}, *this);
@@ -55,6 +57,11 @@ PortStack::~PortStack() = default;
 
 bool PortStack::take_in() {
   now_ns_ = monotonic_clock().now_ns();
+  if (std::exchange(slept_, false)) {
+    // Edges: what a device's descriptor holds is the device's, and it stays readable.
+    std::array<epoll_event, 2> events;
+    ::epoll_wait(watched_.get(), events.data(), static_cast<int>(events.size()), 0);
+  }
   bool moved = has_errands_.load(std::memory_order_acquire) && do_errands();
   size_t frames = 0;
   for (int i = 0; i < kBursts; ++i) {
@@ -63,6 +70,7 @@ bool PortStack::take_in() {
     if (n == 0) break;
   }
   if (frames > 0) {
+    if (std::exchange(armed_, false)) queue_.disarm();
     tcp_.end_burst(now_ns_);
     moved = true;
   }
@@ -98,16 +106,16 @@ uint64_t PortStack::may_sleep_ns() {
   const uint64_t deadline = tcp_.next_deadline();
   most = std::min(most, deadline > now ? deadline - now : 0);
   if (queue_.has_unsent()) most = std::min(most, kShortNapNs);
-  if (queue_.descriptor() < 0) {
-    return std::min(most, std::clamp((now - moved_ns_) / kNapShare, kShortNapNs, kLongNapNs));
+  if (queue_.has_steered()) return 0;
+  const uint64_t nap = std::clamp((now - moved_ns_) / kNapShare, kShortNapNs, kLongNapNs);
+  // With other queues beside it frames may come by theirs.
+  if (queue_.descriptor() < 0 || settings_.shares_port) return std::min(most, nap);
+  if (armed_) {
+    slept_ = true;
+    return most;
   }
-  if (most == 0) return 0;
-  armed_ = true;
-  return queue_.arm() ? most : 0;
-}
-
-void PortStack::woke() {
-  if (std::exchange(armed_, false)) queue_.disarm();
+  armed_ = queue_.arm();
+  return 0;
 }
 
 void PortStack::accept(std::unique_ptr<TcpTransport> connection) {

@@ -33,6 +33,7 @@ struct PortStackSettings {
   TcpSettings tcp;
   std::vector<uint16_t> listen_on;  // on every address of ours
   uint8_t traffic_class = 0;
+  bool shares_port = false;  // its queue is one of several
 };
 
 class PortStack final : public Poller, private FrameReceiver, private TcpAcceptor {
@@ -47,7 +48,6 @@ class PortStack final : public Poller, private FrameReceiver, private TcpAccepto
   bool take_in() override;
   void send_out() override;
   uint64_t may_sleep_ns() override;
-  void woke() override;
   int descriptor() const override { return watched_.get(); }
 
   // --- any thread
@@ -87,6 +87,7 @@ class PortStack final : public Poller, private FrameReceiver, private TcpAccepto
   uint64_t moved_ns_ = 0;
   uint64_t full_since_ns_ = 0;
   bool armed_ = false;
+  bool slept_ = false;
   std::vector<Opening> openings_;
 
   UniqueFd watched_;  // the errands' wake-up and the queue's interrupts, as one
