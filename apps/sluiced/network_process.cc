@@ -15,6 +15,7 @@
 #include <unordered_map>
 
 #include "apps/sluiced/log_output.h"
+#include "apps/sluiced/port_setup.h"
 #include "apps/sluiced/sandbox.h"
 #include "apps/sluiced/served_counts.h"
 #include "apps/sluiced/service_table.h"
@@ -53,7 +54,7 @@ RekeyLimits rekey_limits(const RekeySettings& rekey) {
 class Network {
  public:
   Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers, std::unique_ptr<DriverSet> porch_drivers,
-          std::unique_ptr<KeyEngine> engine);
+          std::unique_ptr<KeyEngine> engine, ServedPort port);
   ~Network();
   int run();
 
@@ -75,6 +76,7 @@ class Network {
   void reload(const ReceivedOrder& order);
   void drain();
   void drain_on(int64_t left);
+  void listen_no_more();
   void say_farewell();
   void tell_counts() const;
   void end_when_empty(int64_t left, int64_t step);
@@ -86,6 +88,7 @@ class Network {
   ProcessLink orders_;
   std::vector<ListeningSocket> sockets_;
   std::vector<std::unique_ptr<DriverSet>> drivers_;
+  ServedPort port_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<DriverSet> porch_drivers_;
   Worker porch_;
@@ -128,11 +131,12 @@ std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& w
 }
 
 Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
-                 std::unique_ptr<DriverSet> porch_drivers, std::unique_ptr<KeyEngine> engine)
+                 std::unique_ptr<DriverSet> porch_drivers, std::unique_ptr<KeyEngine> engine, ServedPort port)
     : machine_(start.machine),
       orders_(std::move(start.orders)),
       sockets_(std::move(start.sockets)),
       drivers_(std::move(drivers)),
+      port_(std::move(port)),
       workers_(make_workers(drivers_, start.config.workers)),
       porch_drivers_(std::move(porch_drivers)),
       porch_(*porch_drivers_),
@@ -146,6 +150,7 @@ Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> dri
         say_farewell();
       }) {
   loop_.set_porch(porch_);
+  for (size_t i = 0; i < port_.stacks.size(); ++i) workers_[i]->attach(*port_.stacks[i]);
   apply(start.config);
 }
 
@@ -203,7 +208,8 @@ void Network::serve() {
   listener_ =
       std::make_unique<Listener>(loop_, listener_config(), [this](Arrival arrival) { add(std::move(arrival)); });
   listener_->listen(std::move(sockets_));
-  std::string where;
+  serve_port(port_, loop_, *listener_);
+  std::string where = port_places(config_);
   for (const Endpoint& endpoint : listener_->endpoints())
     where.append(where.empty() ? "" : ", ").append(endpoint.text());
   orders_.send(Order::up, where.empty() ? "no address: the SSH server is off" : where);
@@ -230,8 +236,9 @@ void Network::add(Arrival arrival) {
   auto connection =
       std::make_unique<ServerConnection>(loop_, gate_, source, connection_, std::move(arrival.place), std::move(told));
   login->monitor_id = connection->monitor_id();
-  login->session = loop_.add(std::make_unique<SocketTransport>(arrival.descriptor), transport_, rekey_, address,
-                             std::move(connection));
+  std::unique_ptr<Transport> transport = std::move(arrival.transport);
+  if (!transport) transport = std::make_unique<SocketTransport>(arrival.descriptor);
+  login->session = loop_.add(std::move(transport), transport_, rekey_, address, std::move(connection), arrival.worker);
   log_line(LogLevel::debug, "connection from " + login->source);
 }
 
@@ -330,10 +337,15 @@ void Network::take_orders() {
   say_farewell();
 }
 
+void Network::listen_no_more() {
+  if (listener_) listener_->listen({});
+  for (const auto& stack : port_.stacks) stack->accept_more(false);
+}
+
 // Clients hear that it is not their fault; whoever does not listen is not waited for.
 void Network::say_farewell() {
   if (std::exchange(leaving_, true)) return;
-  if (listener_) listener_->listen({});
+  listen_no_more();
   tell_counts();
   loop_.close_all(Disconnect::by_application, "The server is ending");
   end_when_empty(kFarewellMs, kFarewellLookMs);
@@ -348,6 +360,7 @@ void Network::tell_counts() const {
     text.append(std::to_string(engine_->failures()));
   }
   log_line(LogLevel::notice, text);
+  if (port_.port) tell_port_counts(port_);
 }
 
 void Network::end_when_empty(int64_t left, int64_t step) {
@@ -380,7 +393,7 @@ void Network::reload(const ReceivedOrder& order) {
 // New connections are refused by the kernel from now on; a second SIGTERM does not wait.
 void Network::drain() {
   if (std::exchange(draining_, true)) return say_farewell();
-  if (listener_) listener_->listen({});
+  listen_no_more();
   log_line(LogLevel::notice, "draining: " + std::to_string(loop_.connections()) + " connections");
   drain_on(kDrainMs);
 }
@@ -418,6 +431,11 @@ int run_network(NetworkStart start) {
     }
     drivers.push_back(std::move(*set));
   }
+  auto port = open_port(start.config, drivers.size());
+  if (!port) {
+    start.orders.send(Order::failed, port.error());
+    return 1;
+  }
   // One record at a time, and soon prepared: what a login needs.
   auto porch_drivers = make_driver_set("openssl");
   if (!porch_drivers) {
@@ -429,7 +447,7 @@ int run_network(NetworkStart start) {
   // Before any thread: the pools start theirs in the Network's members.
   const auto dropped = drop_rights();
   end_with_parent();
-  const auto restricted = dropped ? restrict_calls() : dropped;
+  const auto restricted = dropped ? restrict_calls(port->port != nullptr) : dropped;
   if (!restricted) {
     start.orders.send(Order::failed, restricted.error());
     return 1;
@@ -437,7 +455,7 @@ int run_network(NetworkStart start) {
   BrokerSession::discard_with([](std::vector<UniqueFd>&& refused) {
     for (UniqueFd& descriptor : refused) FileIoPool::shared().close(std::move(descriptor), "");
   });
-  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers), std::move(engine));
+  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers), std::move(engine), std::move(*port));
   return network.run();
 }
 

@@ -9,6 +9,7 @@
 
 #include "control/auth/backends/local_users.h"
 #include "control/auth/login_limits.h"
+#include "control/config/port_config.h"
 #include "control/config/server_settings.h"
 
 namespace sluice {
@@ -42,6 +43,7 @@ struct ServerConfig {
   WorkerSettings workers = {};
   OffloadSettings offload = {};
   EngineSettings engines = {};
+  PortConfig port = {};
   LogSettings log = {};
   std::optional<std::string> banner_login = {};
   std::optional<std::string> banner_motd = {};

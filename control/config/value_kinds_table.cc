@@ -75,6 +75,19 @@ Kept check_network(std::string_view text) {
   return Address::parse(text) || AddressRange::parse(text) ? word_of(text, 64) : std::nullopt;
 }
 
+// A host's address and how much of it names its network: neither part may be missing.
+Kept check_interface(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view address = text.substr(0, slash);
+  const std::string_view digits = text.substr(slash + 1);
+  const bool v6 = address.find(':') != std::string_view::npos;
+  unsigned bits = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  if (!Address::parse(address) || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return bits > 0 && bits <= (v6 ? 128u : 32u) ? word_of(text, 64) : std::nullopt;
+}
+
 Kept check_source(std::string_view text) { return text == "any" ? Kept(text) : check_network(text); }
 
 Kept check_port(std::string_view text) {
@@ -199,6 +212,8 @@ constexpr std::array kKinds{
     ValueKind{"LABEL", kWord, "the label of a key pair", check_label, nullptr},
     ValueKind{"ADDRESS", kWord, "an IPv4 or IPv6 address", check_address, nullptr},
     ValueKind{"NETWORK", kWord, "an address, or a network as 10.0.0.0/8 or 2001:db8::/32", check_network, nullptr},
+    ValueKind{"INTERFACE", kWord, "an address with its prefix, as 192.0.2.1/24 or 2001:db8::1/64", check_interface,
+              nullptr},
     ValueKind{"SOURCE", kWord, "an address, a network, or any", check_source, nullptr},
     ValueKind{"PORT", kWord, "<1-65535> or any", check_port, nullptr},
     ValueKind{"UMASK", kWord, "an octal number up to 0777", check_umask, nullptr},

@@ -26,7 +26,7 @@ template <class F>
 bool confined(F allowed) {
   const pid_t pid = ::fork();
   if (pid == 0) {
-    if (!restrict_calls()) ::_exit(2);
+    if (!restrict_calls(false)) ::_exit(2);
     ::_exit(allowed() ? 0 : 1);
   }
   int status = 0;
