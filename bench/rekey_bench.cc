@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "bench/ping_channel.h"
+#include "apps/sluice/bench/ping_channel.h"
 #include "tests/support/test_peer.h"
 
 namespace {

@@ -19,6 +19,7 @@ struct Subcommand {
 
 constexpr Subcommand kSubcommands[] = {
     {"transfer", bench::run_transfer, "files by this client and others, to this server and others, in turn"},
+    {"rekey", bench::run_rekey, "many sessions that renew their keys while data flows"},
     {"compare", bench::run_compare, "what changed between two results beyond the noise"},
 };
 

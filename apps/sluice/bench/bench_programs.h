@@ -4,6 +4,7 @@
 namespace sluice::bench {
 
 int run_transfer(int argc, char** argv);
+int run_rekey(int argc, char** argv);
 int run_compare(int argc, char** argv);
 
 }  // namespace sluice::bench

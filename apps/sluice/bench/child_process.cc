@@ -50,11 +50,12 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
 }
 
 // In the child, between fork and exec: nothing that allocates.
-[[noreturn]] void become(const char* path, char** words, char** environment, int input, int output, pid_t parent) {
+[[noreturn]] void become(const char* path, char** words, char** environment, int input, int output, int errors,
+                         pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
-  ::dup2(input, 0), ::dup2(output, 1), ::dup2(output, 2);
+  ::dup2(input, 0), ::dup2(output, 1), ::dup2(errors, 2);
   ::signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
@@ -118,7 +119,9 @@ ResultOrText<std::unique_ptr<Child>> Child::start(ChildOptions options) {
   child->began_ = monotonic_seconds();
   const pid_t self = ::getpid();
   child->process_ = ::fork();
-  if (child->process_ == 0) become(path.c_str(), words.data(), variables.data(), input.get(), write_end.get(), self);
+  if (child->process_ == 0)
+    become(path.c_str(), words.data(), variables.data(), input.get(), write_end.get(),
+           options.errors_apart ? 2 : write_end.get(), self);
   if (child->process_ < 0) return fail(std::string("fork: ") + std::strerror(errno));
   ::setpgid(child->process_, child->process_);
   return child;
@@ -218,29 +221,35 @@ std::vector<pid_t> tree_of(pid_t root) {
   return members;
 }
 
-double tree_cpu_seconds(pid_t root) {
+double cpu_seconds_of(pid_t process) {
   static const double kTick = static_cast<double>(::sysconf(_SC_CLK_TCK));
+  const auto words = stat_of(process);
   double ticks = 0;
-  for (const pid_t process : tree_of(root)) {
-    const auto words = stat_of(process);
-    for (size_t i = 11; i < 15 && words.size() > 15; ++i) ticks += std::strtod(words[i].c_str(), nullptr);
-  }
+  for (size_t i = 11; i < 15 && words.size() > 15; ++i) ticks += std::strtod(words[i].c_str(), nullptr);
   return ticks / kTick;
+}
+
+double tree_cpu_seconds(pid_t root) {
+  double seconds = 0;
+  for (const pid_t process : tree_of(root)) seconds += cpu_seconds_of(process);
+  return seconds;
+}
+
+uint64_t memory_of(pid_t process) {
+  std::istringstream lines(read_file("/proc/" + std::to_string(process) + "/smaps_rollup"));
+  for (std::string word; lines >> word;) {
+    uint64_t kib = 0;
+    if (word == "Pss:" && lines >> kib) return kib << 10;
+  }
+  return 0;
 }
 
 TreeUse tree_use(pid_t root) {
   TreeUse use;
-  use.cpu_seconds = tree_cpu_seconds(root);
   for (const pid_t process : tree_of(root)) {
-    std::istringstream lines(read_file("/proc/" + std::to_string(process) + "/smaps_rollup"));
+    use.cpu_seconds += cpu_seconds_of(process);
+    use.memory_bytes += memory_of(process);
     ++use.processes;
-    for (std::string word; lines >> word;) {
-      uint64_t kib = 0;
-      if (word == "Pss:" && lines >> kib) {
-        use.memory_bytes += kib << 10;
-        break;
-      }
-    }
   }
   return use;
 }

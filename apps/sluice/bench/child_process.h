@@ -19,6 +19,8 @@ struct ChildOptions {
   // Beside ours: NAME=VALUE.
   std::vector<std::string> environment = {};
   double patience_seconds = 3600;
+  // Its errors go where ours do, and what it says is its output alone.
+  bool errors_apart = false;
 };
 
 struct ChildOutcome {
@@ -39,6 +41,8 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   pid_t process() const { return process_; }
+  // What it says, for whoever does not wait() for it.
+  int output() const { return output_.get(); }
   // Takes what it says until it has ended, or its patience has.
   ChildOutcome wait();
   // The first line that it says, or nothing where it ended before.
@@ -74,6 +78,9 @@ struct TreeUse {
 std::vector<pid_t> tree_of(pid_t root);
 double tree_cpu_seconds(pid_t root);
 TreeUse tree_use(pid_t root);
+// Of one process alone, in bytes: proportional set size.
+uint64_t memory_of(pid_t process);
+double cpu_seconds_of(pid_t process);
 
 double monotonic_seconds();
 
