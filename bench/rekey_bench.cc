@@ -11,8 +11,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "base/check.h"
 #include "apps/sluice/bench/ping_channel.h"
+#include "base/check.h"
 #include "tests/support/test_peer.h"
 
 namespace {

@@ -35,6 +35,14 @@ std::string line(const std::string& name, const std::string& what, const std::st
 
 std::string range(const Spread& spread) { return figure(spread.least) + " to " + figure(spread.most); }
 
+std::string compact_line(const Row& row) {
+  std::string text;
+  for (const Measure& m : row.measures)
+    text += (text.empty() ? "" : ", ") + m.name + " " + figure(spread_of(m.rounds).median) +
+            (m.unit.empty() ? "" : " " + m.unit);
+  return text.empty() ? "" : "  " + row.name + ": " + text + "\n";
+}
+
 bool write_file(const std::string& path, const std::string& text) {
   const std::string draft = path + ".part";
   std::ofstream out(draft, std::ios::binary);
@@ -72,6 +80,10 @@ std::string tables_of(const RunReport& report) {
   std::string out;
   for (const Row& row : report.rows) {
     if (!row.skipped.empty()) out += "  " + row.name + ": left out: " + row.skipped + "\n";
+    if (report.compact) {
+      out += compact_line(row);
+      continue;
+    }
     for (const Measure& m : row.measures) {
       const Spread spread = spread_of(m.rounds);
       out += line(row.name, m.name, figure(spread.median),

@@ -5,6 +5,8 @@ namespace sluice::bench {
 
 int run_transfer(int argc, char** argv);
 int run_rekey(int argc, char** argv);
+int run_linerate(int argc, char** argv);
+int run_sessions(int argc, char** argv);
 int run_compare(int argc, char** argv);
 
 }  // namespace sluice::bench

@@ -26,7 +26,9 @@ namespace sluice::bench {
 namespace {
 
 constexpr double kStartSeconds = 60;
-constexpr double kSettleSeconds = 1;
+constexpr double kSettleSeconds = 10;
+// Of CPU between two looks: a server that only waits.
+constexpr double kStillSeconds = 0.002;
 constexpr int kPortTries = 5;
 
 // Beside our own program, as built or as installed, or wherever a shell would find it.
@@ -53,6 +55,10 @@ std::vector<std::string> sluiced_words(const ServerSpec& spec, const RunKeys& ke
   add_option(words, "login root yes");
   add_option(words, "no login strict-modes");
   add_option(words, "login key-environment SHLVL");
+  // A load comes from one address.
+  for (const char* line : {"ssh server session-limit 60000", "ssh server rate-limit 1000000",
+                           "ssh server login-limit 60000", "ssh server login-limit-source 60000"})
+    add_option(words, line);
   if (!wishes.ciphers.empty()) add_option(words, "ssh server algorithms cipher " + join(wishes.ciphers, " "));
   if (!wishes.macs.empty()) add_option(words, "ssh server algorithms mac " + join(wishes.macs, " "));
   for (const std::string& line : wishes.lines) add_option(words, line);
@@ -276,7 +282,8 @@ void BenchServer::settle() const {
   for (double before = -1, now; monotonic_seconds() < deadline; before = now) {
     now = cpu_seconds();
     // Of sluiced a user's broker stays; of sshd a session's process is waited for when it has ended.
-    if (now == before && (kind_ == ServerKind::sluiced || tree_of(process()).size() <= idle_processes_)) return;
+    if (now - before < kStillSeconds && (kind_ == ServerKind::sluiced || tree_of(process()).size() <= idle_processes_))
+      return;
     ::usleep(30000);
   }
 }

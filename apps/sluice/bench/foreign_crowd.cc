@@ -73,6 +73,17 @@ void ForeignCrowd::stop() {
   children_.clear();
 }
 
+TreeUse ForeignCrowd::use() const {
+  TreeUse sum;
+  for (const auto& child : children_) {
+    const TreeUse one = tree_use(child->process());
+    sum.cpu_seconds += one.cpu_seconds;
+    sum.memory_bytes += one.memory_bytes;
+    sum.processes += one.processes;
+  }
+  return sum;
+}
+
 void ForeignCrowd::count(bool on) {
   if (on) counting_since_ns_ = monotonic_clock().now_ns();
   counting_.store(on, std::memory_order_release);

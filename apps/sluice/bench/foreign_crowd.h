@@ -13,6 +13,8 @@ class ForeignCrowd {
 
   void count(bool on);
   void stop();
+  // Of all its processes.
+  TreeUse use() const;
   const std::vector<std::unique_ptr<Member>>& members() const { return members_; }
 
  private:

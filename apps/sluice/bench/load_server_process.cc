@@ -47,7 +47,7 @@ int serve_load(const LoadServing& serving, double seconds) {
   if (!allow_descriptors(65536)) (void)allow_descriptors(20000);
   sigset_t ending;
   ::sigemptyset(&ending);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&ending, number);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) ::sigaddset(&ending, number);
   ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
   LoadEnd end("", serving.workers);
   LoadServer server(end, options_of(serving, true), serving.port);
@@ -55,12 +55,17 @@ int serve_load(const LoadServing& serving, double seconds) {
   end.start();
   std::printf("%u %u\n", server.port(), quiet.port());
   std::fflush(stdout);
-  const auto whole = static_cast<time_t>(seconds);
-  const timespec patience{whole, static_cast<long>((seconds - static_cast<double>(whole)) * 1e9)};
-  ::sigtimedwait(&ending, nullptr, seconds > 0 ? &patience : nullptr);
+  const double until = monotonic_seconds() + seconds;
+  for (int number = SIGUSR1; number == SIGUSR1 || number == SIGALRM;) {
+    // The time is looked at every second: signals may come between.
+    const timespec second{1, 0};
+    number = ::sigtimedwait(&ending, nullptr, &second);
+    if (number < 0) number = seconds > 0 && monotonic_seconds() >= until ? SIGTERM : SIGALRM;
+    if (number == SIGALRM) continue;
+    std::printf("rekeys %llu\n", static_cast<unsigned long long>(server.rekeys().load()));
+    std::fflush(stdout);
+  }
   end.stop();
-  std::printf("rekeys %llu\n", static_cast<unsigned long long>(server.rekeys().load()));
-  std::fflush(stdout);
   return 0;
 }
 
@@ -90,11 +95,12 @@ LoadServerProcess::~LoadServerProcess() {
   if (child_) child_->stop(SIGTERM);
 }
 
-uint64_t LoadServerProcess::finish() {
-  child_->stop(SIGTERM);
+uint64_t LoadServerProcess::rekeys() const {
+  constexpr double kAnswerSeconds = 10;
+  ::kill(child_->process(), SIGUSR1);
+  const auto line = child_->read_line(kAnswerSeconds);
   unsigned long long rekeys = 0;
-  const std::string said = child_->wait().output;
-  if (const size_t at = said.rfind("rekeys "); at != said.npos) std::sscanf(said.c_str() + at, "rekeys %llu", &rekeys);
+  if (line) std::sscanf(line->c_str(), "rekeys %llu", &rekeys);
   return rekeys;
 }
 

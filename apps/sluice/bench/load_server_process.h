@@ -19,7 +19,7 @@ struct LoadServing {
 };
 
 // Serves until it is told to end or the process that started it is gone. Its first line is its port and that of the
-// same server without rekeys; its last one says how often keys were renewed. The exit code.
+// same server without rekeys; at SIGUSR1 and at its end it says how often keys were renewed. The exit code.
 int serve_load(const LoadServing& serving, double seconds);
 
 class LoadServerProcess {
@@ -31,8 +31,8 @@ class LoadServerProcess {
   const Endpoint& endpoint() const { return endpoint_; }
   const Endpoint& quiet_endpoint() const { return quiet_; }
   pid_t process() const { return child_->process(); }
-  // Ends it: how often keys were renewed.
-  uint64_t finish();
+  // How often keys were renewed so far.
+  uint64_t rekeys() const;
 
  private:
   LoadServerProcess() = default;

@@ -44,7 +44,8 @@ CrowdPlan crowd_of(const RekeyPlan& plan, bool rekeys) {
     if (plan.mode == RekeyMode::time) crowd.limits.time_ns = milliseconds(plan.interval) * 1000000;
     if (plan.mode == RekeyMode::volume) crowd.limits.volume_bytes = plan.volume;
   }
-  if (!rekeys) {
+  // Of another client's rekeys nobody here hears: its pauses are told by the time or the bytes between two.
+  if (!rekeys || plan.client != "self") {
     (plan.mode == RekeyMode::volume ? crowd.stretch.bytes : crowd.stretch.ms) =
         plan.mode == RekeyMode::volume ? plan.volume : std::max<uint64_t>(milliseconds(plan.interval), 1);
   }
@@ -80,15 +81,14 @@ class Target {
   const Endpoint& quiet() const { return own_ ? own_->quiet_endpoint() : other_->endpoint(); }
   // 0: not ours to look at.
   pid_t process() const { return own_ ? own_->process() : other_->process(); }
-  uint64_t finish() { return own_ ? own_->finish() : 0; }
+  // That the load's own server counts.
+  uint64_t rekeys() const { return own_ ? own_->rekeys() : 0; }
   CrowdPlan::Runs data() const { return own_ ? CrowdPlan::Runs::source : CrowdPlan::Runs::cat; }
 
  private:
   Target() = default;
   static ServerWishes wishes_of(const RekeyPlan& plan, const ServerSpec& spec, bool rekeys) {
     ServerWishes wishes;
-    if (spec.kind == ServerKind::sluiced)
-      wishes.lines = {"ssh server session-limit 1000", "ssh server rate-limit 60000"};
     if (spec.kind != ServerKind::sshd || !rekeys || !plan.by_server) return wishes;
     wishes.rekey_volume = plan.mode == RekeyMode::volume ? std::to_string(plan.volume)
                                                          : "default " + figure(std::max(1.0, plan.interval));
@@ -135,6 +135,8 @@ class Crowd {
     return sum;
   }
   bool foreign() const { return others_ != nullptr; }
+  double cpu_seconds() const { return own_ ? cpu_seconds_of(::getpid()) : others_->use().cpu_seconds; }
+  uint64_t memory_bytes() const { return own_ ? memory_of(::getpid()) : others_->use().memory_bytes; }
 
  private:
   Crowd() = default;
@@ -158,11 +160,11 @@ void judge(const Crowd& crowd, const std::vector<uint64_t>& before, PhaseOutcome
   }
 }
 
-struct Account {
-  double own = 0, other = 0;
-};
-Account cpu_now(const Target& target) {
-  return {cpu_seconds_of(::getpid()), target.process() == 0 ? 0 : tree_cpu_seconds(target.process())};
+double server_cpu(const Target& target) { return target.process() == 0 ? 0 : tree_cpu_seconds(target.process()); }
+
+// By the client's count where it is ours, else by the server's.
+uint64_t rekeys_of(const Crowd& crowd, const Target& target) {
+  return crowd.foreign() ? target.rekeys() : crowd.rekeys();
 }
 
 }  // namespace
@@ -188,8 +190,8 @@ ResultOrText<PhaseOutcome> run_phase(const RekeyPlan& plan, bool rekeys, LiveVie
   std::vector<uint64_t> before;
   for (const auto& member : (*crowd)->members()) before.push_back(member->received);
   PhaseOutcome outcome;
-  const uint64_t first_rekeys = (*crowd)->rekeys(), first_bytes = (*crowd)->bytes();
-  const Account first = cpu_now(**target);
+  const uint64_t first_rekeys = rekeys_of(**crowd, **target), first_bytes = (*crowd)->bytes();
+  const double client_cpu = (*crowd)->cpu_seconds(), first_server_cpu = server_cpu(**target);
   const double began = monotonic_seconds(), length = rekeys ? plan.seconds : plan.calm_seconds;
   (*crowd)->count(true);
   (*neighbours)->count(true);
@@ -201,11 +203,10 @@ ResultOrText<PhaseOutcome> run_phase(const RekeyPlan& plan, bool rekeys, LiveVie
   }
   outcome.seconds = monotonic_seconds() - began;
   outcome.bytes = static_cast<double>((*crowd)->bytes() - first_bytes);
-  outcome.rekeys = (*crowd)->rekeys() - first_rekeys;
-  const Account last = cpu_now(**target);
-  outcome.client_cpu = last.own - first.own;
-  outcome.server_cpu = last.other - first.other;
-  outcome.client_bytes = static_cast<double>(memory_of(::getpid()));
+  outcome.rekeys = rekeys_of(**crowd, **target) - first_rekeys;
+  outcome.client_cpu = (*crowd)->cpu_seconds() - client_cpu;
+  outcome.server_cpu = server_cpu(**target) - first_server_cpu;
+  outcome.client_bytes = static_cast<double>((*crowd)->memory_bytes());
   if ((*target)->process() != 0)
     outcome.server_bytes = static_cast<double>(tree_use((*target)->process()).memory_bytes);
   (*neighbours)->stop();
@@ -213,7 +214,6 @@ ResultOrText<PhaseOutcome> run_phase(const RekeyPlan& plan, bool rekeys, LiveVie
   judge(**crowd, before, outcome);
   for (const auto& member : (*neighbours)->members())
     outcome.neighbour_delays.insert(outcome.neighbour_delays.end(), member->delays.begin(), member->delays.end());
-  if ((*crowd)->foreign()) outcome.rekeys = (*target)->finish();
   return outcome;
 }
 

@@ -74,6 +74,8 @@ struct RunReport {
   std::vector<std::string> remarks;
   // What went wrong, wrong bytes above all.
   std::vector<std::string> failures;
+  // On a terminal a line a row: of rows that are many.
+  bool compact = false;
 
   Row& row(std::string_view name);
   const Row* find(std::string_view name) const;

@@ -103,9 +103,6 @@ class Runner {
     ServerWishes wishes;
     if (!suite.cipher.empty()) wishes.ciphers = {suite.cipher};
     if (!suite.mac.empty()) wishes.macs = {suite.mac};
-    // Many streams at once are many logins from one address.
-    if (spec.kind == ServerKind::sluiced)
-      wishes.lines = {"ssh server session-limit 1000", "ssh server rate-limit 60000"};
     const std::string home = folder_->path() + "/server-" + std::to_string(servers_.size());
     std::filesystem::create_directories(home);
     auto started = BenchServer::start(spec, keys_, home, wishes, plan_.user, plan_.identity);
