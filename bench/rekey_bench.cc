@@ -12,8 +12,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "apps/sluice/bench/ping_channel.h"
 #include "base/check.h"
-#include "bench/ping_channel.h"
 #include "tests/support/test_peer.h"
 
 namespace {

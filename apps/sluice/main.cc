@@ -23,6 +23,7 @@ constexpr Program kPrograms[] = {
     {"scp", sluice::run_scp, "files to another machine and from it, in one command"},
     {"sftp", sluice::run_sftp, "a prompt for files on another machine"},
     {"cp", sluice::run_cp, "files and trees to, from and between machines: the fastest way"},
+    {"bench", sluice::run_bench, "how fast all of this is here, beside the programs of others"},
 };
 
 const Program* find(std::string_view name) {

@@ -1,5 +1,5 @@
 // RFC 4254 as far as one channel needs it.
-#include "tests/support/echo_channel.h"
+#include "apps/sluice/bench/pattern_channel.h"
 
 #include <algorithm>
 
@@ -8,7 +8,7 @@
 #include "base/random.h"
 #include "base/wire.h"
 
-namespace sluice::test {
+namespace sluice::bench {
 namespace {
 
 constexpr size_t kDataHeader = 9;  // number, channel, length
@@ -39,21 +39,27 @@ bool matches_pattern(Bytes bytes, uint64_t position) {
   return std::memcmp(bytes.data(), pattern() + position % kPeriod, bytes.size()) == 0;
 }
 
-size_t TestChannel::on_messages(std::span<const Message> messages, ChannelSender& sender) {
+size_t PatternChannel::on_messages(std::span<const Message> messages, ChannelSender& sender) {
   for (const Message& message : messages) take(message);
+  if (overrun()) {
+    sender.fail(waiting_.size() > kMostWaiting ? ErrorCode::channel_flood : ErrorCode::channel_window);
+    return messages.size();
+  }
   on_turn(sender);
   return messages.size();
 }
 
-void TestChannel::take(const Message& message) {
+void PatternChannel::take(const Message& message) {
   WireReader reader(message.payload);
   switch (reader.u8()) {
     case kMsgChannelData: {
       reader.u32();
       const Bytes data = reader.string();
+      overrun_ |= data.size() > granted_;
+      if (overrun_) return;
+      granted_ -= data.size();
       on_data(data);
       consumed_ += static_cast<uint32_t>(data.size());
-      if (consumed_ >= window_ / 2) give_window();
       return;
     }
     case kMsgChannelWindowAdjust:
@@ -70,13 +76,14 @@ void TestChannel::take(const Message& message) {
   }
 }
 
-void TestChannel::give_window() {
+void PatternChannel::give_window() {
   queue(WireWriter().u8(kMsgChannelWindowAdjust).u32(peer_channel_).u32(consumed_).take());
+  granted_ += consumed_;
   consumed_ = 0;
 }
 
 // True when nothing waits any more.
-bool TestChannel::send_waiting(ChannelSender& sender) {
+bool PatternChannel::send_waiting(ChannelSender& sender) {
   while (!waiting_.empty()) {
     const auto draft = sender.reserve(waiting_.front().size());
     if (!draft) return false;
@@ -87,7 +94,8 @@ bool TestChannel::send_waiting(ChannelSender& sender) {
   return true;
 }
 
-void TestChannel::on_turn(ChannelSender& sender) {
+void PatternChannel::on_turn(ChannelSender& sender) {
+  if (consumed_ >= window_ / 2 && held() < window_) give_window();
   if (!send_waiting(sender)) return;
   // Straight into the record's place.
   while (peer_window_ > 0) {
@@ -176,8 +184,12 @@ void EchoChannel::finish() {
 }
 
 PullChannel::PullChannel(std::string command, uint64_t to_send, std::function<void(const PullState&)> progress,
-                         uint32_t window)
-    : TestChannel(window), command_(std::move(command)), to_send_(to_send), progress_(std::move(progress)) {
+                         uint32_t window, uint64_t in_flight)
+    : PatternChannel(window),
+      command_(std::move(command)),
+      to_send_(to_send),
+      in_flight_(in_flight),
+      progress_(std::move(progress)) {
   queue(WireWriter().u8(kMsgChannelOpen).string("session").u32(0).u32(window).u32(kEchoPacket).take());
 }
 
@@ -194,14 +206,20 @@ void PullChannel::on_other(Bytes payload) {
 }
 
 void PullChannel::on_data(Bytes data) {
-  if (!matches_pattern(data, state_.received)) state_.wrong = true;
-  state_.received += data.size();
+  // A peer may send more at once than it was told.
+  while (!data.empty()) {
+    const Bytes piece = data.first(std::min(data.size(), kPeriod));
+    if (!matches_pattern(piece, state_.received)) state_.wrong = true;
+    state_.received += piece.size();
+    data = data.subspan(piece.size());
+  }
   progress_(state_);
 }
 
 size_t PullChannel::produce(MutableBytes out) {
   if (!confirmed_) return 0;
-  const size_t n = std::min<uint64_t>(out.size(), to_send_ - sent_);
+  const uint64_t room = in_flight_ - std::min(in_flight_, sent_ - state_.received);
+  const size_t n = std::min<uint64_t>({out.size(), to_send_ - sent_, room});
   fill_pattern(out.first(n), sent_);
   sent_ += n;
   if (sent_ == to_send_ && !std::exchange(eof_sent_, true))
@@ -209,4 +227,4 @@ size_t PullChannel::produce(MutableBytes out) {
   return n;
 }
 
-}  // namespace sluice::test
+}  // namespace sluice::bench

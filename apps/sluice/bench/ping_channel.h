@@ -5,18 +5,17 @@
 #include <chrono>
 #include <vector>
 
+#include "apps/sluice/bench/pattern_channel.h"
 #include "base/message_numbers.h"
 #include "base/wire.h"
-#include "tests/support/echo_channel.h"
 
 namespace sluice::bench {
 
-class PingChannel final : public test::TestChannel {
+class PingChannel final : public PatternChannel {
  public:
-  // Times in milliseconds, as long as `pinging` is true. Written on the worker's thread.
-  PingChannel(const std::atomic<bool>& pinging, std::vector<double>& delays) : pinging_(pinging), delays_(delays) {
-    queue(
-        WireWriter().u8(kMsgChannelOpen).string("session").u32(0).u32(test::kEchoWindow).u32(test::kEchoPacket).take());
+  // Times in milliseconds, as long as `noting` is true. Written on the worker's thread.
+  PingChannel(const std::atomic<bool>& noting, std::vector<double>& delays) : noting_(noting), delays_(delays) {
+    queue(WireWriter().u8(kMsgChannelOpen).string("session").u32(0).u32(kEchoWindow).u32(kEchoPacket).take());
   }
 
  private:
@@ -37,12 +36,12 @@ class PingChannel final : public test::TestChannel {
     returned_ += data.size();
     if (returned_ < kMessage) return;
     returned_ = 0;
-    if (!pinging_) return;
-    delays_.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - sent_at_).count());
     to_send_ = kMessage;
+    if (!noting_) return;
+    delays_.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - sent_at_).count());
   }
 
-  const std::atomic<bool>& pinging_;
+  const std::atomic<bool>& noting_;
   std::vector<double>& delays_;
   std::chrono::steady_clock::time_point sent_at_;
   size_t to_send_ = 0;

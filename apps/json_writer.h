@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace sluice::offload {
+namespace sluice {
 
 class JsonWriter {
  public:
@@ -20,6 +20,7 @@ class JsonWriter {
   JsonWriter& truth(std::string_view key, bool value);
   // An element of an array.
   JsonWriter& element(std::string_view value) { return text({}, value); }
+  JsonWriter& element(double value);
 
   const std::string& str() const { return out_; }
 
@@ -33,4 +34,4 @@ class JsonWriter {
   bool first_ = true;
 };
 
-}  // namespace sluice::offload
+}  // namespace sluice

@@ -34,7 +34,9 @@ class RecordLoop {
   RecordLoop(const CipherSuite& suite, uint32_t payload, size_t records, const std::string& driver);
 
   // One batch from messages to committed wire bytes, which are then forgotten.
-  void seal();
+  void seal() { seal(records_); }
+  // Fewer than a batch.
+  void seal(size_t records);
   // Fresh wire bytes for rounds() calls of open(), each of one batch.
   void prepare_open();
   void open();
@@ -44,7 +46,7 @@ class RecordLoop {
 
  private:
   void renew_keys();
-  void seal_batch();
+  void seal_batch(size_t records);
 
   const CipherSuite& suite_;
   uint32_t payload_;

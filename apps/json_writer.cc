@@ -1,10 +1,11 @@
 // Commas, quotes and escapes (RFC 8259 section 7).
-#include "apps/sluice_offload/json.h"
+#include "apps/json_writer.h"
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 
-namespace sluice::offload {
+namespace sluice {
 
 JsonWriter& JsonWriter::open(char bracket, std::string_view key) {
   lead(key);
@@ -52,8 +53,13 @@ JsonWriter& JsonWriter::text(std::string_view key, std::string_view value) {
 
 JsonWriter& JsonWriter::number(std::string_view key, double value) {
   lead(key);
+  // JSON has no word for what is no number.
+  if (!std::isfinite(value)) {
+    out_.append("null");
+    return *this;
+  }
   std::array<char, 32> digits;
-  std::snprintf(digits.data(), digits.size(), "%.6g", value);
+  std::snprintf(digits.data(), digits.size(), "%.9g", value);
   out_.append(digits.data());
   return *this;
 }
@@ -64,10 +70,12 @@ JsonWriter& JsonWriter::number(std::string_view key, uint64_t value) {
   return *this;
 }
 
+JsonWriter& JsonWriter::element(double value) { return number(std::string_view(), value); }
+
 JsonWriter& JsonWriter::truth(std::string_view key, bool value) {
   lead(key);
   out_.append(value ? "true" : "false");
   return *this;
 }
 
-}  // namespace sluice::offload
+}  // namespace sluice

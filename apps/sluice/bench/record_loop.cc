@@ -1,5 +1,5 @@
 // Sealing batches, carrying them over, opening them.
-#include "bench/record_loop.h"
+#include "apps/sluice/bench/record_loop.h"
 
 #include "base/check.h"
 #include "drivers/null_driver.h"
@@ -76,9 +76,9 @@ void RecordLoop::renew_keys() {
   near_.discard_sent();
 }
 
-void RecordLoop::seal() {
+void RecordLoop::seal(size_t records) {
   if (send_->epoch().bytes() > kRenewAfterBytes) renew_keys();
-  seal_batch();
+  seal_batch(records);
   near_.discard_sent();
 }
 
@@ -86,7 +86,7 @@ void RecordLoop::prepare_open() {
   if (send_->epoch().bytes() > kRenewAfterBytes) renew_keys();
   far_.show(0);
   for (size_t round = 0; round < rounds_; ++round) {
-    seal_batch();
+    seal_batch(records_);
     std::array<Bytes, kMaxPieces> pieces;
     const size_t n = near_.send_ring().pending(pieces);
     for (size_t i = 0; i < n; ++i) SLUICE_CHECK(far_.receive(pieces[i]) == pieces[i].size());
@@ -95,15 +95,15 @@ void RecordLoop::prepare_open() {
 }
 
 // The payload is what lies in the ring: in the product a read() of a file has just put it there.
-void RecordLoop::seal_batch() {
-  for (size_t i = 0; i < records_; ++i) {
+void RecordLoop::seal_batch(size_t records) {
+  for (size_t i = 0; i < records; ++i) {
     const auto draft = send_->reserve(payload_);
     SLUICE_CHECK(draft.has_value());
     draft->payload[0] = 94;
     send_->finish(*draft, payload_);
   }
   size_t committed = 0;
-  while (committed < records_) {
+  while (committed < records) {
     send_->stage(seal_dispatch_, 0, kLimits);
     seal_dispatch_.submit();
     seal_dispatch_.poll();
