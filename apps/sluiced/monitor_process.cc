@@ -166,6 +166,7 @@ MonitorConfig MonitorProcess::monitor_config() {
   MonitorConfig config;
   config.login = login_rules(start_.config);
   config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  config.user_algorithms = start_.config.login.key_algorithms;
   // Under the configuration of the day: brokers begin when a session first needs one.
   config.start_broker = [this](uint32_t connection, const LoginSource& source, const Permit& permit, BrokerDone done) {
     start_broker(connection, source, permit, std::move(done));

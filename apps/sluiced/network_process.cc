@@ -245,9 +245,12 @@ void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
   limits.budget = &windows_;
   if (config_.log.sessions) log_session(*login, permit);
   auto settings = services_;
-  if (const auto own = config_.sftp.user_bandwidths.find(permit.user); own != config_.sftp.user_bandwidths.end()) {
+  const auto own = config_.sftp.user_bandwidths.find(permit.user);
+  const bool without_scp = permit.privilege < kMaxPrivilege && scp_wants_privilege(config_);
+  if (own != config_.sftp.user_bandwidths.end() || without_scp) {
     auto his = std::make_shared<ServiceSettings>(*services_);
-    his->sftp.user.bytes_per_second = uint64_t{own->second} * 1024;
+    if (own != config_.sftp.user_bandwidths.end()) his->sftp.user.bytes_per_second = uint64_t{own->second} * 1024;
+    if (without_scp) his->scp_enabled = false;
     settings = std::move(his);
   }
   auto budget = budgets_.of(permit.user, settings->sftp.user);

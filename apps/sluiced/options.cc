@@ -133,6 +133,8 @@ ParsedConfig parse_config_text(const ConfigText& text, const Machine& machine) {
 std::string network_text(ServerConfig config, const Machine& machine) {
   config.users.clear();
   config.kept.clear();
+  config.kept_entries.clear();
+  config.management.secret.clear();
   // With a PIN, perhaps.
   config.engines.token.clear();
   config.engines.host_keys.clear();

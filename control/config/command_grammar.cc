@@ -299,6 +299,8 @@ std::vector<Candidate> CommandGrammar::complete(Mode mode, std::string_view text
       case PatternElement::Type::kind:
         if (!element.kind->candidates) {
           offer(std::string(element.text), element.kind->help, false);
+          if (element.kind->suggestions)
+            for (std::string& word : element.kind->suggestions()) offer(std::move(word), element.kind->help, true);
         } else {
           for (const std::string_view word : element.kind->candidates())
             offer(std::string(word), element.kind->help, true);

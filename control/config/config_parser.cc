@@ -145,6 +145,8 @@ class ConfigReader {
     if (open_->open_value == ValueExtent::block) {
       part = trimmed(line);
       last = is_word(part, "exit") || is_word(part, "end") || is_word(part, "quit");
+      // The routers' guides go on with it inside the key's text.
+      if (is_word(part.substr(0, part.find(' ')), "key-hash")) return end_before(line);
       if (last) part = {};
       if (!last && !open_text_.empty()) open_text_ += '\n';
     } else {
@@ -166,6 +168,14 @@ class ConfigReader {
     open_.reset();
     finish_value(matched, line);
     if (is_word(trimmed(line), "end") && matched.open_value == ValueExtent::block) modes_.resize(1);
+  }
+
+  // Without a text nothing was meant.
+  void end_before(std::string_view line) {
+    MatchedCommand matched = std::move(*open_);
+    open_.reset();
+    if (!open_text_.empty()) finish_value(matched, line);
+    match(line);
   }
 
   void finish_value(MatchedCommand& matched, std::string_view line) {
