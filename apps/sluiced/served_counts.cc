@@ -32,6 +32,41 @@ std::string ServedCounts::text() const {
   return text;
 }
 
+void ServedCounts::logged_in(std::string_view methods) {
+  // What ways there are is configured; a handful.
+  constexpr size_t kMostWays = 32;
+  const auto found = logins_.find(methods);
+  if (found != logins_.end()) return found->second.add();
+  if (logins_.size() < kMostWays) logins_[std::string(methods)].add();
+}
+
+void ServedCounts::write(NetworkFacts& facts) const {
+  const auto add = [&](const char* name, const std::string& label, const Counter& count) {
+    facts.counts.push_back({name, label, count.get()});
+  };
+  const auto label = [](const char* key, std::string_view value) {
+    return std::string(key).append("=\"").append(value).append("\"");
+  };
+  for (const auto& [methods, count] : logins_) add("sluice_logins_total", label("methods", methods), count);
+  for (size_t i = 0; i < ends_.size(); ++i) add("sluice_connections_ended_total", label("how", kEndNames[i]), ends_[i]);
+  add("sluice_connections_left_total", label("by", "client"), by_peer_);
+  add("sluice_connections_left_total", label("by", "nobody"), vanished_);
+  for (const ErrorRow& row : kErrors)
+    add("sluice_errors_total", label("reason", row.counter), errors_[static_cast<size_t>(row.code)]);
+  add("sluice_broker_failures_total", "", no_broker_);
+  for (size_t i = 0; i < LatencyHistogram::kBuckets; ++i) facts.rekey_pauses.push_back(rekeys_.count(i));
+}
+
+void write_counts(const ListenerCounters& counters, NetworkFacts& facts) {
+  facts.counts.push_back({"sluice_connections_admitted_total", "", counters.admitted.get()});
+  for (size_t i = 1; i < counters.refused.size(); ++i) {
+    std::string label = "reason=\"";
+    label.append(describe(static_cast<ConnectAnswer>(i))).append("\"");
+    facts.counts.push_back({"sluice_connections_refused_total", label, counters.refused[i].get()});
+  }
+  facts.counts.push_back({"sluice_accept_pauses_total", "", counters.pauses.get()});
+}
+
 std::string text_of(const ListenerCounters& counters) {
   uint64_t refused = 0;
   for (const Counter& kind : counters.refused) refused += kind.get();

@@ -702,7 +702,7 @@ const std::array kCommands{
 std::span<const CommandRow> config_commands() { return kCommands; }
 
 const CommandGrammar& config_grammar() {
-  static const CommandGrammar grammar(config_commands());
+  static const CommandGrammar grammar(config_commands(), shared_help);
   return grammar;
 }
 

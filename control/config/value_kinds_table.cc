@@ -62,6 +62,9 @@ Kept check_user(std::string_view text) {
   return word_of(text, kMaxUserName);
 }
 
+// Options stand in front of hosts.
+Kept check_remote(std::string_view text) { return text.starts_with('-') ? std::nullopt : word_of(text, kMaxHostName); }
+
 Kept check_host_name(std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
@@ -222,6 +225,7 @@ constexpr auto kRest = ValueExtent::rest_of_line;
 constexpr std::array kKinds{
     ValueKind{"NAME", kWord, "a name of at most 64 characters", check_name, nullptr},
     ValueKind{"VRF", kWord, "a name of at most 32 characters", check_vrf, nullptr},
+    ValueKind{"REMOTE", kWord, "a host's name or address", check_remote, nullptr},
     ValueKind{"USER", kWord, "a user's name", check_user, nullptr},
     ValueKind{"PATTERN", kWord, "a name with * and ? for any characters and any one", check_pattern, nullptr},
     ValueKind{"HOSTNAME", kWord, "a host's or a domain's name", check_host_name, nullptr},

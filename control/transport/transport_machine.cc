@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/message_numbers.h"
 #include "base/random.h"
 #include "base/wire.h"
@@ -55,7 +56,10 @@ TransportMachine::TransportMachine(const TransportConfig& config, const Surround
 
 TransportMachine::~TransportMachine() { *alive_ = false; }
 
-void TransportMachine::start() { around_.port.send_line(own_identification_); }
+void TransportMachine::start() {
+  around_.port.send_line(own_identification_);
+  tell(kDebugDetail, "sent protocol version id ", own_identification_);
+}
 
 size_t TransportMachine::take_bytes(Bytes received) {
   if (closed_) return received.size();
@@ -66,6 +70,7 @@ size_t TransportMachine::take_bytes(Bytes received) {
     refuse(Disconnect::version_not_supported, answer.text);
   } else if (answer.kind == IdentificationReader::Kind::found) {
     phase_ = TransportPhase::first_init;
+    tell(kDebugDetail, "protocol version id is - ", identification_.peer().line);
     send_init();
   }
   return answer.consumed;
@@ -91,6 +96,9 @@ void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
   if (closed_ || payload.empty() || !phase_) return;
   const uint8_t number = payload[0];
   const Role peer = is_server() ? Role::client : Role::server;
+  if (debugging(kDebugPacket))
+    tell(kDebugPacket, "input: packet of ", std::to_string(payload.size()), " bytes, received packet type ",
+         std::to_string(number));
   const bool rekeying = std::holds_alternative<Exchanging>(kex_) || std::holds_alternative<Turning>(kex_);
   const bool both_inits_sent = rekeying && *phase_ >= TransportPhase::keyed;
   switch (judge_message(*phase_, peer, both_inits_sent, number)) {
@@ -143,9 +151,12 @@ void TransportMachine::send_init() {
   InitSent state{write_kexinit(init, cookie)};
   around_.port.send(state.own);
   kex_ = std::move(state);
+  exchange_began_ns_ = monotonic_clock().now_ns();
+  tell(kDebugDetail, "SSH2_MSG_KEXINIT sent");
 }
 
 void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
+  tell(kDebugDetail, "SSH2_MSG_KEXINIT received");
   if (std::holds_alternative<NoKex>(kex_)) send_init();
   auto* sent = std::get_if<InitSent>(&kex_);
   if (sent == nullptr) return refuse(Disconnect::protocol_error, "KEXINIT in the middle of a key exchange");
@@ -160,6 +171,9 @@ void TransportMachine::rekey() {
 
 // It may be a password: whoever has a payload last wipes it.
 void TransportMachine::send(std::vector<uint8_t> payload) {
+  if (debugging(kDebugPacket))
+    tell(kDebugPacket, "send: packet of ", std::to_string(payload.size()), " bytes, packet type ",
+         std::to_string(payload[0]));
   if (closed_) return wipe(payload.data(), payload.size());
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
   const bool waits = (std::holds_alternative<InitSent>(kex_) || std::holds_alternative<Exchanging>(kex_)) &&

@@ -22,10 +22,12 @@ class DirectOpen final : public ServerStream {
  public:
   DirectOpen(ConnectionServices& connection, BrokerRequest request)
       : ServerStream(connection, connection.part<ForwardState>().direct()),
+        connection_(connection),
         state_(connection.part<ForwardState>()),
         request_(std::move(request)) {}
   ~DirectOpen() override {
     if (ticket_ != 0) state_.forget(ticket_);
+    if (number_ != 0) connection_.tell_no_channel(number_);
   }
 
   void attach(Channel& channel) override {
@@ -38,6 +40,8 @@ class DirectOpen final : public ServerStream {
     ticket_ = 0;
     if (std::holds_alternative<Connected>(received.answer) && !received.descriptors.empty()) {
       channel().confirm();
+      number_ = connection_.next_channel();
+      connection_.tell_channel(number_, "port-forwarded-local", false);
       return join(StreamEnds(std::move(received.descriptors[0])));
     }
     const auto* failure = std::get_if<Failure>(&received.answer);
@@ -45,6 +49,8 @@ class DirectOpen final : public ServerStream {
                      failure ? std::string_view(failure->text) : "Not connected");
   }
 
+  ConnectionServices& connection_;
+  uint32_t number_ = 0;
   ForwardState& state_;
   BrokerRequest request_;
   uint64_t ticket_ = 0;
