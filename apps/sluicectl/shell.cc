@@ -18,7 +18,7 @@
 namespace sluice::ctl {
 namespace {
 
-constexpr int kFine = 0, kFailed = 1;
+constexpr int kFine = 0, kFailed = 1, kNotUnderstood = 2;
 
 void print(const std::string& text) {
   std::fwrite(text.data(), 1, text.size(), stdout);
@@ -172,7 +172,8 @@ int run_line(ControlLink& link, const std::string& text, bool yes) {
       else
         print(reply->output);
       if (!reply->run.empty()) return run_program(reply->run);
-      return reply->failed ? kFailed : kFine;
+      const bool understood = reply->output.find("% Invalid input") == std::string::npos;
+      return !reply->failed ? kFine : understood ? kFailed : kNotUnderstood;
     }
     if (reply->next == ShellReply::Next::secret && ::isatty(STDIN_FILENO)) {
       line = unseen_answer(reply->output).value_or("");

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "control/config/config_parser.h"
+#include "control/config/running_config.h"
 #include "control/config/state_folder.h"
 
 namespace sluice {
@@ -101,7 +102,17 @@ std::string ManagementDesk::saved() const {
 }
 
 // Whole or not at all. There may be users' secrets in it.
-ResultOrText<std::string> ManagementDesk::save(const std::string& text) {
+ResultOrText<std::string> ManagementDesk::save(const ServerConfig& config) {
+  // What the command line says stays there.
+  ServerConfig wanted = config;
+  if (const auto given = read_config_text(parts_.options, parts_.machine.root)) {
+    ConfigText alone = *given;
+    alone.lines.clear();
+    const ParsedConfig whole = parse_config_text(*given, parts_.machine),
+                       file = parse_config_text(alone, parts_.machine);
+    if (whole.ok() && file.ok()) wanted = without_lines_behind(config, whole.config, file.config);
+  }
+  const std::string text = running_config(wanted, parts_.machine);
   const std::string& path = parts_.config_file;
   if (const size_t slash = path.rfind('/'); slash != path.npos && slash > 0) {
     if (const auto made = make_state_folder(path.substr(0, slash)); !made) return fail(made.error());

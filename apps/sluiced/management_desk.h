@@ -7,6 +7,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "apps/sluiced/options.h"
 #include "apps/sluiced/process_link.h"
 #include "control/auth/permit.h"
 #include "control/management/management_server.h"
@@ -23,6 +24,7 @@ struct DeskParts {
   std::shared_ptr<Completions> completions;
   std::string state_directory;
   std::string config_file;
+  ServerOptions options;
   std::function<void(const ServerConfig&, std::function<void(ResultOrText<void>)>)> take_up;
   std::function<void(std::function<void()>)> reload_keys;
   // Null unless the connection is there and logged in.
@@ -49,7 +51,7 @@ class ManagementDesk final : public ManagementHost {
   void ask(const std::string& question, Answered answered) override;
   void put_into_effect(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) override;
   std::string saved() const override;
-  ResultOrText<std::string> save(const std::string& text) override;
+  ResultOrText<std::string> save(const ServerConfig& config) override;
   ResultOrText<HostKeyStore> host_keys() const override;
   void host_keys_changed(std::function<void()> done) override { parts_.reload_keys(std::move(done)); }
   bool run_slowly(std::function<void()> work, std::function<void()> then) override;

@@ -314,6 +314,7 @@ DeskParts MonitorProcess::desk_parts() {
           .completions = completions_,
           .state_directory = start_.state_directory,
           .config_file = config_file(start_.options, start_.machine.root),
+          .options = start_.options,
           .take_up = [this](const ServerConfig& config, auto done) { take_up(config, std::move(done)); },
           .reload_keys =
               [this](const std::function<void()>& done) {

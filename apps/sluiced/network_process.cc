@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -73,7 +72,6 @@ class Network {
   void tell_counts() const;
   void end_when_empty(int64_t left, int64_t step);
   NetworkParts parts() { return {loop_, book_, workers_, threads_, counts_, listener_, gate_}; }
-  void refuse_without_keys(const Arrival& arrival);
   void apply(const ServerConfig& config);
   ListenerConfig listener_config() const;
 
@@ -107,7 +105,6 @@ class Network {
   uint32_t last_global_ = 0;
   std::vector<std::thread> threads_;
   ServedCounts counts_;
-  int64_t told_keys_ms_ = -1000000;
   bool draining_ = false;
   bool leaving_ = false;
   bool lost_ = false;
@@ -196,7 +193,7 @@ void Network::serve() {
 }
 
 void Network::add(Arrival arrival) {
-  if (gate_.host_keys()->empty()) return refuse_without_keys(arrival);
+  if (gate_.host_keys()->empty()) return turn_away_without_keys(arrival);
   auto login = std::make_shared<Login>();
   login->source = arrival.from.text();
   login->facts.source = arrival.from.address.text();
@@ -211,6 +208,7 @@ void Network::add(Arrival arrival) {
     // What its channels would have answered nobody answers now.
     std::erase_if(global_replies_, [&](const auto& owed) { return owed.second.connection == login->monitor_id; });
     counts_.ended(end, closing);
+    log_refusal(end, closing, login->source);
     book_.ended(*login, closing ? std::string_view(closing->text) : std::string_view());
     if (debugging(kDebugDetail)) debug_.tell(kDebugDetail, *login, "Session terminated normally");
     log_line(LogLevel::info, "connection from " + login->source + " ended" +
@@ -220,7 +218,11 @@ void Network::add(Arrival arrival) {
     return ask_sink(login, request, std::move(reply));
   };
   told.note = [this, login](SinkNote&& note) { take_note(login, std::move(note)); };
-  told.rekeyed = [this](uint64_t ns) { counts_.rekeyed(ns); };
+  told.rekeyed = [this, login](uint64_t ns) {
+    counts_.rekeyed(ns);
+    log_line(LogLevel::debug, "%SECURITY-SSHD-7-INFO_REKEY : session " + std::to_string(login->session) + " of " +
+                                  login->facts.user + ": new keys in " + std::to_string(ns / 1000) + " us");
+  };
   told.debug = [this, login](uint32_t kind, std::string_view line) { debug_.tell(kind, *login, line); };
   const LoginSource source{address, "", arrival.from.port, arrival.to.address.text(), arrival.to.port};
   auto connection =
@@ -232,25 +234,12 @@ void Network::add(Arrival arrival) {
   log_line(LogLevel::debug, "connection from " + login->source);
 }
 
-// Who comes cannot know us by anything.
-void Network::refuse_without_keys(const Arrival& arrival) {
-  constexpr std::string_view kLine = "No host key is left\r\n";
-  constexpr int64_t kQuietMs = 1000;
-  [[maybe_unused]] const ssize_t n =
-      ::send(arrival.descriptor, kLine.data(), kLine.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  ::close(arrival.descriptor);
-  if (ControlLoop::now_ms() - told_keys_ms_ < kQuietMs) return;
-  told_keys_ms_ = ControlLoop::now_ms();
-  log_line(LogLevel::error, "%SECURITY-SSHD-3-ERR_GENERAL : connection from " + arrival.from.text() +
-                                " refused: there is no host key; make one: crypto key generate ...");
-}
-
 void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
   book_.entered(*login, permit);
   counts_.logged_in(permit.methods);
   if (debugging(kDebugDetail)) debug_.tell(kDebugDetail, *login, "authentication successful for " + permit.user);
-  log_line(LogLevel::info, "accepted " + permit.methods + " for " + permit.user + " from " + login->source +
-                               (permit.key.empty() ? std::string() : ": " + permit.key));
+  log_line(LogLevel::info, "%SECURITY-SSHD-6-INFO_SUCCESS : accepted " + permit.methods + " for " + permit.user +
+                               " from " + login->source + (permit.key.empty() ? std::string() : ": " + permit.key));
   ChannelLimits limits;
   limits.channels = config_.session.channels;
   limits.most_window =
@@ -277,7 +266,8 @@ void Network::log_session(const Login& login, const Permit& permit) {
   const TransportMachine* machine = loop_.machine(login.session);
   if (!machine) return;
   const Negotiated& agreed = machine->negotiated();
-  log_line(LogLevel::notice, "SSH v2 connection from " + login.source + " succeeded (user:" + permit.user +
+  log_line(LogLevel::notice, "%SECURITY-SSHD-6-INFO_GENERAL : SSH v2 connection from " + login.source +
+                                 " succeeded (user:" + permit.user +
                                  ", cipher:" + std::string(agreed.client_to_server->name()) + ")");
 }
 

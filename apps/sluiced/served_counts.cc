@@ -1,6 +1,11 @@
 // Counts as a line of the log.
 #include "apps/sluiced/served_counts.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
 namespace sluice {
 namespace {
 
@@ -55,6 +60,28 @@ void ServedCounts::write(NetworkFacts& facts) const {
     add("sluice_errors_total", label("reason", row.counter), errors_[static_cast<size_t>(row.code)]);
   add("sluice_broker_failures_total", "", no_broker_);
   for (size_t i = 0; i < LatencyHistogram::kBuckets; ++i) facts.rekey_pauses.push_back(rekeys_.count(i));
+}
+
+void log_refusal(ConnectionEnd end, const std::optional<Closing>& closing, const std::string& source) {
+  if (closing && closing->error == ErrorCode::auth_tries)
+    log_line(LogLevel::warning,
+             "%SECURITY-SSHD-3-ERR_GENERAL : Max authentication tries reached-exiting (" + source + ")");
+  if (end == ConnectionEnd::failed_login)
+    log_line(LogLevel::notice, "%SECURITY-SSHD-4-INFO_FAILURE : failed login from " + source);
+}
+
+// Who comes cannot know us by anything.
+void turn_away_without_keys(const Arrival& arrival) {
+  static int64_t told_ms = -1000000;
+  constexpr std::string_view kLine = "No host key is left\r\n";
+  constexpr int64_t kQuietMs = 1000;
+  [[maybe_unused]] const ssize_t n =
+      ::send(arrival.descriptor, kLine.data(), kLine.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::close(arrival.descriptor);
+  if (ControlLoop::now_ms() - told_ms < kQuietMs) return;
+  told_ms = ControlLoop::now_ms();
+  log_line(LogLevel::error, "%SECURITY-SSHD-3-ERR_GENERAL : connection from " + arrival.from.text() +
+                                " refused: there is no host key; make one: crypto key generate ...");
 }
 
 void write_counts(const ListenerCounters& counters, NetworkFacts& facts) {

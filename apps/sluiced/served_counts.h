@@ -35,6 +35,10 @@ class ServedCounts {
   LatencyHistogram rekeys_;
 };
 
+// Without a host key nobody can be served.
+void turn_away_without_keys(const Arrival& arrival);
+// In the routers' words; nothing for who left in good order.
+void log_refusal(ConnectionEnd end, const std::optional<Closing>& closing, const std::string& source);
 void write_counts(const ListenerCounters& counters, NetworkFacts& facts);
 
 // What a listener turned away.

@@ -505,7 +505,8 @@ const std::array kCommands{
     CommandRow{"logging level {debugging|informational|notifications|warnings|errors}", kOwn, "logging-level",
                "The least that is logged", choice<kLogDetails, &C::log, &LogSettings::detail>()},
     CommandRow{"logging host ADDRESS [port <1-65535>]", kAll, "logging-host",
-               "To another host's syslog, as RFC 5424 by UDP, port 514 unless given", kLogHost, 1},
+               "To another host's syslog, as RFC 5424 by UDP, port 514 unless given", kLogHost, 1, Mode::global,
+               Mode::global, "its socket is opened once"},
     CommandRow{"logging rate-limit <1-100000 lines a second>", kAll, "logging-rate", "More is counted, not written",
                number<&C::log, &LogSettings::lines_per_second>()},
 

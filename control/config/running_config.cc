@@ -157,6 +157,25 @@ std::string running_config(const ServerConfig& config, const Machine& machine, c
   return Writer(config, defaults, options).write(Mode::global, {}, 0);
 }
 
+ServerConfig without_lines_behind(const ServerConfig& wanted, const ServerConfig& whole, const ServerConfig& file) {
+  ServerConfig out = wanted;
+  std::vector<std::string_view> done;
+  for (const CommandRow& row : config_grammar().rows()) {
+    if (std::find(done.begin(), done.end(), row.setting) != done.end()) continue;
+    done.push_back(row.setting);
+    const auto alone = row.binding.lines(file), with = row.binding.lines(whole);
+    if (alone == with || with != row.binding.lines(wanted)) continue;
+    for (const CommandLine& line : with) row.binding.negate(out, line, file);
+    for (const CommandLine& line : alone) {
+      if (line.negated)
+        row.binding.negate(out, line, file);
+      else
+        row.binding.set(out, line);
+    }
+  }
+  return out;
+}
+
 std::vector<SettingChange> diff(const ServerConfig& before, const ServerConfig& after) {
   std::vector<SettingChange> changes;
   for (const CommandRow& row : config_grammar().rows()) {

@@ -84,6 +84,24 @@ Words split(const std::string& text) {
   return words;
 }
 
+// Of scp and sftp no options but those that run no program and read no other configuration.
+bool add_file_words(Exec& exec, const Words& words) {
+  constexpr std::string_view kFlags = "rpqv3";
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    const bool flag = word.starts_with('-') && word.size() > 1;
+    const bool port = word == "-P" && i + 1 < words.size() && words[i + 1].find_first_not_of("0123456789") == word.npos;
+    if (flag && !port && word.find_first_not_of(kFlags, 1) != word.npos) {
+      exec.run.clear();
+      exec.refuse(word + " is not taken here: -r -p -q -v -3 -P PORT");
+      return false;
+    }
+    exec.run.push_back(word);
+    if (port) exec.run.push_back(words[++i]);
+  }
+  return true;
+}
+
 void begin(Exec& exec, const char* program, Words options) {
   exec.run = {"sluice", program};
   const Words from = configured(exec.host.running());
@@ -120,7 +138,7 @@ void ios_line(Exec& exec, const Words& words) {
       return exec.refuse("-" + std::string(1, flag) + " is not known: -v -c -m -l -o -p");
     }
   }
-  if (at >= words.size()) return exec.refuse("a host is missing");
+  if (at >= words.size() || words[at].starts_with('-')) return exec.refuse("a host is missing behind the options");
   begin(exec, "ssh", std::move(options));
   exec.run.insert(exec.run.end(), {"--", words[at]});
   if (at + 1 < words.size())
@@ -186,12 +204,12 @@ void ssh_vrf(Command exec) { xr_line(*exec, split("vrf " + exec->word(0) + " " +
 
 void scp_line(Command exec) {
   begin(*exec, "scp", {});
-  for (std::string& word : split(std::string(exec->word(0)))) exec->run.push_back(std::move(word));
+  add_file_words(*exec, split(exec->word(0)));
 }
 
 void sftp_line(Command exec) {
   begin(*exec, "sftp", {});
-  for (std::string& word : split(std::string(exec->word(0)))) exec->run.push_back(std::move(word));
+  add_file_words(*exec, split(exec->word(0)));
 }
 
 // copy FROM TO, each a path or scp://[USER@]HOST[:PORT]/PATH.
@@ -199,6 +217,7 @@ void copy_line(Command exec) {
   Words words = split(std::string(exec->word(0)));
   if (words.size() != 2) return exec->refuse("copy takes two places: paths, or scp://USER@HOST/PATH");
   begin(*exec, "scp", {});
+  exec->run.emplace_back("--");
   for (std::string& word : words) {
     const size_t colon = word.find(":/");
     // A router's device in front of a path.

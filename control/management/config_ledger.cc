@@ -65,7 +65,7 @@ void ConfigLedger::change(ServerConfig config, const std::string& who, std::opti
 }
 
 std::string ConfigLedger::save() const {
-  const auto where = host_.save(running_config(host_.running(), host_.machine()));
+  const auto where = host_.save(host_.running());
   if (where) return {};
   log_line(LogLevel::warning, "configuration: " + where.error());
   return "% It is in effect, but the next start will not know it: " + where.error() + "\n";

@@ -68,7 +68,7 @@ const std::array kRows{
     ExecRow{"rollback configuration last <1-100>", "Back to what was before so many commits", rollback},
     ExecRow{"write [{memory}]", "Save the running configuration", save, kManages, kAtExec},
     ExecRow{"copy running-config startup-config", "Save the running configuration", save, kManages, kAtExec},
-    ExecRow{"copy LINE", "Copy FROM TO, each a path or scp://USER@HOST/PATH", copy_line, kWatches, kAtExec},
+    ExecRow{"copy LINE", "Copy FROM TO, each a path or scp://USER@HOST/PATH", copy_line, kManages, kAtExec},
 
     ExecRow{"show ssh", "Sessions", show_ssh, kWatches, kAnywhere, true},
     ExecRow{"show ssh details", "Sessions and their algorithms", show_session_details, kWatches, kAnywhere, true},
@@ -110,8 +110,8 @@ const std::array kRows{
     ExecRow{"ssh vrf VRF LINE", "vrf table for the route lookup", ssh_vrf, kWatches, kAtExec},
     ExecRow{"ssh LINE", "-v -c -l -m -o -p HOST as IOS has it, or vrf and options in any order", ssh_line, kWatches,
             kAtExec},
-    ExecRow{"scp LINE", "Copy files", scp_line, kWatches, kAtExec},
-    ExecRow{"sftp LINE", "Transfer files", sftp_line, kWatches, kAtExec},
+    ExecRow{"scp LINE", "Copy files", scp_line, kManages, kAtExec},
+    ExecRow{"sftp LINE", "Transfer files", sftp_line, kManages, kAtExec},
 
     ExecRow{"crypto key generate rsa [{usage-keys|general-keys}] [{label}] [LABEL] [modulus <1024-16384 bits>]",
             "An RSA pair", generate_rsa},

@@ -24,7 +24,7 @@ class ManagementHost {
   virtual void put_into_effect(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) = 0;
   // The file that the next start reads: what is in it, and its replacement. The answer names it.
   virtual std::string saved() const = 0;
-  virtual ResultOrText<std::string> save(const std::string& text) = 0;
+  virtual ResultOrText<std::string> save(const ServerConfig& config) = 0;
   virtual ResultOrText<HostKeyStore> host_keys() const = 0;
   // Pairs were made or removed: serves what is there now.
   virtual void host_keys_changed(std::function<void()> done) = 0;

@@ -108,7 +108,7 @@ void save(Command exec) {
   if (exec->ledger.waits_for_confirmation())
     return exec->refuse("a commit waits for its confirmation: `commit` in configure mode confirms it");
   std::string told;
-  const auto where = exec->host.save(running_config(exec->host.running(), exec->host.machine()));
+  const auto where = exec->host.save(exec->host.running());
   if (!where) return exec->refuse(where.error());
   exec->report.text("saved", "Building configuration...\n[OK] " + *where + "\n");
 }

@@ -72,7 +72,7 @@ ShellSession::~ShellSession() { *lives_ = false; }
 
 Platform ShellSession::platform() const { return host_.running().platform; }
 
-std::string ShellSession::name_for_log() const { return log_text(who_.name) + " by " + log_text(who_.from); }
+std::string ShellSession::name_for_log() const { return log_text(who_.from) + " by " + log_text(who_.name); }
 
 std::string ShellSession::prompt() const {
   const bool xr = platform() == Platform::ios_xr;

@@ -39,7 +39,8 @@ TEST(ManagementProtocol, reads_what_it_writes) {
     ASSERT_TRUE(frame && *frame);
     EXPECT_TRUE(*read_management_request(**frame) == request);
   }
-  EXPECT_FALSE(**&buffer.next());
+  const auto none = buffer.next();
+  EXPECT_TRUE(none && !*none);
   ShellReply reply{"out", "router#", true, ShellReply::Next::secret, {"sluice", "ssh"}};
   FrameBuffer replies(kMaxManagementReply);
   replies.add(write_management_reply(reply));

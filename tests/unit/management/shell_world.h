@@ -28,8 +28,8 @@ class FakeHost : public ManagementHost {
     done({});
   }
   std::string saved() const override { return file; }
-  ResultOrText<std::string> save(const std::string& text) override {
-    file = text;
+  ResultOrText<std::string> save(const ServerConfig& saved_config) override {
+    file = running_config(saved_config, kMachine);
     return std::string("/conf");
   }
   ResultOrText<HostKeyStore> host_keys() const override { return HostKeyStore::open(folder.path() + "/keys"); }
