@@ -272,6 +272,11 @@ TransportMachine* ControlLoop::machine(SessionId session) {
   return found == connections_.end() ? nullptr : &found->second->machine;
 }
 
+std::shared_ptr<const Activity> ControlLoop::activity(SessionId session) const {
+  const auto found = connections_.find(session);
+  return found == connections_.end() ? nullptr : found->second->activity;
+}
+
 void ControlLoop::run() {
   while (!stopping_.load(std::memory_order_relaxed)) step(1000);
 }

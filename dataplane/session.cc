@@ -215,6 +215,25 @@ void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
   send_.stage(dispatch, now_ns, limits_);
   if (send_.error()) cut(*send_.error());
   ask_rekey_policy(port, now_ns);
+  publish(now_ns);
+}
+
+// One writer, relaxed stores of what is at hand: an operator's look costs the session nothing.
+void Session::publish(uint64_t now_ns) {
+  const auto tell = [](const KeyEpoch& epoch, Activity::Keys& keys) {
+    const uint64_t used = epoch.bytes();
+    const bool same = keys.since.load(std::memory_order_relaxed) == epoch.installed_at_ns();
+    const uint64_t before = same ? keys.used.load(std::memory_order_relaxed) : 0;
+    if (same && before == used) return false;
+    keys.bytes.add(used - before);
+    keys.used.store(used, std::memory_order_relaxed);
+    keys.records.store(epoch.records(), std::memory_order_relaxed);
+    keys.since.store(epoch.installed_at_ns(), std::memory_order_relaxed);
+    return true;
+  };
+  const bool came = tell(receive_.epoch(), activity_->received);
+  const bool went = tell(send_.epoch(), activity_->sent);
+  if (came || went) activity_->moved_ns.store(now_ns, std::memory_order_relaxed);
 }
 
 bool Session::drain_outbox() {

@@ -81,6 +81,7 @@ class Session final : public MovingSession, private ChannelSender {
   void cut(ErrorCode error);
   void post_notes(ControlPort& port);
   bool rekey_due(const RekeyLimits& sent, const RekeyLimits& received, uint64_t now_ns) const;
+  void publish(uint64_t now_ns);
 
   std::optional<Draft> reserve(size_t payload_bytes) override;
   void finish(const Draft& draft, size_t payload_bytes) override { send_.finish(draft, payload_bytes); }

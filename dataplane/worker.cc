@@ -92,6 +92,7 @@ void Worker::run() {
         revive_stalled();
       }
     } else if (port_.worker_may_sleep()) {
+      counters_.sleeps.add();
       sleep();
       port_.worker_woke();
       revive_stalled();
@@ -185,6 +186,14 @@ void Worker::activate(SessionId session) {
   if (found != sessions_.end()) activate(found->second);
 }
 
+bool Worker::poll() {
+  const size_t done = dispatch_.poll();
+  if (done == 0) return false;
+  counters_.records.add(done);
+  counters_.batches.add();
+  return true;
+}
+
 bool Worker::turn() {
   bool moved = take_commands();
   if (poller_ != nullptr) moved |= poller_->take_in();
@@ -199,7 +208,7 @@ bool Worker::turn() {
     member->session->frame(port_, dispatch_);
   }
   dispatch_.submit();
-  moved |= dispatch_.poll() > 0;
+  moved |= poll();
   const uint64_t now = turned_ns_ = monotonic_clock().now_ns();
   for (Member* member : active_) {
     member->session->deliver(port_);
@@ -209,7 +218,7 @@ bool Worker::turn() {
   // What control answers may be ready by the time that this turn's records are sealed and sent.
   port_.wake_control_for_events();
   dispatch_.submit();
-  moved |= dispatch_.poll() > 0;
+  moved |= poll();
   for (Member* member : active_) member->session->commit(port_);
   if (poller_ != nullptr) poller_->send_out();
   for (size_t i = 0; i < active_.size();) {
@@ -223,6 +232,8 @@ bool Worker::turn() {
   }
   port_.wake_control_for_events();
   begin_next_turn_with(std::min(left_out_receiving, left_out_sending));
+  counters_.turns.add();
+  if (moved) counters_.busy.add();
   return moved;
 }
 

@@ -12,12 +12,21 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/counter.h"
 #include "dataplane/poller.h"
 #include "dataplane/porch.h"
 #include "dataplane/session.h"
 #include "dataplane/stream_pace.h"
 
 namespace sluice {
+
+// Written by the worker, read by anybody.
+struct WorkerCounters {
+  Counter turns;
+  Counter busy;    // turns in which something moved
+  Counter sleeps;  // waits for descriptors
+  Counter records, batches;
+};
 
 class Worker final : public WatchList, public Porch {
  public:
@@ -37,6 +46,8 @@ class Worker final : public WatchList, public Porch {
   // One turn; true when anything moved. For tests and for run().
   bool turn();
   size_t sessions() const { return sessions_.size(); }
+  const WorkerCounters& counters() const { return counters_; }
+  const Dispatch& dispatch() const { return dispatch_; }
 
   // As a porch, in place of run().
   int descriptor() const override { return epoll_; }
@@ -71,6 +82,8 @@ class Worker final : public WatchList, public Porch {
   };
 
   bool take_commands();
+  // True: something was finished.
+  bool poll();
   void adopt(PortCommand&& command);
   static bool is_blind(const Member& member);
   // Looks for bytes in this turn without having been told of any.
@@ -96,6 +109,7 @@ class Worker final : public WatchList, public Porch {
 
   Dispatch dispatch_;
   Poller* poller_ = nullptr;
+  WorkerCounters counters_;
   ControlPort port_;
   RecordPool pool_;
   std::unordered_map<SessionId, Member> sessions_;

@@ -84,4 +84,26 @@ void pin(std::thread& thread, size_t n, const std::string& list) {
   }
 }
 
+std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers,
+                                                  const WorkerSettings& settings) {
+  const RecordPoolSize records = RecordPoolSize::within(size_t{settings.record_megabytes} << 20);
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set, records));
+  return workers;
+}
+
+std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& workers) {
+  std::vector<ControlPort*> ports;
+  for (const auto& worker : workers) ports.push_back(&worker->port());
+  return ports;
+}
+
+RekeyLimits rekey_limits(const RekeySettings& rekey) {
+  RekeyLimits limits;
+  limits.volume_bytes = rekey.volume_bytes();
+  limits.time_ns = rekey.time_ns();
+  limits.records = std::min(limits.records, rekey.records());
+  return limits;
+}
+
 }  // namespace sluice

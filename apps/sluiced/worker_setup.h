@@ -9,6 +9,7 @@
 #include "control/config/server_settings.h"
 #include "control/engine/key_engine.h"
 #include "control/work_pool.h"
+#include "dataplane/worker.h"
 #include "drivers/driver_registry.h"
 
 namespace sluice {
@@ -21,5 +22,10 @@ WorkPoolLimits pool_limits(size_t threads, KeyEngine* engine);
 ResultOrText<std::unique_ptr<DriverSet>> make_drivers(const OffloadSettings& offload);
 // The n-th core of a list as 0-3,6; of all that we may run on where the list is empty or names none of them.
 void pin(std::thread& thread, size_t n, const std::string& list);
+
+std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers,
+                                                  const WorkerSettings& settings);
+std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& workers);
+RekeyLimits rekey_limits(const RekeySettings& rekey);
 
 }  // namespace sluice

@@ -2,6 +2,7 @@
 //
 // Server: take the client's value -> agree -> hash -> sign -> reply, NEWKEYS. Client: open -> take the reply -> agree
 // -> hash -> verify -> judge the host key -> NEWKEYS. Keys are derived in the same slow step that hashes.
+#include "base/clock.h"
 #include "base/message_numbers.h"
 #include "base/wire.h"
 #include "control/engine/key_engine.h"
@@ -128,6 +129,7 @@ void TransportMachine::begin_exchange(InitSent sent, bool own_held, Bytes peer, 
     state.client = ready ? prepared->client : start_kex_client(*agreed->method, config_.kex_options);
   }
   state.agreed = std::move(*agreed);
+  if (debugging(kDebugDetail)) tell_agreed(state.agreed);
   Exchanging& exchange = kex_.emplace<Exchanging>(std::move(state));
   if (!is_server() && !guessed_right) open_as_client(exchange, ready);
 }
@@ -147,6 +149,16 @@ void TransportMachine::open_as_client(Exchanging& exchange, bool ready) {
         std::get<Exchanging>(kex_).busy = false;
         around_.port.send(std::move(*first));
       });
+}
+
+void TransportMachine::tell_agreed(const Negotiated& agreed) {
+  const auto mac = [](const CipherSuite& suite) { return suite.mac ? suite.mac->ssh_name : std::string_view("none"); };
+  for (const auto& [way, suite] :
+       {std::pair("client->server", agreed.client_to_server), std::pair("server->client", agreed.server_to_client)})
+    tell(kDebugDetail, "kex: ", way, " enc:", suite->cipher->ssh_name, " mac:", mac(*suite));
+  tell(kDebugDetail, "Using hostkey algo = ", agreed.host_key_algorithm);
+  tell(kDebugDetail, "Using kex_algo = ", agreed.method->name);
+  if (is_server()) tell(kDebugDetail, "expecting SSH2_MSG_KEXDH_INIT");
 }
 
 void TransportMachine::prepare_rekey() {
@@ -210,6 +222,7 @@ void TransportMachine::take_method_message(Bytes payload) {
 }
 
 void TransportMachine::step(std::vector<uint8_t> payload) {
+  tell(kDebugDetail, is_server() ? "SSH2_MSG_KEXDH_INIT received" : "SSH2_MSG_KEXDH_REPLY received");
   auto& exchange = std::get<Exchanging>(kex_);
   exchange.busy = true;
   exchange.reply_taken = !is_server();
@@ -261,6 +274,7 @@ void TransportMachine::answer_as_server(const std::shared_ptr<Outcome>& outcome)
                           guarded([this, outcome](ResultOrText<std::vector<uint8_t>> signature) {
                             if (!signature) return refuse(Disconnect::key_exchange_failed, signature.error());
                             show_init();
+                            tell(kDebugDetail, "signature length ", std::to_string(signature->size()));
                             const auto& exchange = std::get<Exchanging>(kex_);
                             around_.port.send(exchange.server->reply(outcome->host_key, *signature));
                             turn(outcome);
@@ -289,6 +303,10 @@ void TransportMachine::turn(const std::shared_ptr<Outcome>& outcome) {
   if (closed_) return;
   around_.port.send_newkeys(std::move(is_server() ? outcome->server_to_client : outcome->client_to_server), strict_);
   if (closed_) return;
+  tell(kDebugDetail, "kex_derive_keys complete");
+  tell(kDebugDetail, "newkeys: mode 1");
+  tell(kDebugDetail, "SSH2_MSG_NEWKEYS sent");
+  if (!exchange.peer_turned) tell(kDebugDetail, "waiting for SSH2_MSG_NEWKEYS");
   kex_ = Turning{};
   if (std::exchange(ext_info_due_, false)) send_ext_info();
   release_waiting();
@@ -309,6 +327,9 @@ void TransportMachine::peer_turned() {
 void TransportMachine::end_exchange() {
   kex_ = NoKex{};
   ++exchanges_;
+  exchange_ns_ = monotonic_clock().now_ns() - exchange_began_ns_;
+  tell(kDebugDetail, "newkeys: mode 0");
+  tell(kDebugDetail, "SSH2_MSG_NEWKEYS received");
   if (exchanges_ > 1) {
     // Who rekeyed once will again, and who of the two begins is not ours to know.
     prepare_rekey();

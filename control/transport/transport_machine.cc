@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/message_numbers.h"
 #include "base/random.h"
 #include "base/wire.h"
@@ -60,7 +61,10 @@ TransportMachine::TransportMachine(const TransportConfig& config, const Surround
 
 TransportMachine::~TransportMachine() { *alive_ = false; }
 
-void TransportMachine::start() { around_.port.send_line(own_identification_); }
+void TransportMachine::start() {
+  around_.port.send_line(own_identification_);
+  tell(kDebugDetail, "sent protocol version id ", own_identification_);
+}
 
 size_t TransportMachine::take_bytes(Bytes received) {
   if (closed_) return received.size();
@@ -71,6 +75,7 @@ size_t TransportMachine::take_bytes(Bytes received) {
     refuse(Disconnect::version_not_supported, answer.text);
   } else if (answer.kind == IdentificationReader::Kind::found) {
     phase_ = TransportPhase::first_init;
+    tell(kDebugDetail, "protocol version id is - ", identification_.peer().line);
     send_init();
   }
   return answer.consumed;
@@ -96,6 +101,9 @@ void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
   if (closed_ || payload.empty() || !phase_) return;
   const uint8_t number = payload[0];
   const Role peer = is_server() ? Role::client : Role::server;
+  if (debugging(kDebugPacket))
+    tell(kDebugPacket, "input: packet of ", std::to_string(payload.size()), " bytes, received packet type ",
+         std::to_string(number));
   const bool rekeying = std::holds_alternative<Exchanging>(kex_) || std::holds_alternative<Turning>(kex_);
   const bool both_inits_sent = rekeying && *phase_ >= TransportPhase::keyed;
   switch (judge_message(*phase_, peer, both_inits_sent, number)) {
@@ -163,6 +171,8 @@ void TransportMachine::send_init() {
     around_.port.send(state.guess->open());
   }
   kex_ = std::move(state);
+  exchange_began_ns_ = monotonic_clock().now_ns();
+  tell(kDebugDetail, "SSH2_MSG_KEXINIT sent");
 }
 
 // RFC 4253 section 7.1: a guess is right when both sides' lists begin alike. Only where nothing is left to compute, and
@@ -178,10 +188,12 @@ void TransportMachine::show_init() {
 }
 
 void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
+  tell(kDebugDetail, "SSH2_MSG_KEXINIT received");
   const bool ours_is_out = !std::holds_alternative<NoKex>(kex_);
   const bool hold = is_server() && !ours_is_out && authenticated();
   if (hold) {
     kex_ = InitSent{make_init(false), nullptr};
+    exchange_began_ns_ = monotonic_clock().now_ns();
   } else if (!ours_is_out) {
     send_init();
   }
@@ -198,6 +210,9 @@ void TransportMachine::rekey() {
 
 // It may be a password: whoever has a payload last wipes it.
 void TransportMachine::send(std::vector<uint8_t> payload) {
+  if (debugging(kDebugPacket))
+    tell(kDebugPacket, "send: packet of ", std::to_string(payload.size()), " bytes, packet type ",
+         std::to_string(payload[0]));
   if (closed_) return wipe(payload.data(), payload.size());
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
   const auto* exchange = std::get_if<Exchanging>(&kex_);

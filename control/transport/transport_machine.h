@@ -15,6 +15,7 @@
 #include <optional>
 #include <variant>
 
+#include "base/debug.h"
 #include "control/keys/public_key.h"
 #include "control/transport/identification.h"
 #include "control/transport/message_sets.h"
@@ -97,6 +98,8 @@ class TransportMachine {
   const Identification& peer() const { return identification_.peer(); }
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
+  // From the first KEXINIT of the last exchange to its end.
+  uint64_t exchange_ns() const { return exchange_ns_; }
   bool closed() const { return closed_; }
   bool authenticated() const { return phase_ == TransportPhase::connected; }
   // Nothing when the peer just went away.
@@ -131,12 +134,21 @@ class TransportMachine {
   struct Outcome;
 
   bool is_server() const { return config_.role == Role::server; }
+  // For who debugs. A line is made only for somebody.
+  template <class... Parts>
+  void tell(uint32_t kind, const Parts&... parts) {
+    if (!debugging(kind)) return;
+    std::string line;
+    (line.append(parts), ...);
+    around_.upper.on_debug(kind, line);
+  }
   void refuse(Disconnect code, const std::string& text);
   std::vector<uint8_t> make_init(bool guessing) const;
   void send_init();
   // Sends our KEXINIT if it was held.
   void show_init();
   bool may_guess() const;
+  void tell_agreed(const Negotiated& agreed);
   void take_init(Bytes payload, uint32_t sequence);
   // `own_held`: what is sent of ours is not sent yet.
   void begin_exchange(InitSent sent, bool own_held, Bytes peer, uint32_t sequence);
@@ -174,6 +186,8 @@ class TransportMachine {
   std::deque<std::vector<uint8_t>> waiting_;
   std::string requested_service_;
   uint64_t exchanges_ = 0;
+  uint64_t exchange_began_ns_ = 0;
+  uint64_t exchange_ns_ = 0;
   bool strict_ = false;
   bool peer_prefers_agreed_ = false;  // its lists began with what was agreed on: a guess would be right
   bool rekey_wanted_ = false;

@@ -92,6 +92,8 @@ class UpperLayer {
   virtual void on_disconnect(uint32_t reason, std::string_view text) = 0;
   // Why this side ends the connection, where the two offers are the reason.
   virtual void on_no_common_algorithm(const Disagreement&) {}
+  // A line for who debugs; only while somebody wants that kind.
+  virtual void on_debug(uint32_t, std::string_view) {}
 };
 
 }  // namespace sluice

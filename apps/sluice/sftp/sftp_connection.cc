@@ -4,7 +4,7 @@
 #include <cstdio>
 
 #include "apps/sluice/client_log.h"
-#include "apps/sluice/sftp/interrupt.h"
+#include "apps/terminal/interrupt.h"
 
 namespace sluice {
 

@@ -1,5 +1,5 @@
 // The form of IOS XR's output for key pairs.
-#include "apps/sluicectl/key_report.h"
+#include "control/management/key_report.h"
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
 // The flag behind interrupted().
-#include "apps/sluice/sftp/interrupt.h"
+#include "apps/terminal/interrupt.h"
 
 #include <unistd.h>
 

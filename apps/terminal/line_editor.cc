@@ -1,5 +1,5 @@
 // libedit, loaded when a terminal wants it, so that no other start of the program pays for it; and plain lines.
-#include "apps/sluice/sftp/line_editor.h"
+#include "apps/terminal/line_editor.h"
 
 #include <dlfcn.h>
 #include <histedit.h>
@@ -13,9 +13,9 @@
 #include <cstdlib>
 #include <cwchar>
 
-#include "apps/sluice/sftp/interrupt.h"
-#include "apps/sluice/sftp/prompt_signals.h"
-#include "apps/sluice/terminal_guard.h"
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/prompt_signals.h"
+#include "apps/terminal/terminal_guard.h"
 
 namespace sluice {
 namespace {
@@ -35,13 +35,14 @@ class PlainLines final : public LineEditor {
       for (; next_ < filled_; ++next_) {
         if (bytes_[next_] == '\n') return ++next_, line;
         // The parser refuses what is longer; what it is does not matter then.
-        if (line.size() <= kMaxSftpLine) line.push_back(bytes_[next_]);
+        if (line.size() <= kMaxEditedLine) line.push_back(bytes_[next_]);
       }
       switch (signals.wait(input_)) {
         case Woken::interrupt: std::fputc('\n', stdout); return "";
         case Woken::stopped: signals.stop(false); break;
         case Woken::continued:
-        case Woken::resized: break;
+        case Woken::resized:
+        case Woken::other: break;
         case Woken::input:
           if (fill()) break;
           return line.empty() ? std::nullopt : std::optional(line);
@@ -59,8 +60,10 @@ class PlainLines final : public LineEditor {
     return n > 0;
   }
 
+  void set_prompt(std::string prompt) override { prompt_ = std::move(prompt); }
+
   const int input_;
-  const std::string prompt_;
+  std::string prompt_;
   std::array<char, 4096> bytes_{};
   size_t next_ = 0, filled_ = 0;
 };
@@ -98,9 +101,10 @@ const LibEdit& libedit() {
 
 class EditedLines final : public LineEditor {
  public:
-  EditedLines(std::string prompt, Complete complete) : prompt_(std::move(prompt)), complete_(std::move(complete)) {
+  EditedLines(std::string prompt, LineEditorOptions options)
+      : prompt_(std::move(prompt)), options_(std::move(options)) {
     const LibEdit& lib = libedit();
-    edit_ = lib.init("sluice-sftp", stdin, stdout, stderr);
+    edit_ = lib.init(options_.name.c_str(), stdin, stdout, stderr);
     history_ = lib.history_begin();
     HistEvent event;
     lib.history(history_, &event, H_SETSIZE, kHistory);
@@ -119,6 +123,10 @@ class EditedLines final : public LineEditor {
     lib.set(edit_, EL_BIND, "^Z", "sluice-stop", nullptr);
     lib.set(edit_, EL_ADDFN, "sluice-complete", "Complete names", &EditedLines::complete);
     lib.set(edit_, EL_BIND, "^I", "sluice-complete", nullptr);
+    if (options_.help) {
+      lib.set(edit_, EL_ADDFN, "sluice-help", "Say what may follow", &EditedLines::help);
+      lib.set(edit_, EL_BIND, "?", "sluice-help", nullptr);
+    }
     // As OpenSSH's sftp: word by word with the control keys of common terminals, history by what is typed.
     lib.set(edit_, EL_BIND, "\\e[1~", "ed-move-to-beg", nullptr);
     lib.set(edit_, EL_BIND, "\\e[4~", "ed-move-to-end", nullptr);
@@ -143,9 +151,14 @@ class EditedLines final : public LineEditor {
     forget_interrupt();
     int count = 0;
     abandoned_ = false;
+    forced_.clear();
     const char* line = lib.gets(edit_, &count);
     lib.set(edit_, EL_PREP_TERM, 0);
     guard_.release();
+    if (!forced_.empty()) {
+      std::fputc('\n', stdout);
+      return forced_;
+    }
     if (!line || count <= 0) {
       std::fputc('\n', stdout);
       return abandoned_ ? std::optional<std::string>("") : std::nullopt;
@@ -173,6 +186,10 @@ class EditedLines final : public LineEditor {
   }
 
   static unsigned char stop(EditLine* edit, int) {
+    if (EditedLines& self = *self_of(edit); !self.options_.stop_line.empty()) {
+      self.forced_ = self.options_.stop_line;
+      return CC_EOF;
+    }
     stop_and_return(edit, true);
     return CC_REDISPLAY;
   }
@@ -187,7 +204,7 @@ class EditedLines final : public LineEditor {
   static int next_character(EditLine* edit, wchar_t* character) {
     EditedLines& self = *self_of(edit);
     while (true) {
-      switch (PromptSignals::wait(STDIN_FILENO)) {
+      switch (PromptSignals::wait(STDIN_FILENO, self.options_.events)) {
         case Woken::interrupt: self.abandoned_ = true; return -1;
         case Woken::stopped:
           stop_and_return(edit, false);
@@ -200,6 +217,13 @@ class EditedLines final : public LineEditor {
           libedit().set(edit, EL_REFRESH);
           break;
         case Woken::resized: libedit().resize(edit); break;
+        case Woken::other:
+          // Its lines stand above the prompt.
+          std::fputs("\r\033[K", stdout);
+          self.options_.on_event();
+          std::fflush(stdout);
+          libedit().set(edit, EL_REFRESH);
+          break;
         case Woken::input:
           const int got = self.read_character(*character);
           if (got >= 0) return got;
@@ -218,6 +242,16 @@ class EditedLines final : public LineEditor {
     // What is no text of the user's locale is dropped, and the next byte begins anew.
     if (used == static_cast<size_t>(-1)) partial_ = {};
     return -1;
+  }
+
+  static unsigned char help(EditLine* edit, int) {
+    const LineInfo* info = libedit().line(edit);
+    const std::string line(info->buffer, info->cursor);
+    const std::string lines = self_of(edit)->options_.help(line);
+    if (lines.empty()) return libedit().insert(edit, "?") == 0 ? CC_REFRESH : CC_ERROR;
+    std::printf("?\n%s", lines.c_str());
+    std::fflush(stdout);
+    return CC_REDISPLAY;
   }
 
   static unsigned char complete(EditLine* edit, int) {
@@ -243,7 +277,7 @@ class EditedLines final : public LineEditor {
       for (const int key : {VINTR, VQUIT, VSUSP}) with.c_cc[key] = guard_.original().c_cc[key];
       ::tcsetattr(STDIN_FILENO, TCSANOW, &with);
     }
-    Completion found = complete_(line);
+    Completion found = options_.complete ? options_.complete(line) : Completion();
     if (known) ::tcsetattr(STDIN_FILENO, TCSANOW, &modes);
     return found;
   }
@@ -259,8 +293,11 @@ class EditedLines final : public LineEditor {
     std::fflush(stdout);
   }
 
+  void set_prompt(std::string prompt) override { prompt_ = std::move(prompt); }
+
   std::string prompt_;
-  Complete complete_;
+  LineEditorOptions options_;
+  std::string forced_;  // what a key made of the line
   // The terminal is given back by whatever signal ends the program.
   TerminalGuard guard_{STDIN_FILENO};
   std::mbstate_t partial_{};
@@ -272,9 +309,15 @@ class EditedLines final : public LineEditor {
 }  // namespace
 
 std::unique_ptr<LineEditor> make_line_editor(const std::string& prompt, LineEditor::Complete complete) {
+  LineEditorOptions options;
+  options.complete = std::move(complete);
+  return make_line_editor(prompt, std::move(options));
+}
+
+std::unique_ptr<LineEditor> make_line_editor(const std::string& prompt, LineEditorOptions options) {
   if (::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO) && libedit().whole()) {
     std::setlocale(LC_CTYPE, "");
-    return std::make_unique<EditedLines>(prompt, std::move(complete));
+    return std::make_unique<EditedLines>(prompt, std::move(options));
   }
   return make_line_reader(STDIN_FILENO, prompt);
 }

@@ -1,5 +1,5 @@
 // What is to be restored, where a signal handler finds it.
-#include "apps/sluice/terminal_guard.h"
+#include "apps/terminal/terminal_guard.h"
 
 #include <signal.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // Notes of signals, and the wait that looks at them.
-#include "apps/sluice/sftp/prompt_signals.h"
+#include "apps/terminal/prompt_signals.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include "apps/sluice/sftp/interrupt.h"
+#include "apps/terminal/interrupt.h"
 
 namespace sluice {
 namespace {
@@ -63,15 +63,16 @@ PromptSignals::~PromptSignals() {
   suffer_interrupts(false);
 }
 
-Woken PromptSignals::wait(int descriptor) {
+Woken PromptSignals::wait(int descriptor, int other) {
   const HeldBack held;
   while (true) {
     if (interrupted()) return Woken::interrupt;
     if (told(noted_stop)) return Woken::stopped;
     if (told(noted_continue)) return Woken::continued;
     if (told(noted_resize)) return Woken::resized;
-    pollfd input{descriptor, POLLIN, 0};
-    const int ready = ::ppoll(&input, 1, nullptr, &held.before());
+    std::array<pollfd, 2> inputs{pollfd{descriptor, POLLIN, 0}, pollfd{other, POLLIN, 0}};
+    const int ready = ::ppoll(inputs.data(), inputs.size(), nullptr, &held.before());
+    if (ready > 0 && inputs[0].revents == 0) return Woken::other;
     if (ready > 0 || (ready < 0 && errno != EINTR)) return Woken::input;
   }
 }

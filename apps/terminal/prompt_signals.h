@@ -10,7 +10,7 @@
 
 namespace sluice {
 
-enum class Woken { input, interrupt, resized, stopped, continued };
+enum class Woken { input, interrupt, resized, stopped, continued, other };
 
 class PromptSignals {
  public:
@@ -22,7 +22,8 @@ class PromptSignals {
   PromptSignals& operator=(const PromptSignals&) = delete;
 
   // An interrupt stays until it is forgotten, the others are told once. Input also means its end or an error.
-  static Woken wait(int descriptor);
+  // `other`: a descriptor whose readiness is told as such; -1: none.
+  static Woken wait(int descriptor, int other = -1);
   // Stops as the default action would, and comes back when continued; the whole foreground job, or this process.
   static void stop(bool job);
 
