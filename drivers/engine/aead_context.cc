@@ -83,16 +83,12 @@ bool AeadContext::set_iv_bytes(size_t n) {
 
 bool AeadContext::add_aad(Bytes aad) { return key_set_ && iv_set_ && stream_->add_aad(aad); }
 
-std::optional<size_t> AeadContext::update(uint8_t* dst, const uint8_t* src, size_t n) {
-  if (!key_set_) return std::nullopt;
-  if (tls_) {
-    const auto written = kind_ == AeadKind::gcm ? gcm_record(dst, src, n) : chacha_record(dst, src, n);
-    iv_set_ = false;
-    tls_ = false;
-    return written;
-  }
-  if (!iv_set_ || !stream_->update(encrypt_, dst, src, n)) return std::nullopt;
-  return n;
+std::optional<size_t> AeadContext::update_record(uint8_t* dst, const uint8_t* src, size_t n) {
+  if (!key_set_ || !tls_) return std::nullopt;
+  const auto written = kind_ == AeadKind::gcm ? gcm_record(dst, src, n) : chacha_record(dst, src, n);
+  iv_set_ = false;
+  tls_ = false;
+  return written;
 }
 
 bool AeadContext::finish() {

@@ -78,7 +78,11 @@ class GcmStream final : public AeadStream {
 
 class ChachaStream final : public AeadStream {
  public:
-  explicit ChachaStream(const IMB_MGR& m) : AeadStream(kLongestChacha), m_(&m) {}
+  explicit ChachaStream(const IMB_MGR& m)
+      : AeadStream(kLongestChacha),
+        m_(&m),
+        encrypt_(m.chacha20_poly1305_enc_update),
+        decrypt_(m.chacha20_poly1305_dec_update) {}
   ~ChachaStream() override {
     wipe(key_.data(), key_.size());
     wipe(&context_, sizeof context_);
@@ -95,12 +99,12 @@ class ChachaStream final : public AeadStream {
     IMB_CHACHA20_POLY1305_INIT(m_, key_.data(), &context_, iv.data(), aad.data(), aad.size());
   }
   void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) override {
-    (encrypt ? m_->chacha20_poly1305_enc_update : m_->chacha20_poly1305_dec_update)(key_.data(), &context_, dst, src,
-                                                                                    n);
+    (encrypt ? encrypt_ : decrypt_)(key_.data(), &context_, dst, src, n);
   }
   void end(bool, uint8_t* tag) override { IMB_CHACHA20_POLY1305_ENC_FINALIZE(m_, &context_, tag, kAeadTagBytes); }
 
   const IMB_MGR* m_;
+  const chacha_poly_enc_dec_update_t encrypt_, decrypt_;
   alignas(64) std::array<uint8_t, 32> key_{};
   alignas(64) chacha20_poly1305_context_data context_{};
 };
@@ -135,7 +139,7 @@ void AeadStream::begin_once() {
   begun_ = true;
 }
 
-bool AeadStream::update(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
+bool AeadStream::begin_with(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
   if (n > longest_ - length_) return false;
   if (!held_.empty() && n > 0) recompute_held();
   if (!begun_ && offer_to_device(encrypt, dst, src, n)) return true;
