@@ -36,24 +36,32 @@ GcmFunctions gcm_functions(const IMB_MGR& m, size_t key_bytes) {
   }
 }
 
+const char* gcm_name(size_t key_bytes) {
+  return key_bytes == 16 ? "AES-128-GCM" : key_bytes == 24 ? "AES-192-GCM" : "AES-256-GCM";
+}
+
 class GcmStream final : public AeadStream {
  public:
-  GcmStream(const IMB_MGR& m, size_t key_bytes)
-      : AeadStream(kLongestGcm), functions_(gcm_functions(m, key_bytes)), key_bytes_(key_bytes) {}
+  GcmStream(const IMB_MGR& m, size_t key_bytes, OSSL_LIB_CTX* library)
+      : AeadStream(kLongestGcm, gcm_name(key_bytes), library),
+        functions_(gcm_functions(m, key_bytes)),
+        key_bytes_(key_bytes) {}
   ~GcmStream() override {
     forget_held();
-    LentDevice::forget(GcmStream::device_key());
+    LentDevice::forget(GcmStream::key());
     wipe(&key_, sizeof key_);
     wipe(&context_, sizeof context_);
   }
   std::unique_ptr<AeadStream> clone() const override { return std::make_unique<GcmStream>(*this); }
   bool set_key(Bytes key) override {
     if (key.size() != key_bytes_) return false;
+    LentDevice::forget(GcmStream::key());
     functions_.expand(key.data(), &key_);
     return true;
   }
   // An expanded key begins with the key itself.
-  Bytes device_key() const override { return {key_.expanded_keys, key_bytes_}; }
+  Bytes key() const override { return {key_.expanded_keys, key_bytes_}; }
+  bool device_takes_it() const override { return true; }
 
  private:
   void begin(Bytes iv, Bytes aad) override {
@@ -78,8 +86,8 @@ class GcmStream final : public AeadStream {
 
 class ChachaStream final : public AeadStream {
  public:
-  explicit ChachaStream(const IMB_MGR& m)
-      : AeadStream(kLongestChacha),
+  ChachaStream(const IMB_MGR& m, OSSL_LIB_CTX* library)
+      : AeadStream(kLongestChacha, "ChaCha20-Poly1305", library),
         m_(&m),
         encrypt_(m.chacha20_poly1305_enc_update),
         decrypt_(m.chacha20_poly1305_dec_update) {}
@@ -93,6 +101,7 @@ class ChachaStream final : public AeadStream {
     std::memcpy(key_.data(), key.data(), key.size());
     return true;
   }
+  Bytes key() const override { return key_; }
 
  private:
   void begin(Bytes iv, Bytes aad) override {
@@ -111,7 +120,23 @@ class ChachaStream final : public AeadStream {
 
 }  // namespace
 
+AeadStream::AeadStream(const AeadStream& o)
+    : longest_(o.longest_),
+      name_(o.name_),
+      library_(o.library_),
+      by_default_(o.by_default_ ? o.by_default_->clone() : nullptr),
+      length_(o.length_),
+      begun_(o.begun_),
+      iv_bytes_(o.iv_bytes_),
+      iv_(o.iv_),
+      aad_(o.aad_),
+      held_(o.held_),
+      held_encrypt_(o.held_encrypt_),
+      expects_tag_(o.expects_tag_),
+      device_tag_(o.device_tag_) {}
+
 void AeadStream::set_iv(Bytes iv) {
+  by_default_.reset();
   iv_bytes_ = static_cast<uint8_t>(std::min(iv.size(), iv_.size()));
   std::memcpy(iv_.data(), iv.data(), iv_bytes_);
   aad_.clear();
@@ -121,8 +146,14 @@ void AeadStream::set_iv(Bytes iv) {
   begun_ = false;
 }
 
-bool AeadStream::add_aad(Bytes aad) {
-  if (begun_ || !held_.empty()) return false;
+bool AeadStream::add_aad(bool encrypt, Bytes aad) {
+  if (begun_ || !held_.empty() || length_ > 0) return false;
+  if (!by_default_ && aad.size() > kMostHeldAad - aad_.size()) {
+    by_default_ = DefaultAead::begin(library_, name_, encrypt, key(), {iv_.data(), iv_bytes_});
+    if (!by_default_ || !by_default_->add_aad(aad_)) return false;
+    aad_.clear();
+  }
+  if (by_default_) return by_default_->add_aad(aad);
   try {
     aad_.insert(aad_.end(), aad.begin(), aad.end());
   } catch (const std::bad_alloc&) {
@@ -141,6 +172,10 @@ void AeadStream::begin_once() {
 
 bool AeadStream::begin_with(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
   if (n > longest_ - length_) return false;
+  if (by_default_) {
+    length_ += n;
+    return by_default_->update(dst, src, n);
+  }
   if (!held_.empty() && n > 0) recompute_held();
   if (!begun_ && offer_to_device(encrypt, dst, src, n)) return true;
   begin_once();
@@ -161,15 +196,14 @@ void AeadStream::expect_tag(Bytes tag) {
 bool AeadStream::offer_to_device(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
   LentDevice* device = LentDevice::usable();
   if (device == nullptr || !LentDevice::fits(n) || aad_.size() != 4 || iv_bytes_ != 12) return false;
-  const Bytes key = device_key();
-  if (key.empty() || (!encrypt && !expects_tag_)) return false;
+  if (!device_takes_it() || (!encrypt && !expects_tag_)) return false;
   try {
     held_.assign(src, src + n);
   } catch (const std::bad_alloc&) {
     return false;
   }
   const auto direction = encrypt ? Direction::seal : Direction::open;
-  if (!device->run_gcm(key, direction, {iv_.data(), iv_bytes_}, aad_, dst, src, n, device_tag_.data())) {
+  if (!device->run_gcm(key(), direction, {iv_.data(), iv_bytes_}, aad_, dst, src, n, device_tag_.data())) {
     forget_held();
     return false;
   }
@@ -189,21 +223,22 @@ void AeadStream::forget_held() {
   held_.clear();
 }
 
-void AeadStream::finish(bool encrypt, uint8_t* tag) {
+void AeadStream::finish(bool encrypt, MutableBytes tag) {
+  if (by_default_) return by_default_->finish(tag);
   if (!held_.empty()) {
     // An open was verified by the device.
-    std::memcpy(tag, device_tag_.data(), device_tag_.size());
+    std::memcpy(tag.data(), device_tag_.data(), device_tag_.size());
     return forget_held();
   }
   begin_once();
-  end(encrypt, tag);
+  end(encrypt, tag.data());
 }
 
-std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes) {
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, OSSL_LIB_CTX* library) {
   const IMB_MGR* m = imb_functions();
   if (m == nullptr) return nullptr;
-  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes));
-  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaStream(*m));
+  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes, library));
+  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaStream(*m, library));
 }
 
 }  // namespace sluice

@@ -1,7 +1,7 @@
 // AES-GCM and ChaCha20-Poly1305 (RFC 8439) as streams: key, IV, AAD in pieces, data in pieces, tag.
 //
 // A message: set_iv, add_aad..., update..., finish. Nothing is computed before the first update or finish, since
-// ipsec-mb takes the AAD as a whole.
+// ipsec-mb takes the AAD as a whole; a message whose AAD is longer than may be held is the default implementation's.
 #pragma once
 
 #include <array>
@@ -10,12 +10,15 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "drivers/engine/default_aead.h"
 
 namespace sluice {
 
 inline constexpr size_t kAeadTagBytes = 16;
 // As OpenSSL's providers have it.
 inline constexpr size_t kMostGcmIvBytes = 128;
+// Of AAD held until its message begins; protocols have some dozen bytes.
+inline constexpr size_t kMostHeldAad = 64 * 1024;
 
 enum class AeadKind : uint8_t { gcm, chacha20_poly1305 };
 
@@ -29,7 +32,7 @@ class AeadStream {
   // Begins a message.
   void set_iv(Bytes iv);
   // False once data came, and without memory.
-  bool add_aad(Bytes aad);
+  bool add_aad(bool encrypt, Bytes aad);
   // The tag that an open ends with, where it is known before the data: what a device wants to know.
   void expect_tag(Bytes tag);
   // False when the message became longer than the cipher allows. Inline what a piece of a message that has begun
@@ -40,14 +43,17 @@ class AeadStream {
     run(encrypt, dst, src, n);
     return true;
   }
-  void finish(bool encrypt, uint8_t* tag);
+  // The tag of what went through. An open's may be the one that came, which is in it, or another, if it was wrong.
+  void finish(bool encrypt, MutableBytes tag);
 
  protected:
-  AeadStream(uint64_t longest) : longest_(longest) {}
-  AeadStream(const AeadStream&) = default;
+  // The default implementation's name, and where it is found.
+  AeadStream(uint64_t longest, const char* name, OSSL_LIB_CTX* library)
+      : longest_(longest), name_(name), library_(library) {}
+  AeadStream(const AeadStream&);
   void forget_held();
-  // Bytes of a key that a device takes; empty: none does.
-  virtual Bytes device_key() const { return {}; }
+  virtual Bytes key() const = 0;
+  virtual bool device_takes_it() const { return false; }
   virtual void begin(Bytes iv, Bytes aad) = 0;
   virtual void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) = 0;
   virtual void end(bool encrypt, uint8_t* tag) = 0;
@@ -59,6 +65,9 @@ class AeadStream {
   void recompute_held();
 
   const uint64_t longest_;
+  const char* const name_;
+  OSSL_LIB_CTX* const library_;
+  std::unique_ptr<DefaultAead> by_default_;  // of a message with a long AAD
   uint64_t length_ = 0;
   bool begun_ = false;
   uint8_t iv_bytes_ = 0;
@@ -72,6 +81,6 @@ class AeadStream {
 };
 
 // Null without memory or the CPU's functions.
-std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes);
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, OSSL_LIB_CTX* library);
 
 }  // namespace sluice

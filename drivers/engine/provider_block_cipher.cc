@@ -172,6 +172,7 @@ bool BlockContext::init(bool encrypt, Bytes key, Bytes iv) {
     iv_ = first_iv_;
   }
   if (!key.empty()) {
+    if (key_set_) LentDevice::forget({key_.encrypt.data(), key_.bytes});
     if (key.size() != row_->key_bytes || !expand_aes_key(key_, key)) return false;
     key_set_ = true;
   }
