@@ -16,8 +16,8 @@ constexpr size_t kChachaIvBytes = 12;
 
 }  // namespace
 
-std::unique_ptr<AeadContext> AeadContext::make(AeadKind kind, size_t key_bytes, OSSL_LIB_CTX* library) {
-  auto stream = make_aead_stream(kind, key_bytes, library);
+std::unique_ptr<AeadContext> AeadContext::make(AeadKind kind, size_t key_bytes, DefaultPlace place) {
+  auto stream = make_aead_stream(kind, key_bytes, place);
   if (!stream) return nullptr;
   return std::unique_ptr<AeadContext>(new (std::nothrow) AeadContext(kind, std::move(stream)));
 }

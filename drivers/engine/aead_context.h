@@ -15,8 +15,8 @@ inline constexpr size_t kTlsAadBytes = 13;
 
 class AeadContext {
  public:
-  // Null without memory or the CPU's functions. The library is where OpenSSL's own implementations are found.
-  static std::unique_ptr<AeadContext> make(AeadKind kind, size_t key_bytes, OSSL_LIB_CTX* library);
+  // Null without memory or the CPU's functions.
+  static std::unique_ptr<AeadContext> make(AeadKind kind, size_t key_bytes, DefaultPlace place);
   std::unique_ptr<AeadContext> clone() const;
   ~AeadContext();
 

@@ -42,8 +42,8 @@ const char* gcm_name(size_t key_bytes) {
 
 class GcmStream final : public AeadStream {
  public:
-  GcmStream(const IMB_MGR& m, size_t key_bytes, OSSL_LIB_CTX* library)
-      : AeadStream(kLongestGcm, gcm_name(key_bytes), library),
+  GcmStream(const IMB_MGR& m, size_t key_bytes, DefaultPlace place)
+      : AeadStream(kLongestGcm, gcm_name(key_bytes), place),
         functions_(gcm_functions(m, key_bytes)),
         key_bytes_(key_bytes) {}
   ~GcmStream() override {
@@ -86,8 +86,8 @@ class GcmStream final : public AeadStream {
 
 class ChachaStream final : public AeadStream {
  public:
-  ChachaStream(const IMB_MGR& m, OSSL_LIB_CTX* library)
-      : AeadStream(kLongestChacha, "ChaCha20-Poly1305", library),
+  ChachaStream(const IMB_MGR& m, DefaultPlace place)
+      : AeadStream(kLongestChacha, "ChaCha20-Poly1305", place),
         m_(&m),
         encrypt_(m.chacha20_poly1305_enc_update),
         decrypt_(m.chacha20_poly1305_dec_update) {}
@@ -123,7 +123,7 @@ class ChachaStream final : public AeadStream {
 AeadStream::AeadStream(const AeadStream& o)
     : longest_(o.longest_),
       name_(o.name_),
-      library_(o.library_),
+      place_(o.place_),
       by_default_(o.by_default_ ? o.by_default_->clone() : nullptr),
       length_(o.length_),
       begun_(o.begun_),
@@ -148,8 +148,9 @@ void AeadStream::set_iv(Bytes iv) {
 
 bool AeadStream::add_aad(bool encrypt, Bytes aad) {
   if (begun_ || !held_.empty() || length_ > 0) return false;
-  if (!by_default_ && aad.size() > kMostHeldAad - aad_.size()) {
-    by_default_ = DefaultAead::begin(library_, name_, encrypt, key(), {iv_.data(), iv_bytes_});
+  if (!place_ && aad.size() > kMostAadOfEngine - aad_.size()) return false;
+  if (place_ && !by_default_ && aad.size() > kMostHeldAad - aad_.size()) {
+    by_default_ = DefaultAead::begin(*place_, name_, encrypt, key(), {iv_.data(), iv_bytes_});
     if (!by_default_ || !by_default_->add_aad(aad_)) return false;
     aad_.clear();
   }
@@ -234,11 +235,11 @@ void AeadStream::finish(bool encrypt, MutableBytes tag) {
   end(encrypt, tag.data());
 }
 
-std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, OSSL_LIB_CTX* library) {
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, DefaultPlace place) {
   const IMB_MGR* m = imb_functions();
   if (m == nullptr) return nullptr;
-  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes, library));
-  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaStream(*m, library));
+  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes, place));
+  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaStream(*m, place));
 }
 
 }  // namespace sluice

@@ -2,11 +2,13 @@
 //
 // A message: set_iv, add_aad..., update..., finish. Nothing is computed before the first update or finish, since
 // ipsec-mb takes the AAD as a whole; a message whose AAD is longer than may be held is the default implementation's.
+// Not in an ENGINE, since libcrypto would give the default's work back to it: there it is held until it is refused.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -19,6 +21,10 @@ inline constexpr size_t kAeadTagBytes = 16;
 inline constexpr size_t kMostGcmIvBytes = 128;
 // Of AAD held until its message begins; protocols have some dozen bytes.
 inline constexpr size_t kMostHeldAad = 64 * 1024;
+inline constexpr size_t kMostAadOfEngine = 16 * 1024 * 1024;
+
+// Where OpenSSL's own implementations are found, null for the default context; nothing: they are not to be used.
+using DefaultPlace = std::optional<OSSL_LIB_CTX*>;
 
 enum class AeadKind : uint8_t { gcm, chacha20_poly1305 };
 
@@ -48,8 +54,7 @@ class AeadStream {
 
  protected:
   // The default implementation's name, and where it is found.
-  AeadStream(uint64_t longest, const char* name, OSSL_LIB_CTX* library)
-      : longest_(longest), name_(name), library_(library) {}
+  AeadStream(uint64_t longest, const char* name, DefaultPlace place) : longest_(longest), name_(name), place_(place) {}
   AeadStream(const AeadStream&);
   void forget_held();
   virtual Bytes key() const = 0;
@@ -66,7 +71,7 @@ class AeadStream {
 
   const uint64_t longest_;
   const char* const name_;
-  OSSL_LIB_CTX* const library_;
+  const DefaultPlace place_;
   std::unique_ptr<DefaultAead> by_default_;  // of a message with a long AAD
   uint64_t length_ = 0;
   bool begun_ = false;
@@ -81,6 +86,6 @@ class AeadStream {
 };
 
 // Null without memory or the CPU's functions.
-std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, OSSL_LIB_CTX* library);
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, DefaultPlace place);
 
 }  // namespace sluice

@@ -100,7 +100,7 @@ int copy_aead(EVP_CIPHER_CTX* from, EVP_CIPHER_CTX* to) {
 int make_aead(EVP_CIPHER_CTX* ctx) {
   const AeadKind kind = EVP_CIPHER_CTX_get_mode(ctx) == EVP_CIPH_GCM_MODE ? AeadKind::gcm : AeadKind::chacha20_poly1305;
   clean_aead(ctx);
-  aead_data(ctx)->context = AeadContext::make(kind, key_bytes(ctx), nullptr).release();
+  aead_data(ctx)->context = AeadContext::make(kind, key_bytes(ctx), std::nullopt).release();
   return aead_data(ctx)->context ? 1 : 0;
 }
 

@@ -15,8 +15,9 @@ constexpr const char* kName = "sluice";
 
 ServedModes g_modes = ServedModes::none();
 
-int begin(const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* in, const OSSL_DISPATCH** out, void** provider) {
-  return start_provider(g_modes, handle, in, out, provider);
+int begin(const OSSL_CORE_HANDLE*, const OSSL_DISPATCH*, const OSSL_DISPATCH** out, void** provider) {
+  // A child of the default context would not know a default provider that starts only when it is needed.
+  return start_provider(g_modes, nullptr, out, provider);
 }
 
 }  // namespace

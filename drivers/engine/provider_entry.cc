@@ -1,7 +1,8 @@
 // sluice-provider.so: an OpenSSL 3 provider named "sluice".
 //
-// Of its section in openssl.cnf it reads `algorithms`, a list of ctr, cbc, gcm and chacha20-poly1305: what is served;
-// and `device`, a crypto device for large pieces, without which none is looked for.
+// Of its section in openssl.cnf it reads `algorithms`, a list of ctr, cbc, gcm, chacha20-poly1305 and hmac: what is
+// served; and `device`, a crypto device for large pieces, without which none is looked for.
+#include <openssl/crypto.h>
 #include <openssl/params.h>
 
 #include "drivers/engine/lent_device.h"
@@ -30,5 +31,9 @@ extern "C" __attribute__((visibility("default"))) int OSSL_provider_init(const O
   // Better no provider than another one than was meant.
   const auto modes = list != nullptr ? sluice::ServedModes::parse(list) : sluice::ServedModes::all();
   if (const char* device = sluice::section_value(handle, in, "device")) sluice::LentDevice::open(device);
-  return modes ? sluice::start_provider(*modes, handle, in, out, provider) : 0;
+  OSSL_LIB_CTX* child = modes ? OSSL_LIB_CTX_new_child(handle, in) : nullptr;
+  if (child == nullptr) return 0;
+  if (sluice::start_provider(*modes, child, out, provider) == 1) return 1;
+  OSSL_LIB_CTX_free(child);
+  return 0;
 }

@@ -44,10 +44,12 @@ int facts(void*, OSSL_PARAM params[]) {
 
 const OSSL_ALGORITHM* query(void* provider, int operation, int* no_cache) {
   *no_cache = 0;
-  return operation == OSSL_OP_CIPHER ? context_of(provider).served.data() : nullptr;
+  const ProviderContext& context = context_of(provider);
+  return operation == OSSL_OP_CIPHER ? context.served.data() : operation == OSSL_OP_MAC ? context.macs.data() : nullptr;
 }
 
 void serve(ProviderContext& context, const ServedModes& modes) {
+  if (modes.has(ServedMode::hmac)) context.macs[0] = {"HMAC", kProperties, provider_hmac(), nullptr};
   // A CPU without them: a provider of nothing, so that the default one serves.
   if (imb_functions() == nullptr) return;
   size_t count = 0;
@@ -58,7 +60,7 @@ void serve(ProviderContext& context, const ServedModes& modes) {
 }
 
 void teardown(void* provider) {
-  OSSL_LIB_CTX_free(context_of(provider).child);
+  OSSL_LIB_CTX_free(context_of(provider).library);
   delete &context_of(provider);
 }
 
@@ -118,12 +120,11 @@ int provider_cipher_facts(const ServedCipher& row, OSSL_PARAM params[]) {
   return fine ? 1 : 0;
 }
 
-int start_provider(const ServedModes& modes, const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* in,
-                   const OSSL_DISPATCH** out, void** provider) {
+int start_provider(const ServedModes& modes, OSSL_LIB_CTX* library, const OSSL_DISPATCH** out, void** provider) {
   auto* context = new (std::nothrow) ProviderContext;
   if (context == nullptr) return 0;
   serve(*context, modes);
-  context->child = OSSL_LIB_CTX_new_child(handle, in);
+  context->library = library;
   *out = kFunctions;
   *provider = context;
   return 1;

@@ -7,8 +7,8 @@
 
 namespace sluice {
 
-// What an OSSL_provider_init() does. 0 without memory.
-int start_provider(const ServedModes& modes, const OSSL_CORE_HANDLE* handle, const OSSL_DISPATCH* in,
-                   const OSSL_DISPATCH** out, void** provider);
+// What an OSSL_provider_init() does. The library is where OpenSSL's own implementations are found: a child of the
+// program's, which the provider frees at its end, or null, the default one. 0 without memory.
+int start_provider(const ServedModes& modes, OSSL_LIB_CTX* library, const OSSL_DISPATCH** out, void** provider);
 
 }  // namespace sluice

@@ -94,6 +94,18 @@ def test_Enc_writes_the_same_file_and_reads_it_back(world, way, cipher):
     assert small == openssl("enc", f"-{cipher}", *key, stdin=DATA[:3001]).stdout
 
 
+@pytest.mark.parametrize("way", MODULES)
+@pytest.mark.parametrize("digest", ["SHA1", "SHA256", "SHA384", "SHA512", "SHA3-256"])
+def test_Mac_makes_the_same_hmac_of_a_file(world, way, digest):
+    conf = world["confs"][way]
+    assert "HMAC @ sluice" in openssl("list", "-mac-algorithms", conf=conf).stdout.decode()
+    for key in ("hexkey:" + "0b" * 20, "hexkey:" + "aa" * 131):
+        words = ["mac", "-digest", digest, "-macopt", key, "-in", world["folder"] / "data", "HMAC"]
+        assert openssl(*words, conf=conf).stdout == openssl(*words).stdout
+    done = openssl("dgst", "-" + digest.lower(), "-mac", "HMAC", "-macopt", "hexkey:" + "0b" * 20, world["folder"] / "data", conf=conf)
+    assert done.stdout.split()[-1].lower() == openssl(*words[:4], "hexkey:" + "0b" * 20, *words[5:]).stdout.split()[-1].lower()
+
+
 @pytest.mark.skipif(not (BUILD / "drivers/sluice-dpdk.so").exists(), reason="built without DPDK")
 @pytest.mark.parametrize("way", ["provider", "engine"])
 def test_A_crypto_device_that_is_named_gives_the_same_bytes_and_one_that_is_not_there_is_told(world, tmp_path, way):
@@ -157,7 +169,7 @@ TLS = {"1.3 aes128-gcm": ["-tls1_3", "-ciphersuites", "TLS_AES_128_GCM_SHA256"],
 
 
 @pytest.mark.parametrize("suite", TLS)
-@pytest.mark.parametrize("way", ["provider", "whole engine"])
+@pytest.mark.parametrize("way", ["provider", "engine", "whole engine"])
 def test_Tls_between_it_and_stock_gives_the_same_bytes(world, way, suite):
     conf = world["confs"][way]
     for server_conf, client_conf in ((conf, conf), (conf, "/dev/null"), (None, conf)):
