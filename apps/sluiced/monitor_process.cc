@@ -12,13 +12,13 @@
 #include "apps/sluiced/log_output.h"
 #include "apps/sluiced/notify.h"
 #include "apps/sluiced/pid_file.h"
-#include "apps/sluiced/worker_setup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/auth/backends/local_users.h"
 #include "control/config/algorithm_choice.h"
 #include "control/config/login_setup.h"
 #include "control/config/state_folder.h"
+#include "control/engine_work.h"
 #include "control/monitor/monitor_link.h"
 
 namespace sluice {

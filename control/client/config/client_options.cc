@@ -253,6 +253,8 @@ void Maker::hosts() {
   // A user who keeps another file has a reason for what stands in it.
   if (!said_.has("UpdateHostKeys") && said_.has("UserKnownHostsFile")) out_.update_host_keys = UpdateHostKeys::no;
   out_.visual_host_key = said_.flag("VisualHostKey");
+  const std::string engine = said_.one("CryptoEngine");
+  if (to_lower(engine) != "none") out_.crypto_engine = engine;
 }
 
 void Maker::proxies() {

@@ -38,6 +38,8 @@ constexpr OptionRow kRows[] = {
     {"ControlMaster", Kind::choice, "yes|true|no|false|auto|ask|autoask", "no"},
     {"ControlPath", Kind::text},
     {"ControlPersist", Kind::time, "yes|true|no|false", "no"},
+    // Ours: an OpenSSL engine for the arithmetic of keys.
+    {"CryptoEngine", Kind::text, {}, "none"},
     {"DynamicForward", Kind::forward},
     {"EnableEscapeCommandline", Kind::flag, {}, "no"},
     {"EnableSSHKeysign", Kind::absent, "no", "no"},
