@@ -232,6 +232,8 @@ void Maker::hosts() {
   for (const std::string& file : said_.all("UserKnownHostsFile"))
     to.user_files.push_back(path("UserKnownHostsFile", file));
   to.global_files = said_.all("GlobalKnownHostsFile");
+  const std::string revoked = said_.one("RevokedHostKeys");
+  if (!revoked.empty() && to_lower(revoked) != "none") to.revoked_file = path("RevokedHostKeys", revoked);
   const std::string command = said_.one("KnownHostsCommand");
   if (!command.empty() && to_lower(command) != "none") {
     auto program = known_hosts_program(command, out_.tokens);

@@ -94,7 +94,7 @@ constexpr OptionRow kRows[] = {
     {"RemoteForward", Kind::forward},
     {"RequestTTY", Kind::choice, "yes|true|no|false|force|auto", "auto"},
     {"RequiredRSASize", Kind::number, {}, "1024"},
-    {"RevokedHostKeys", Kind::absent, "none"},
+    {"RevokedHostKeys", Kind::text, {}, "none"},
     {"SecurityKeyProvider", Kind::absent, "internal|none|$SSH_SK_PROVIDER"},
     {"SendEnv", Kind::many},
     {"ServerAliveCountMax", Kind::number, {}, "3"},
