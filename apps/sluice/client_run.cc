@@ -78,7 +78,8 @@ ResultOrText<void> ClientRun::start() {
     port_ = std::move(*opened);
     workers_.front()->attach(port_->stack());
   }
-  pool_ = std::make_unique<WorkPool>(WorkPoolLimits{.threads = kPoolThreads});
+  engine_ = use_key_engine(options_.crypto_engine);
+  pool_ = std::make_unique<WorkPool>(pool_limits(kPoolThreads, engine_.get()));
   std::vector<ControlPort*> ports;
   for (const auto& worker : workers_) ports.push_back(&worker->port());
   loop_ = std::make_unique<ControlLoop>(ports, *pool_);
@@ -217,6 +218,7 @@ void ClientRun::log_in(const std::shared_ptr<Link>& link, const LoggedIn& in) {
 void ClientRun::end(const std::shared_ptr<Link>& link, const LinkEnd& failure) {
   link->connection = nullptr;
   link->descriptor = -1;
+  if (engine_) log_line(LogLevel::debug, engine_counts(*engine_));
   if (link->logged_in && link->wishes.ended) link->wishes.ended(failure);
   {
     const std::lock_guard lock(mutex_);

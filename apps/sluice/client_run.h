@@ -18,6 +18,7 @@
 #include "base/unique_fd.h"
 #include "control/client/config/client_options.h"
 #include "control/client/known_hosts_updater.h"
+#include "control/engine_work.h"
 #include "dataplane/channel_table.h"
 #include "dataplane/worker.h"
 
@@ -98,6 +99,7 @@ class ClientRun {
   TransportConfig transport_;
   WindowBudget windows_{uint64_t{1} << 30};
   std::vector<std::unique_ptr<DriverSet>> drivers_;
+  std::unique_ptr<KeyEngine> engine_;
   std::unique_ptr<WorkPool> pool_;
   std::unique_ptr<PortDialer> port_;
   std::vector<std::unique_ptr<Worker>> workers_;

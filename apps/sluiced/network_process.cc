@@ -26,6 +26,7 @@
 #include "base/log.h"
 #include "base/wire.h"
 #include "control/config/algorithm_choice.h"
+#include "control/engine_work.h"
 #include "control/listener.h"
 #include "control/management/prometheus_text.h"
 #include "control/server_connection.h"
@@ -364,11 +365,7 @@ void Network::say_farewell() {
 void Network::tell_counts() const {
   std::string text = counts_.text();
   if (listener_) text.append("; ").append(text_of(listener_->counters()));
-  if (engine_) {
-    text.append("; engine ").append(engine_->name()).append(": operations ");
-    text.append(std::to_string(engine_->operations())).append(", failures ");
-    text.append(std::to_string(engine_->failures()));
-  }
+  if (engine_) text.append("; ").append(engine_counts(*engine_));
   log_line(LogLevel::notice, text);
   if (port_.port) tell_port_counts(port_);
 }

@@ -249,6 +249,8 @@ void Maker::hosts() {
   for (const std::string& file : said_.all("UserKnownHostsFile"))
     to.user_files.push_back(path("UserKnownHostsFile", file));
   to.global_files = said_.all("GlobalKnownHostsFile");
+  const std::string revoked = said_.one("RevokedHostKeys");
+  if (!revoked.empty() && to_lower(revoked) != "none") to.revoked_file = path("RevokedHostKeys", revoked);
   const std::string command = said_.one("KnownHostsCommand");
   if (!command.empty() && to_lower(command) != "none") {
     auto program = known_hosts_program(command, out_.tokens);
@@ -270,6 +272,8 @@ void Maker::hosts() {
   // A user who keeps another file has a reason for what stands in it.
   if (!said_.has("UpdateHostKeys") && said_.has("UserKnownHostsFile")) out_.update_host_keys = UpdateHostKeys::no;
   out_.visual_host_key = said_.flag("VisualHostKey");
+  const std::string engine = said_.one("CryptoEngine");
+  if (to_lower(engine) != "none") out_.crypto_engine = engine;
 }
 
 void Maker::proxies() {

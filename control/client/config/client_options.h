@@ -84,6 +84,7 @@ struct ClientOptions {
   HostKeyPolicyConfig host_keys;
   UpdateHostKeys update_host_keys = UpdateHostKeys::yes;
   bool visual_host_key = false;
+  std::string crypto_engine;  // NAME[,COMMAND[=VALUE]]...; empty: software alone
   bool batch = false;
   Verbosity verbosity = Verbosity::info;
 

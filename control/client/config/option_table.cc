@@ -38,6 +38,8 @@ constexpr OptionRow kRows[] = {
     {"ControlMaster", Kind::choice, "yes|true|no|false|auto|ask|autoask", "no"},
     {"ControlPath", Kind::text},
     {"ControlPersist", Kind::time, "yes|true|no|false", "no"},
+    // Ours: an OpenSSL engine for the arithmetic of keys.
+    {"CryptoEngine", Kind::text, {}, "none"},
     {"DynamicForward", Kind::forward},
     {"EnableEscapeCommandline", Kind::flag, {}, "no"},
     {"EnableSSHKeysign", Kind::absent, "no", "no"},
@@ -98,7 +100,7 @@ constexpr OptionRow kRows[] = {
     {"RemoteForward", Kind::forward},
     {"RequestTTY", Kind::choice, "yes|true|no|false|force|auto", "auto"},
     {"RequiredRSASize", Kind::number, {}, "1024"},
-    {"RevokedHostKeys", Kind::absent, "none"},
+    {"RevokedHostKeys", Kind::text, {}, "none"},
     {"SecurityKeyProvider", Kind::absent, "internal|none|$SSH_SK_PROVIDER"},
     {"SendEnv", Kind::many},
     {"ServerAliveCountMax", Kind::number, {}, "3"},
