@@ -14,6 +14,7 @@
 #include <iterator>
 
 #include "base/log.h"
+#include "base/plain_text.h"
 #include "base/random.h"
 #include "control/config/config_parser.h"
 #include "control/config/running_config.h"
@@ -88,7 +89,8 @@ void ManagementDesk::take_debug(std::string_view text) {
   uint64_t session = 0;
   std::from_chars(words[0].data(), words[0].data() + words[0].size(), kind);
   std::from_chars(words[1].data(), words[1].data() + words[1].size(), session);
-  server_.tell_debug(kind, session, words[2], text);
+  // It goes to a terminal, and there is no telling who wrote it.
+  server_.tell_debug(kind, session, words[2], log_text(text));
 }
 
 void ManagementDesk::put_into_effect(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) {

@@ -195,11 +195,14 @@ void MonitorProcess::start_broker(uint32_t connection, const LoginSource& source
   if (!identity) return done(fail(identity.error()));
   LinkPolicy policy = link_policy_for(*identity, permit, start_.config, source);
   // A user of the configuration is an operator: his shell is ours, and knows by the ticket who he is.
-  if (!permit.system_account && start_.config.management.shell && desk_ && !desk_->socket_path().empty()) {
+  // He gets no other one where it has nobody to talk to.
+  if (!permit.system_account && start_.config.management.shell) {
     identity->shell = management_shell(start_.config);
-    policy.environment.emplace_back("SLUICE_CONTROL", desk_->socket_path());
-    policy.environment.emplace_back("SLUICE_TICKET", desk_->make_ticket(connection));
     policy.message_file = policy.last_login = false;
+    if (desk_ && !desk_->socket_path().empty()) {
+      policy.environment.emplace_back("SLUICE_CONTROL", desk_->socket_path());
+      policy.environment.emplace_back("SLUICE_TICKET", desk_->make_ticket(connection));
+    }
   }
   start_.starter->attach(*identity, policy, std::move(done), source.address);
 }

@@ -299,7 +299,8 @@ std::vector<Candidate> CommandGrammar::complete(Mode mode, std::string_view text
         break;
       case PatternElement::Type::kind:
         if (!element.kind->candidates) {
-          offer(std::string(element.text), element.kind->help, false);
+          for (const ValueForm& form : element.kind->forms) offer(std::string(form.word), form.help, false);
+          if (element.kind->forms.empty()) offer(std::string(element.text), element.kind->help, false);
           if (element.kind->suggestions)
             for (std::string& word : element.kind->suggestions()) offer(std::move(word), element.kind->help, true);
         } else {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,11 @@ enum class ValueExtent : unsigned char {
   block,      // the lines below, to one that says exit, end or quit
 };
 
+// One of the forms that a value may have, as help shows them.
+struct ValueForm {
+  std::string_view word, help;
+};
+
 struct ValueKind {
   std::string_view name;  // as in patterns, in capitals
   ValueExtent extent;
@@ -26,6 +32,8 @@ struct ValueKind {
   std::vector<std::string_view> (*candidates)();
   // Some of this host, offered beside whatever else is possible; null: none.
   std::vector<std::string> (*suggestions)() = nullptr;
+  // Shown in help instead of the kind's name; empty: that.
+  std::span<const ValueForm> forms = {};
 };
 
 // Bounds what a line can make us hold. Room for an RSA key of 16384 bits in base64.

@@ -232,13 +232,18 @@ Kept check_host_key(std::string_view text) {
   return std::nullopt;
 }
 
+// As the routers help with a host.
+constexpr std::array kRemoteForms{ValueForm{"A.B.C.D", "IPv4 (A.B.C.D) address"},
+                                  ValueForm{"WORD", "Hostname of the remote node"},
+                                  ValueForm{"X:X::X", "IPv6 (A:B:C:D...:D) address"}};
+
 constexpr auto kWord = ValueExtent::word;
 constexpr auto kRest = ValueExtent::rest_of_line;
 
 constexpr std::array kKinds{
     ValueKind{"NAME", kWord, "a name of at most 64 characters", check_name, nullptr},
     ValueKind{"VRF", kWord, "a name of at most 32 characters", check_vrf, nullptr},
-    ValueKind{"REMOTE", kWord, "a host's name or address", check_remote, nullptr},
+    ValueKind{"REMOTE", kWord, "a host's name or address", check_remote, nullptr, nullptr, kRemoteForms},
     ValueKind{"USER", kWord, "a user's name", check_user, nullptr},
     ValueKind{"PATTERN", kWord, "a name with * and ? for any characters and any one", check_pattern, nullptr},
     ValueKind{"HOSTNAME", kWord, "a host's or a domain's name", check_host_name, nullptr},

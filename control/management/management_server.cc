@@ -141,7 +141,13 @@ void ManagementServer::accept() {
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return;
   // Whoever has no ticket is told so when he has said hello; who is too many, by the end of it.
   const bool own = who.uid == 0 || who.uid == ::geteuid();
-  if (peers_.size() >= (own ? kMaxOperators : kMaxOperators / 2)) return;
+  // Who has said nothing gives way.
+  const bool full = peers_.size() >= (own ? kMaxOperators : kMaxOperators / 2);
+  if (full) {
+    const auto silent = std::find_if(peers_.begin(), peers_.end(), [](const auto& one) { return !one.second->shell; });
+    if (silent == peers_.end()) return;
+    peers_.erase(silent);
+  }
   const uint64_t number = next_number_++;
   if (!watch(epoll_.get(), socket.get(), number, EPOLLIN)) return;
   peers_[number] = std::make_unique<Peer>(Peer{number, std::move(socket), who.uid});

@@ -1,5 +1,6 @@
 // What is done to sessions: ended, given new keys, watched.
 #include "base/debug.h"
+#include "base/plain_text.h"
 #include "control/management/exec_handlers.h"
 #include "control/management/management_host.h"
 #include "control/management/shell_session.h"
@@ -13,7 +14,7 @@ void tell_network(Command exec, const std::string& what) {
   exec->host.ask(what, [exec](const ResultOrText<std::vector<uint8_t>>& answer) {
     if (!*exec->shell_lives) return;
     if (answer)
-      exec->report.text("done", std::string(text_of(*answer)));
+      exec->report.text("done", terminal_text(text_of(*answer)));
     else
       exec->refuse(answer.error());
     exec->finish();

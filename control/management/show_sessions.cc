@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kLocation = "0/RP0/CPU0";
 constexpr std::string_view kVersionLine = "SSH version : Cisco-2.0\n\n";
 // Without a terminal.
-constexpr std::string_view kNoTerminal = "XXX";
+constexpr std::string_view kNoTerminal = "X\x58X";
 
 std::string number(uint64_t value) { return std::to_string(value); }
 std::string text(std::string_view value) { return std::string(value); }

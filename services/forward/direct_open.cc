@@ -66,8 +66,9 @@ OpenDecision pending(ConnectionServices& connection, BrokerRequest request) {
 
 OpenDecision open_direct_tcpip(ConnectionServices& connection, Bytes extra) {
   if (!connection.settings().local_forwarding || !connection.login().port_forwarding) {
-    connection.log(LogLevel::warning,
-                   "%SECURITY-SSHD-3-PORT_FWD_ERR_GENERAL : Port Forwarding, Port forwarding is not enabled");
+    if (connection.part<ForwardState>().may_log())
+      connection.log(LogLevel::warning,
+                     "%SECURITY-SSHD-3-PORT_FWD_ERR_GENERAL : Port Forwarding, Port forwarding is not enabled");
     return refusal(OpenFailure::administratively_prohibited, "Port forwarding is off");
   }
   WireReader reader(extra);
@@ -78,10 +79,11 @@ OpenDecision open_direct_tcpip(ConnectionServices& connection, Bytes extra) {
   const uint32_t from = reader.u32();
   if (!reader.ok()) return refusal(OpenFailure::connect_failed, "Malformed request");
   constexpr size_t kMostTold = 256;
-  connection.log(LogLevel::info, "%SECURITY-SSHD-6-PORT_FWD_INFO_GENERAL : Port Forwarding, Target:=" +
-                                     std::string(host.substr(0, kMostTold)) + ", Port:=" + std::to_string(port) +
-                                     ", Originator:=" + std::string(originator.substr(0, kMostTold)) +
-                                     ",Port:=" + std::to_string(from) + ", Vrf:=0x60000000, Connection forwarded");
+  if (connection.part<ForwardState>().may_log())
+    connection.log(LogLevel::info, "%SECURITY-SSHD-6-PORT_FWD_INFO_GENERAL : Port Forwarding, Target:=" +
+                                       std::string(host.substr(0, kMostTold)) + ", Port:=" + std::to_string(port) +
+                                       ", Originator:=" + std::string(originator.substr(0, kMostTold)) +
+                                       ",Port:=" + std::to_string(from) + ", Vrf:=0x60000000, Connection forwarded");
   return pending(connection, ConnectTcp{std::string(host), port});
 }
 

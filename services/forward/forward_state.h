@@ -28,6 +28,8 @@ class ForwardState final : public ConnectionPart {
   uint64_t connect(BrokerRequest request, Then then);
   void forget(uint64_t ticket);
   size_t connecting() const { return asked_; }
+  // Opens cost a client next to nothing: not each of any number has a line in the log.
+  bool may_log() { return logged_ < kMostLogged && ++logged_ > 0; }
 
  private:
   struct Waiting {
@@ -35,11 +37,13 @@ class ForwardState final : public ConnectionPart {
     BrokerRequest request;
   };
   void ask_waiting();
+  static constexpr size_t kMostLogged = 256;
 
   BrokerSession& broker_;
   StreamCounts direct_, accepted_;
   uint64_t last_ticket_ = 0;
   size_t asked_ = 0;
+  size_t logged_ = 0;
   std::deque<Waiting> waiting_;
   std::map<uint64_t, Then> thens_;
   // Of the connection and not of each channel: a channel's end does not end what its broker is still trying.

@@ -14,9 +14,9 @@
 #include "apps/sluice/scp/exec_channel.h"
 #include "apps/sluice/scp/legacy_talk.h"
 #include "apps/sluice/sftp/file_program_flags.h"
-#include "apps/terminal/interrupt.h"
 #include "apps/sluice/sftp/progress_meter.h"
 #include "apps/sluice/sftp/sftp_connection.h"
+#include "apps/terminal/interrupt.h"
 #include "services/copy/copy_run.h"
 #include "services/copy/remote_side.h"
 

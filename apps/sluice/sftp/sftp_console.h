@@ -2,8 +2,8 @@
 #pragma once
 
 #include "apps/sluice/sftp/file_copier.h"
-#include "apps/terminal/line_editor.h"
 #include "apps/sluice/sftp/listing.h"
+#include "apps/terminal/line_editor.h"
 
 namespace sluice {
 

@@ -9,10 +9,10 @@
 #include "apps/sluice/client_log.h"
 #include "apps/sluice/programs.h"
 #include "apps/sluice/sftp/file_program_flags.h"
-#include "apps/terminal/interrupt.h"
 #include "apps/sluice/sftp/progress_meter.h"
 #include "apps/sluice/sftp/sftp_connection.h"
 #include "apps/sluice/sftp/sftp_console.h"
+#include "apps/terminal/interrupt.h"
 
 namespace sluice {
 namespace {

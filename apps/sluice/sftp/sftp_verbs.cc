@@ -9,8 +9,8 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "apps/terminal/interrupt.h"
 #include "apps/sluice/sftp/sftp_console.h"
+#include "apps/terminal/interrupt.h"
 
 namespace sluice {
 namespace {

@@ -154,7 +154,28 @@ TEST_F(ShellTest, completes_and_helps_from_the_table) {
   for (const Candidate& one : help) options.push_back(one.word);
   for (const char* word : {"cipher", "command", "source-interface", "username", "<cr>"})
     EXPECT_NE(std::find(options.begin(), options.end(), word), options.end()) << word;
+  const auto helped = [&](const char* line) {
+    std::vector<std::pair<std::string, std::string>> found;
+    for (const Candidate& one : shell.complete(line)) found.emplace_back(one.word, one.help);
+    return found;
+  };
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  EXPECT_EQ(helped("ssh "), (Pairs{{"A.B.C.D", "IPv4 (A.B.C.D) address"},
+                                   {"LINE", "the rest of the line"},
+                                   {"WORD", "Hostname of the remote node"},
+                                   {"X:X::X", "IPv6 (A:B:C:D...:D) address"},
+                                   {"rekey", "New keys for a session"},
+                                   {"vrf", "vrf table for the route lookup"}}));
+  EXPECT_EQ(helped("ssh 10.1.1.1 "), (Pairs{{"cipher", "Accept cipher type"},
+                                            {"command", "Specify remote command (non-interactive)"},
+                                            {"port", "Port to connect to"},
+                                            {"source-interface", "Specify source interface"},
+                                            {"username", "Accept userid for authentication"},
+                                            {"<cr>", ""}}));
   run("configure");
+  EXPECT_EQ(helped("ssh "), (Pairs{{"client", "Provide SSH client service"},
+                                   {"server", "Provide SSH server service"},
+                                   {"timeout", "Set timeout value for SSH"}}));
   EXPECT_EQ(words("ssh server rekey-v"), std::vector<std::string>{"rekey-volume"});
   EXPECT_EQ(words("ssh "), (std::vector<std::string>{"client", "server", "timeout"}));
   EXPECT_EQ(words("comm"), std::vector<std::string>{"commit"});
@@ -179,7 +200,8 @@ TEST_F(ShellTest, shows_sessions_in_the_columns_of_ios_xr) {
   EXPECT_TRUE(has_line(text, "SSH version : Cisco-2.0")) << text;
   EXPECT_TRUE(has_line(text, "id chan pty location state userid host ver authentication connection type")) << text;
   EXPECT_TRUE(has_line(text, "Incoming sessions"));
-  EXPECT_TRUE(has_line(text, "15 1 XXX 0/RP0/CPU0 SESSION_OPEN admin 192.168.122.1 v2 password port-forwarded-local"));
+  EXPECT_TRUE(
+      has_line(text, "15 1 X\x58X 0/RP0/CPU0 SESSION_OPEN admin 192.168.122.1 v2 password port-forwarded-local"));
   EXPECT_TRUE(
       has_line(text, "15 2 vty0 0/RP0/CPU0 SESSION_OPEN admin 192.168.122.1 v2 password Command-Line-Interface"));
   EXPECT_TRUE(has_line(text, "Outgoing sessions"));
