@@ -58,6 +58,9 @@ class DirectOpen final : public ServerStream {
 
 OpenDecision refusal(OpenFailure reason, std::string_view text) { return {nullptr, false, {reason, text}}; }
 
+// A channel that waits keeps it: no host's name or socket's path is longer.
+constexpr size_t kMaxTarget = 1024;
+
 OpenDecision pending(ConnectionServices& connection, BrokerRequest request) {
   return {std::make_unique<DirectOpen>(connection, std::move(request)), true, {}};
 }
@@ -77,7 +80,7 @@ OpenDecision open_direct_tcpip(ConnectionServices& connection, Bytes extra) {
   // Who connected at the client, in the client's words: nothing is decided by it.
   const std::string_view originator = reader.text();
   const uint32_t from = reader.u32();
-  if (!reader.ok()) return refusal(OpenFailure::connect_failed, "Malformed request");
+  if (!reader.ok() || host.size() > kMaxTarget) return refusal(OpenFailure::connect_failed, "Malformed request");
   constexpr size_t kMostTold = 256;
   if (connection.part<ForwardState>().may_log())
     connection.log(LogLevel::info, "%SECURITY-SSHD-6-PORT_FWD_INFO_GENERAL : Port Forwarding, Target:=" +
@@ -96,7 +99,7 @@ OpenDecision open_direct_streamlocal(ConnectionServices& connection, Bytes extra
   // Reserved.
   reader.text();
   reader.u32();
-  if (!reader.ok()) return refusal(OpenFailure::connect_failed, "Malformed request");
+  if (!reader.ok() || path.size() > kMaxTarget) return refusal(OpenFailure::connect_failed, "Malformed request");
   return pending(connection, ConnectUnix{std::string(path)});
 }
 

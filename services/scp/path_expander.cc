@@ -17,7 +17,7 @@ void PathExpander::next_word() {
     const ShellWord& now = word();
     const bool home = !now.text.empty() && now.text[0] == '~' && now.special[0];
     if (home) return expand_home();
-    if (is_pattern(now, 0, now.text.size())) return begin_word();
+    if (now.text.size() <= kMaxPattern && is_pattern(now, 0, now.text.size())) return begin_word();
     if (!keep(results_, now.text)) return then_(std::nullopt);
     ++word_;
   }
@@ -38,6 +38,12 @@ void PathExpander::expand_home() {
     }
     next_word();
   });
+}
+
+// As many as make little work for a turn: each may be compared from each of its characters on.
+uint32_t PathExpander::names_at_once() const {
+  const size_t pattern = part_.to - part_.from;
+  return static_cast<uint32_t>(std::clamp<size_t>(kMaxPatternWork / std::max<size_t>(pattern, 1), 1, 1000));
 }
 
 void PathExpander::begin_word() {
@@ -77,24 +83,25 @@ void PathExpander::look_into(size_t index) {
 }
 
 void PathExpander::read_folder(uint32_t handle, size_t index) {
-  connection_.broker().ask(caller_, ReadDirectory{handle, 1000}, [this, handle, index](BrokerReceived&& received) {
-    const auto* entries = std::get_if<Entries>(&received.answer);
-    if (entries) {
-      for (const DirectoryEntry& entry : entries->entries) {
-        if (entry.name == "." || entry.name == ".." || !matches_pattern(entry.name, word(), part_.from, part_.to))
-          continue;
-        std::string path = found_[index] + entry.name;
-        path.append(word().text, part_.to, at_ - part_.to);
-        if (!keep(next_, std::move(path))) {
-          connection_.broker().tell(CloseHandle{handle});
-          return then_(std::nullopt);
+  connection_.broker().ask(
+      caller_, ReadDirectory{handle, names_at_once()}, [this, handle, index](BrokerReceived&& received) {
+        const auto* entries = std::get_if<Entries>(&received.answer);
+        if (entries) {
+          for (const DirectoryEntry& entry : entries->entries) {
+            if (entry.name == "." || entry.name == ".." || !matches_pattern(entry.name, word(), part_.from, part_.to))
+              continue;
+            std::string path = found_[index] + entry.name;
+            path.append(word().text, part_.to, at_ - part_.to);
+            if (!keep(next_, std::move(path))) {
+              connection_.broker().tell(CloseHandle{handle});
+              return then_(std::nullopt);
+            }
+          }
+          if (!entries->last) return read_folder(handle, index);
         }
-      }
-      if (!entries->last) return read_folder(handle, index);
-    }
-    connection_.broker().tell(CloseHandle{handle});
-    look_into(index + 1);
-  });
+        connection_.broker().tell(CloseHandle{handle});
+        look_into(index + 1);
+      });
 }
 
 bool PathExpander::keep(std::vector<std::string>& paths, std::string path) {

@@ -9,6 +9,10 @@ namespace sluice {
 
 // What a shell could pass to a program; each is kept until it was sent.
 inline constexpr size_t kMaxExpandedBytes = 2 * 1024 * 1024;
+// No path is longer; what is stays as it is.
+inline constexpr size_t kMaxPattern = 4096;
+// A pattern's length times the names that are compared with it in one turn.
+inline constexpr size_t kMaxPatternWork = 32 * 1024;
 
 class PathExpander {
  public:
@@ -27,6 +31,7 @@ class PathExpander {
 
   void next_word();
   void expand_home();
+  uint32_t names_at_once() const;
   void begin_word();
   void next_part();
   void look_into(size_t index);

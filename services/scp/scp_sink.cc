@@ -48,7 +48,7 @@ void ScpSink::begin(std::vector<std::string> paths) {
       say_refused(path, there ? why_not(ENOTDIR) : why_not(received.answer));
       return end();
     }
-    enter({path, folder, {}, {}});
+    enter(path, {folder, {}, {}});
   });
 }
 
@@ -123,8 +123,7 @@ void ScpSink::take_entry(ScpEntry&& entry) {
   const auto times = std::exchange(times_, std::nullopt);
   if (entry.folder && !command_.recursive) return fail("protocol error: received directory without -r");
   if (has_control_characters(entry.name)) return refuse(entry.name, "invalid filename");
-  const Level& level = levels_.back();
-  std::string path = level.folder ? inside(level.path, entry.name) : level.path;
+  std::string path = levels_.back().folder ? inside(path_, entry.name) : path_;
   if (path.size() >= kMaxPath) return refuse(path, why_not(ENAMETOOLONG));
   state_ = State::waiting;
   if (entry.folder) return make_folder(std::move(path), entry.mode, times);
@@ -136,29 +135,31 @@ void ScpSink::take_entry(ScpEntry&& entry) {
 
 // Until it is filled its owner must be able to enter and write.
 void ScpSink::make_folder(std::string path, uint32_t mode, std::optional<FileTimes> times) {
-  Level level{path, true, times, {}};
+  Level level{true, times, {}};
   if (command_.preserve) level.mode = mode;
-  ask(MakeDirectory{path, mode | S_IRWXU}, [this, level, mode](BrokerReceived&& received) {
-    if (!std::holds_alternative<Done>(received.answer)) return find_folder(level, received.answer);
-    if (command_.preserve || (mode & S_IRWXU) == S_IRWXU) return enter(level);
+  ask(MakeDirectory{path, mode | S_IRWXU}, [this, path, level, mode](BrokerReceived&& received) {
+    if (!std::holds_alternative<Done>(received.answer)) return find_folder(path, level, received.answer);
+    if (command_.preserve || (mode & S_IRWXU) == S_IRWXU) return enter(path, level);
     // Which mode the user's mask left of ours is only to be seen.
-    ask(StatPath{level.path}, [this, level, mode](BrokerReceived&& seen) {
+    ask(StatPath{path}, [this, path, level, mode](BrokerReceived&& seen) {
       Level made = level;
       if (const auto* now = folder_of(seen.answer)) made.mode = now->mode & 07777u & ~(S_IRWXU & ~mode);
-      enter(made);
+      enter(path, made);
     });
   });
 }
 
-void ScpSink::find_folder(Level level, const BrokerAnswer& why) {
-  ask(StatPath{level.path}, [this, level, why](BrokerReceived&& received) {
-    if (folder_of(received.answer)) return enter(level);
+void ScpSink::find_folder(const std::string& path, const Level& level, const BrokerAnswer& why) {
+  ask(StatPath{path}, [this, path, level, why](BrokerReceived&& received) {
+    if (folder_of(received.answer)) return enter(path, level);
     const bool there = std::holds_alternative<Attributes>(received.answer);
-    refuse(level.path, there ? why_not(ENOTDIR) : why_not(why));
+    refuse(path, there ? why_not(ENOTDIR) : why_not(why));
   });
 }
 
-void ScpSink::enter(Level level) {
+void ScpSink::enter(std::string path, Level level) {
+  level.length = path.size();
+  path_ = std::move(path);
   levels_.push_back(std::move(level));
   say_ok();
   state_ = State::line;
@@ -174,11 +175,12 @@ void ScpSink::leave() {
     AttributeChange change;
     change.mode = level.mode;
     change.times = level.times;
-    ask(ChangePath{level.path, true, change}, [this](BrokerReceived&&) {
+    ask(ChangePath{path_, true, change}, [this](BrokerReceived&&) {
       say_ok();
       state_ = State::line;
     });
   }
+  path_.resize(levels_.empty() ? 0 : levels_.back().length);
   // One that does not wait to be answered: the end of the outermost level has no change.
   if (levels_.empty()) end();
 }

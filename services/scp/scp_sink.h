@@ -13,12 +13,12 @@ class ScpSink final : public ScpPeer {
 
  private:
   enum class State : uint8_t { waiting, line, data, status, status_text };
-  // A folder that is being filled, or the target itself.
+  // A folder that is being filled, or the target itself. As many as a path has parts: they have one path together.
   struct Level {
-    std::string path;
     bool folder = false;  // names go into it; else they replace it
     std::optional<FileTimes> times;
     std::optional<uint32_t> mode;  // at its end
+    size_t length = 0;             // of its path, which path_ begins with
   };
   struct File {
     std::string path;
@@ -52,8 +52,8 @@ class ScpSink final : public ScpPeer {
   void take_line();
   void take_entry(ScpEntry&& entry);
   void make_folder(std::string path, uint32_t mode, std::optional<FileTimes> times);
-  void find_folder(Level level, const BrokerAnswer& why);
-  void enter(Level level);
+  void find_folder(const std::string& path, const Level& level, const BrokerAnswer& why);
+  void enter(std::string path, Level level);
   void leave();
   void open_file(std::string path, const ScpEntry& entry, std::optional<FileTimes> times, bool existing,
                  std::shared_ptr<HandleGrant> grant);
@@ -74,6 +74,7 @@ class ScpSink final : public ScpPeer {
   std::string line_;
   std::optional<FileTimes> times_;
   std::vector<Level> levels_;
+  std::string path_;  // of the innermost
   std::optional<File> file_;
 };
 

@@ -19,6 +19,9 @@ constexpr size_t kMaxReply = 8192;
 // Opens that are under way while a file is sent: what a small file costs is the way to the broker and back.
 constexpr size_t kMostAhead = 8;
 constexpr size_t kMostPlaces = 32;
+// Of one batch, and of one so deep in a tree that there are many.
+constexpr uint32_t kMostEntries = 1000, kFewEntries = 50;
+constexpr size_t kFewFolders = 8;
 // Bytes of one job of the pool.
 constexpr size_t kMostOfRead = 512 * 1024;
 // Where one piece was not in the cache, so much of a file goes through the pool before the cache is tried again.
@@ -160,7 +163,9 @@ void ScpSource::ask_ahead() {
 }
 
 void ScpSource::read_folder() {
-  ask(ReadDirectory{folders_.back().handle, 1000}, [this](BrokerReceived&& received) {
+  // What is not sent yet of the folders above waits in memory.
+  const uint32_t most = folders_.size() <= kFewFolders ? kMostEntries : kFewEntries;
+  ask(ReadDirectory{folders_.back().handle, most}, [this](BrokerReceived&& received) {
     Folder& folder = folders_.back();
     auto* entries = std::get_if<Entries>(&received.answer);
     if (entries) {

@@ -223,7 +223,8 @@ void SftpRequests::check_handle(SftpSession& session, Task& task) {
       [&session, id = task.id](Hashes&& hashes, std::vector<UniqueFd>&&) { answer_hashes(session, id, hashes); });
 }
 
-// Opened, hashed and closed again; the descriptor that comes along is not needed.
+// Opened, hashed and closed again. The descriptor that comes along is not needed; closing it may wait for whoever
+// serves its file system.
 void SftpRequests::check_name(SftpSession& session, Task& task) {
   WireReader reader(task.body);
   std::string path = take_path(reader);
@@ -231,8 +232,11 @@ void SftpRequests::check_name(SftpSession& session, Task& task) {
   if (!reader.ok()) return refuse_malformed(session, task.id);
   auto grant = HandleGrant::take(session.connection_.budget());
   if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
+  if (FileIoPool::shared().owes_closes(session.owner()))
+    return session.refuse(task.id, SftpStatus::failure, kOwesCloses);
   ask<FileOpened>(session, task.id, OpenFile{std::move(path), kOpenRead, 0}, {},
-                  [&session, id = task.id, check, grant](FileOpened&& opened, std::vector<UniqueFd>&&) {
+                  [&session, id = task.id, check, grant](FileOpened&& opened, std::vector<UniqueFd>&& given) {
+                    for (UniqueFd& file : given) FileIoPool::shared().close(std::move(file), session.owner());
                     CheckFile request = check;
                     request.handle = opened.handle;
                     ask<Hashes>(session, id, std::move(request), {},

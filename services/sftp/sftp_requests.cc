@@ -37,7 +37,7 @@ void SftpRequests::open(SftpSession& session, Task& task) {
   auto grant = HandleGrant::take(session.connection_.budget());
   if (!grant) return session.refuse(task.id, SftpStatus::failure, "Too many open files");
   if (FileIoPool::shared().owes_closes(session.owner()))
-    return session.refuse(task.id, SftpStatus::failure, "Too many files wait for their server to close them");
+    return session.refuse(task.id, SftpStatus::failure, kOwesCloses);
   OpenFile request{path, open_flags(flags), wanted.mode.value_or(0666)};
   ask<FileOpened>(session, task.id, std::move(request), {},
                   [&session, id = task.id, path, flags, grant](FileOpened&& opened, std::vector<UniqueFd>&& given) {

@@ -24,6 +24,8 @@ struct SftpRequest {
   bool opens() const { return type == SftpType::open || type == SftpType::opendir || extension == "check-file-name"; }
 };
 
+inline constexpr std::string_view kOwesCloses = "Too many files wait for their server to close them";
+
 struct SftpRequests {
   using Task = SftpSession::Task;
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 
+import paramiko
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -120,6 +121,24 @@ def serves_others(server, folder):
 
 
 READ, WRITE, FLUSH = 15, 16, 25
+
+
+def test_asking_for_checksums_of_files_whose_server_is_stuck_holds_up_nobody_else(server, stuck, tmp_path):
+    mount_point, log = stuck
+    transport = paramiko.Transport(("127.0.0.1", server.port))
+    transport.connect(username=MALLORY, pkey=paramiko.Ed25519Key.from_private_key_file(str(server.key)))
+    try:
+        client = transport.open_sftp_client()
+        # What paramiko sends in 64 bits; newer ones call it int64.
+        number = getattr(paramiko.sftp, "int64", None) or paramiko.sftp_client.long
+        for _ in range(4):
+            # SSH_FXP_EXTENDED; it is opened, read and closed, and none of the latter ever ends.
+            client._async_request(type(None), 200, "check-file-name", f"{mount_point}/file", "sha256", number(0), number(0), 0)
+        wait_until(lambda: unanswered(log, READ) + unanswered(log, FLUSH) >= 1)
+        serves_others(server, tmp_path)
+    finally:
+        transport.close()
+    serves_others(server, tmp_path)
 
 
 def unanswered(log, operation):

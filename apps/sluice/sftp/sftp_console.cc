@@ -5,6 +5,7 @@
 #include <ctime>
 #include <set>
 
+#include "apps/sluice/sftp/completion.h"
 #include "apps/terminal/interrupt.h"
 
 namespace sluice {

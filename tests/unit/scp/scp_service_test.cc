@@ -360,6 +360,82 @@ TEST_F(Scp, takes_a_users_handles_with_his_other_connections) {
   EXPECT_TRUE(HandleGrant::take(other.budget));
 }
 
+TEST_F(Scp, sink_finds_its_way_back_out_of_a_deep_tree) {
+  constexpr int kDeep = 300;
+  start("scp -r -t " + world.folder.path());
+  EXPECT_EQ(hear(), kOk);
+  std::string path;
+  for (int i = 0; i < kDeep; ++i) {
+    tell("D0755 0 d" + std::to_string(i % 10));
+    path += "d" + std::to_string(i % 10) + "/";
+  }
+  put("C0644 4 deep", "deep");
+  for (int i = 0; i < kDeep - 1; ++i) tell("E");
+  put("C0644 3 one", "one");
+  tell("E");
+  put("C0644 3 top", "top");
+  world.service->on_eof();
+  EXPECT_EQ(end(), 0u);
+  EXPECT_EQ(world.folder.read(path + "deep"), "deep");
+  EXPECT_EQ(world.folder.read("d0/one"), "one");
+  EXPECT_EQ(world.folder.read("top"), "top");
+}
+
+TEST_F(Scp, source_sends_all_of_large_folders_deep_in_a_tree) {
+  constexpr int kDeep = 12, kFiles = 120;
+  std::filesystem::path folder = world.folder / "tree";
+  for (int i = 0; i < kDeep; ++i) {
+    std::filesystem::create_directories(folder);
+    for (int j = 0; j < kFiles; ++j) std::ofstream(folder / std::to_string(j)).flush();
+    folder /= "next";
+  }
+  start("scp -r -f tree");
+  int folders = 0, files = 0, ends = 0;
+  ok();
+  for (std::string line = hear(); line != "(closed)" && !HasFailure(); line = hear()) {
+    ASSERT_FALSE(line.empty());
+    if (line[0] == 'C') {
+      ++files;
+      ok();
+      ASSERT_EQ(hear(), kOk);
+    } else {
+      ++(line[0] == 'D' ? folders : ends);
+    }
+    ok();
+  }
+  EXPECT_EQ(files, kDeep * kFiles);
+  EXPECT_EQ(folders, kDeep);
+  EXPECT_EQ(ends, kDeep);
+  EXPECT_EQ(end(), 0u);
+}
+
+TEST_F(Scp, source_compares_long_patterns_with_all_names_and_leaves_longer_ones_alone) {
+  constexpr int kFiles = 400;
+  for (int i = 0; i < kFiles; ++i)
+    std::ofstream(world.folder / (std::to_string(1000 + i) + std::string(200, 'n'))).flush();
+  start("scp -f " + std::string(203, '?') + "n");
+  ok();
+  int files = 0;
+  for (std::string line = hear(); line != "(closed)" && !HasFailure(); line = hear()) {
+    ASSERT_EQ(line[0], 'C') << line;
+    ++files;
+    ok();
+    ASSERT_EQ(hear(), kOk);
+    ok();
+  }
+  EXPECT_EQ(files, kFiles);
+  EXPECT_EQ(end(), 0u);
+}
+
+TEST_F(Scp, source_takes_a_pattern_that_no_path_could_match_as_a_name) {
+  std::ofstream(world.folder / "name").flush();
+  start("scp -f '" + std::string(5000, 'x') + "'*");
+  ok();
+  const std::string said = hear();
+  EXPECT_EQ(said.substr(0, 5), "\1scp:") << said;
+  EXPECT_EQ(end(), 1u);
+}
+
 TEST_F(Scp, source_is_no_way_for_folders_without_r) {
   start("scp -f .");
   ok();
