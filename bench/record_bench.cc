@@ -17,9 +17,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "apps/sluice/bench/record_loop.h"
 #include "base/check.h"
 #include "bench/raw_library.h"
-#include "apps/sluice/bench/record_loop.h"
 
 namespace sluice::bench {
 namespace {
