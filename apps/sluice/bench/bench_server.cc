@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "apps/sluice/bench/figures.h"
 #include "base/random.h"
@@ -115,6 +116,11 @@ std::vector<std::string> fingerprints_in(const std::string& place) {
     if (const auto key = parse_public_key_line(line)) out.push_back(sha256_fingerprint(key->key));
   }
   return out;
+}
+
+std::string text_of(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 // sluiced makes a key of each kind when it starts first, and serves meanwhile with those that it has.
@@ -272,6 +278,8 @@ ResultOrText<std::unique_ptr<BenchServer>> BenchServer::start(const ServerSpec& 
     ChildOptions options;
     options.words = spec.kind == ServerKind::sshd ? sshd_words(spec, keys, folder, wishes, end.port)
                                                   : sluiced_words(spec, keys, folder, wishes, end.port);
+    // A server whose words nobody takes would stop at its next one.
+    options.output_file = folder + "/log";
     auto child = Child::start(std::move(options));
     if (!child) return fail(child.error());
     const double deadline = monotonic_seconds() + kStartSeconds;
@@ -286,7 +294,7 @@ ResultOrText<std::unique_ptr<BenchServer>> BenchServer::start(const ServerSpec& 
       return server;
     }
     (*child)->stop(SIGTERM);
-    why = (*child)->wait().output;
+    why = text_of(folder + "/log");
     if (why.find("in use") == why.npos) break;
   }
   return fail(spec.name + " did not start: " + why);
