@@ -6,6 +6,7 @@ Prints core seconds a GiB by program and what it runs in: the kernel, a library,
 """
 import argparse
 import collections
+import os
 import pathlib
 import signal
 import subprocess
@@ -14,8 +15,32 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from bench.transfer_vs_openssh import SUITES, make_source, transfer  # noqa: E402
-from tests.support.ssh_servers import Sluiced  # noqa: E402
+from tests.support.ssh_servers import Sluiced, USER  # noqa: E402
+
+SUITES = {"aes128-gcm": ["-o", "Ciphers=aes128-gcm@openssh.com"],
+          "aes256-ctr+hmac-sha2-512-etm": ["-o", "Ciphers=aes256-ctr", "-o", "MACs=hmac-sha2-512-etm@openssh.com"],
+          "chacha20-poly1305": ["-o", "Ciphers=chacha20-poly1305@openssh.com"]}
+
+
+def make_source(path, mebibytes):
+    with open(path, "wb") as out:
+        block = os.urandom(1 << 20)
+        for _ in range(mebibytes):
+            out.write(block)
+
+
+def transfer(server, direction, source, suite):
+    command = f"put {source} /dev/null\n" if direction == "put" else f"get {source} /dev/null\n"
+    cpu, began = server.cpu_seconds(), time.monotonic()
+    done = subprocess.run(["sftp", *server.options(), *SUITES[suite], "-q", "-P", str(server.port), "-b", "-", f"{USER}@127.0.0.1"],
+                          input=command, text=True, capture_output=True, timeout=600)
+    seconds = time.monotonic() - began
+    if done.returncode != 0:
+        sys.exit(f"sftp failed: {done.stdout}{done.stderr}")
+    # A session's last work, and sshd's children, are in the account only when they have ended.
+    time.sleep(0.3)
+    return seconds, server.cpu_seconds() - cpu
+
 
 HERTZ = 1999
 PROGRAMS = ["sluiced-net", "sluiced", "ssh", "sftp", "swapper"]

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from bench.transfer_vs_openssh import SUITES  # noqa: E402
+from bench.profile_transfer import SUITES  # noqa: E402
 from tests.support.ssh_servers import Sluiced, Sshd, USER, free_port  # noqa: E402
 
 MIB = 1024
@@ -67,7 +67,7 @@ def main():
             for suite in SUITES:
                 mine, theirs = rows[suite, "sluiced"], rows.get((suite, "sshd"))
                 print(f"{suite:32} {mine:8.2f} " + (f"{theirs:8.2f} {mine / theirs:6.2f}x" if theirs else f"{'-':>8} {'-':>7}"))
-            print("Medians of several rounds, get as well as put, and CPU: bench/transfer_vs_openssh.py build")
+            print("Medians of several rounds, get as well as put, CPU and memory: build/apps/sluice/sluice bench transfer")
             if "sshd" in servers:
                 servers.pop("sshd").stop()
             print(f"\nServing {USER} on 127.0.0.1 port {ours.port}, log in {ours.log}. In another terminal:\n"

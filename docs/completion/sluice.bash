@@ -1,4 +1,4 @@
-# Bash completion for sluice, its links sluice-ssh, -scp, -sftp and -cp, and sluiced: programs, flags and their values,
+# Bash completion for sluice, its links sluice-ssh, -scp, -sftp, -cp and -bench, and sluiced: programs, flags and their values,
 # options of ssh_config, hosts that are known, names here and at a server.
 
 _sluice_hosts() {
@@ -133,6 +133,44 @@ _sluice_cp() {
   esac
 }
 
+_sluice_bench() {
+  local cur=$1 prev=$2 which= word
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$word" in transfer | rekey | linerate | sessions | compare) which=$word ;; esac
+  done
+  if [[ -z $which ]]; then
+    _sluice_words "transfer rekey linerate sessions compare --help" "$cur"
+    return
+  fi
+  case "$prev" in
+    --json | --html | --identity) _sluice_files "$cur" ;;
+    --folder) mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
+    --client)
+      if [[ $which == rekey ]]; then
+        _sluice_words "self ssh" "$cur"
+      else
+        _sluice_words "all sluice-cp sluice-cp-auto sluice-sftp sluice-scp sftp scp scp-O psftp pscp lftp rclone rsync curl" "$cur"
+      fi
+      ;;
+    --server) if [[ $which == rekey ]]; then _sluice_words "self sluiced sshd" "$cur"; else _sluice_words "sluiced sshd" "$cur"; fi ;;
+    --pair | --against) _sluice_words "sluice-cp+sluiced sluice-cp+sshd sftp+sluiced sftp+sshd" "$cur" ;;
+    --way) _sluice_words "put get" "$cur" ;;
+    --direction) _sluice_words "seal open" "$cur" ;;
+    --mode) _sluice_words "random time volume" "$cur" ;;
+    --by) _sluice_words "client server both" "$cur" ;;
+    --suite) _sluice_words "aes128-gcm aes256-gcm chacha20-poly1305 aes256-ctr+hmac-sha2-256-etm aes256-ctr+hmac-sha2-512-etm" "$cur" ;;
+    --kex) _sluice_words "mixed $(sluice ssh -Q kex 2>/dev/null)" "$cur" ;;
+    --driver) _sluice_words "auto ipsec_mb openssl null" "$cur" ;;
+    *)
+      if [[ $which == compare && $cur != -* ]]; then
+        _sluice_files "$cur"
+      else
+        _sluice_words "$(sluice bench "$which" --help 2>/dev/null | grep -o -e '--[a-z0-9-]*' | sort -u) --help" "$cur"
+      fi
+      ;;
+  esac
+}
+
 _sluiced() {
   local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
   COMPREPLY=()
@@ -158,5 +196,5 @@ _sluice() {
   if declare -F "_sluice_$program" >/dev/null; then "_sluice_$program" "$cur" "$prev"; fi
 }
 
-complete -F _sluice sluice sluice-ssh sluice-scp sluice-sftp sluice-cp
+complete -F _sluice sluice sluice-ssh sluice-scp sluice-sftp sluice-cp sluice-bench
 complete -F _sluiced sluiced

@@ -18,10 +18,10 @@ struct Subcommand {
 };
 
 constexpr Subcommand kSubcommands[] = {
-    {"transfer", bench::run_transfer, "files by this client and others, to this server and others, in turn"},
+    {"transfer", bench::run_transfer, "files by this client and others, to this server and others"},
     {"rekey", bench::run_rekey, "many sessions that renew their keys while data flows"},
-    {"linerate", bench::run_linerate, "the record layer beside the wire: rates, latencies, cores a link needs"},
-    {"sessions", bench::run_sessions, "how many logins a second, how many sessions, what each costs"},
+    {"linerate", bench::run_linerate, "the record layer beside the wire: rates, latencies, cores"},
+    {"sessions", bench::run_sessions, "logins a second, idle and active sessions, what each costs"},
     {"compare", bench::run_compare, "what changed between two results beyond the noise"},
 };
 

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "apps/sluice/bench/figures.h"
 #include "base/random.h"
@@ -117,6 +118,24 @@ std::vector<std::string> fingerprints_in(const std::string& place) {
   return out;
 }
 
+std::string text_of(const std::string& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+// sluiced makes a key of each kind when it starts first, and serves meanwhile with those that it has.
+std::vector<std::string> host_fingerprints(const ServerSpec& spec, const RunKeys& keys, const std::string& folder) {
+  constexpr size_t kKinds = 5;
+  constexpr double kPatience = 20;
+  if (spec.kind == ServerKind::sshd) return fingerprints_in(keys.host_file);
+  const double deadline = monotonic_seconds() + kPatience;
+  for (;;) {
+    auto found = fingerprints_in(folder + "/state/host_keys");
+    if (found.size() >= kKinds || monotonic_seconds() > deadline) return found;
+    ::usleep(20000);
+  }
+}
+
 }  // namespace
 
 std::string own_program() {
@@ -218,19 +237,26 @@ ResultOrText<RunKeys> make_run_keys(const std::string& folder) {
   return keys;
 }
 
+std::vector<Flag> access_flags(ForeignAccess& access) {
+  return {flag_text("--user", access.user),
+          flag_text("--identity", access.identity),
+          {"--option", true, [&access](const std::string& v) { return access.options.push_back(v), std::string(); }}};
+}
+
 ResultOrText<std::unique_ptr<BenchServer>> BenchServer::start(const ServerSpec& spec, const RunKeys& keys,
                                                               const std::string& folder, const ServerWishes& wishes,
-                                                              const std::string& user, const std::string& identity) {
+                                                              const ForeignAccess& access) {
   std::unique_ptr<BenchServer> server(new BenchServer);
   server->kind_ = spec.kind;
   Endpoint& end = server->endpoint_;
   end.host = spec.host;
   end.port = spec.port;
-  end.user = user.empty() ? user_name() : user;
-  end.identity = identity;
+  end.user = access.user.empty() ? user_name() : access.user;
+  end.identity = access.identity;
   end.ssh_options = {"-o", "BatchMode=yes"};
   if (spec.kind == ServerKind::foreign) {
-    if (!identity.empty()) end.ssh_options.insert(end.ssh_options.end(), {"-i", identity});
+    if (!access.identity.empty()) end.ssh_options.insert(end.ssh_options.end(), {"-i", access.identity});
+    for (const std::string& option : access.options) add_option(end.ssh_options, option);
     if (!answers(spec.host, spec.port, 10)) return fail(spec.name + " does not answer");
     return server;
   }
@@ -252,6 +278,8 @@ ResultOrText<std::unique_ptr<BenchServer>> BenchServer::start(const ServerSpec& 
     ChildOptions options;
     options.words = spec.kind == ServerKind::sshd ? sshd_words(spec, keys, folder, wishes, end.port)
                                                   : sluiced_words(spec, keys, folder, wishes, end.port);
+    // A server whose words nobody takes would stop at its next one.
+    options.output_file = folder + "/log";
     auto child = Child::start(std::move(options));
     if (!child) return fail(child.error());
     const double deadline = monotonic_seconds() + kStartSeconds;
@@ -262,11 +290,11 @@ ResultOrText<std::unique_ptr<BenchServer>> BenchServer::start(const ServerSpec& 
       }
       server->child_ = std::move(*child);
       server->idle_processes_ = tree_of(server->process()).size();
-      end.fingerprints = fingerprints_in(spec.kind == ServerKind::sshd ? keys.host_file : folder + "/state/host_keys");
+      end.fingerprints = host_fingerprints(spec, keys, folder);
       return server;
     }
     (*child)->stop(SIGTERM);
-    why = (*child)->wait().output;
+    why = text_of(folder + "/log");
     if (why.find("in use") == why.npos) break;
   }
   return fail(spec.name + " did not start: " + why);

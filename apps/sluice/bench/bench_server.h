@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "apps/sluice/bench/child_process.h"
+#include "apps/sluice/bench/flags.h"
 #include "base/result.h"
 
 namespace sluice::bench {
@@ -46,12 +47,19 @@ struct ServerWishes {
   std::vector<std::string> lines;          // sluiced: configuration; sshd: options
 };
 
+// How to get in at somebody else's host, where it is not as the user's configuration says.
+struct ForeignAccess {
+  std::string user, identity;
+  std::vector<std::string> options;  // as after ssh's -o
+};
+// --user, --identity and --option.
+std::vector<Flag> access_flags(ForeignAccess& access);
+
 class BenchServer {
  public:
-  // For a foreign one: user and identity as given, either may be empty.
   static ResultOrText<std::unique_ptr<BenchServer>> start(const ServerSpec& spec, const RunKeys& keys,
                                                           const std::string& folder, const ServerWishes& wishes,
-                                                          const std::string& user, const std::string& identity);
+                                                          const ForeignAccess& access);
   ~BenchServer();
 
   const Endpoint& endpoint() const { return endpoint_; }

@@ -109,10 +109,14 @@ ResultOrText<std::unique_ptr<Child>> Child::start(ChildOptions options) {
   int ends[2];
   if (!input || ::pipe2(ends, O_CLOEXEC) != 0)
     return fail(std::string("no pipe for a program: ") + std::strerror(errno));
-  const UniqueFd write_end(ends[1]);
+  UniqueFd write_end(ends[1]);
   std::unique_ptr<Child> child(new Child);
   child->output_ = UniqueFd(ends[0]);
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  if (!options.output_file.empty()) {
+    write_end = UniqueFd(::open(options.output_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+    if (!write_end) return fail(options.output_file + ": " + std::strerror(errno));
+  }
   std::vector<std::string> environment = std::move(options.environment);
   for (char** word = environ; *word != nullptr; ++word) environment.emplace_back(*word);
   auto words = pointers(options.words), variables = pointers(environment);

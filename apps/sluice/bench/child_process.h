@@ -19,6 +19,8 @@ struct ChildOptions {
   // Beside ours: NAME=VALUE.
   std::vector<std::string> environment = {};
   double patience_seconds = 3600;
+  // Where both its streams go, instead of to us: of what talks for long and is not listened to.
+  std::string output_file = {};
   // Its errors go where ours do, and what it says is its output alone.
   bool errors_apart = false;
 };

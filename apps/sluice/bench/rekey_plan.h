@@ -27,7 +27,8 @@ struct RekeyPlan {
   std::vector<std::pair<std::string, std::string>> suites;
   std::string server = "self";  // or sluiced, sshd, HOST:PORT
   std::string client = "self";  // or ssh, ssh=PATH
-  std::string user, identity, folder;
+  std::string folder;
+  ForeignAccess access;
   uint64_t neighbours = 2;
   uint64_t workers = 1;
   uint64_t window = 64u << 10;

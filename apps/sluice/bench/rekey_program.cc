@@ -12,24 +12,24 @@ namespace sluice::bench {
 namespace {
 
 constexpr const char* kHelp = R"(usage: sluice bench rekey [FLAG]...    or: sluice bench rekey --serve [FLAG]...
-Many sessions renew their keys while data flows and is verified; first the same
-without rekeys. Rekeys a second, pauses, neighbours, errors, CPU, memory.
-  --sessions N          sessions (100), to 10000
-  --seconds S           with rekeys (10); --calm S without (3; 0: leave it out)
+Many sessions renew their keys while data flows and is verified; before that the
+same without rekeys. Rates, pauses, neighbours, errors, CPU, memory.
+  --sessions N, --seconds S      (100, 10); --calm S without rekeys (3; 0: none)
   --mode random|time|volume, --interval S (1), --volume SIZE (16M)
   --by client|server|both        who starts them (both)
   --kex LIST, --suite LIST       in turn by the sessions; mixed: all of them
   --server self|sluiced|sshd|HOST:PORT   self: this program; others run cat
   --client self|ssh|ssh=PATH     whose client; ssh only with --server self
-  --neighbours N        sessions that are only asked how quickly they answer (2)
-  --workers N --window SIZE      threads at each end (1); of a session (64K)
-  --rounds N --user NAME --identity FILE --folder DIR
-Limits, by the medians of the rounds; without them errors alone count:
-  --least-rekeys N      a second       --least-rate GB/s, --least-share SHARE
+  --neighbours N    sessions that are only asked how quickly they answer (2)
+  --workers N, --window SIZE     threads at each end (1); of a session (64K)
+  --rounds N (1), --folder DIR; for HOST:PORT --user, --identity, --option LINE
+  --json FILE --html FILE --plain -q     as for all (sluice bench --help)
+Limits, by the medians of the rounds; errors always count:
+  --least-rekeys N a second, --least-rate GB/s, --least-share OF_CALM
   --most-pause MS, --most-pause-p99 MS, --most-neighbour-p99 MS
-  --most-server-kib N   memory a session
-Serving: --serve --port N --listen ADDRESS --seconds S with --mode and so on:
-  ssh -p PORT any@HOST 'source 1000000' (or cat, or sink): everybody is let in
+  --most-server-kib N a session
+--serve --port N --listen ADDRESS, and --mode and so on: to whoever comes, as
+  ssh -p PORT any@HOST 'source 1000000' (or cat, or sink)
 Exit status: 0 within the limits; 1 not, or an error; 2 usage; 3 no server.
 )";
 
@@ -165,8 +165,6 @@ std::vector<Flag> flags_of(Words& words, RekeyPlan& plan, bool& timed) {
              return size ? std::string(*size < 32768 || *size > (64u << 20) ? "from 32K to 64M" : "") : size.error();
            }},
           flag_count("--rounds", 1, 1000, plan.rounds),
-          flag_text("--user", plan.user),
-          flag_text("--identity", plan.identity),
           flag_text("--folder", plan.folder),
           flag_decimal("--least-rekeys", 0, 1e9, asked.least_rekeys),
           flag_decimal("--least-rate", 0, 1e6, asked.least_rate),
@@ -190,7 +188,9 @@ int run_rekey(int argc, char** argv) {
   RekeyPlan plan;
   Words words;
   bool timed = false;
-  const auto rest = parse_flags(argc, argv, common, flags_of(words, plan, timed));
+  std::vector<Flag> flags = flags_of(words, plan, timed);
+  for (Flag& flag : access_flags(plan.access)) flags.push_back(std::move(flag));
+  const auto rest = parse_flags(argc, argv, common, std::move(flags));
   if (!rest) return complain("rekey", rest.error(), kUsage);
   if (common.help) return std::fputs(kHelp, stdout), kPassed;
   if (!rest->empty()) return complain("rekey", rest->front() + ": flags only; --help lists them", kUsage);

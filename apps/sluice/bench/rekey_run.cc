@@ -70,8 +70,8 @@ class Target {
     target->folder_ = std::move(*folder);
     auto keys = make_run_keys(target->folder_->path());
     if (!keys) return fail(keys.error());
-    auto started = BenchServer::start(*spec, *keys, target->folder_->path(), wishes_of(plan, *spec, rekeys), plan.user,
-                                      plan.identity);
+    auto started =
+        BenchServer::start(*spec, *keys, target->folder_->path(), wishes_of(plan, *spec, rekeys), plan.access);
     if (!started) return fail(started.error());
     target->other_ = std::move(*started);
     return target;

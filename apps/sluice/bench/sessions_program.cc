@@ -27,7 +27,7 @@ fairness of what works.
   --kex LIST        of the logins: curve25519-sha256 ...
   --workers N       threads of the client (1)
   --rounds N        of all of this (3)
-  --user NAME --identity FILE     for HOST:PORT;  --folder DIR
+  --folder DIR; for HOST:PORT --user, --identity, --option LINE (as ssh -o)
 Limits, by the medians of the first server's rounds:
   --least-logins N  a second;  --most-idle-kib N;  --least-fairness SHARE
   --json FILE --html FILE --plain -q     as for all (sluice bench --help)
@@ -39,7 +39,8 @@ struct Plan {
   std::vector<std::string> kexes;
   uint64_t sessions = 200, at_once = 8, active = 20, workers = 1, rounds = 3;
   double hold = 3, seconds = 3;
-  std::string user, identity, folder;
+  std::string folder;
+  ForeignAccess access;
   double least_logins = -1, most_idle_kib = -1, least_fairness = -1;
 };
 
@@ -60,7 +61,7 @@ class Run {
     for (const ServerSpec& spec : plan_.servers) {
       const std::string home = folder_->path() + "/server-" + std::to_string(servers.size());
       if (::mkdir(home.c_str(), 0755) != 0) return fail("cannot make " + home);
-      auto server = BenchServer::start(spec, *keys, home, {}, plan_.user, plan_.identity);
+      auto server = BenchServer::start(spec, *keys, home, {}, plan_.access);
       if (!server) return fail(server.error());
       servers.push_back(std::move(*server));
       if (auto warm = warm_up(plan_.servers[servers.size() - 1].name, *servers.back()); !warm) return warm;
@@ -241,17 +242,21 @@ int run_sessions(int argc, char** argv) {
   CommonFlags common;
   Plan plan;
   std::vector<std::string> servers{"sluiced", "sshd"};
-  const auto rest =
-      parse_flags(argc, argv, common,
-                  {flag_list("--server", servers), flag_count("--sessions", 1, 10000, plan.sessions),
-                   flag_count("--at-once", 1, 1000, plan.at_once), flag_decimal("--hold", 0.1, 86400, plan.hold),
-                   flag_count("--active", 0, 10000, plan.active), flag_decimal("--seconds", 0.1, 86400, plan.seconds),
-                   flag_list("--kex", plan.kexes), flag_count("--workers", 1, 64, plan.workers),
-                   flag_count("--rounds", 1, 1000, plan.rounds), flag_text("--user", plan.user),
-                   flag_text("--identity", plan.identity), flag_text("--folder", plan.folder),
-                   flag_decimal("--least-logins", 0, 1e9, plan.least_logins),
-                   flag_decimal("--most-idle-kib", 0, 1e9, plan.most_idle_kib),
-                   flag_decimal("--least-fairness", 0, 1, plan.least_fairness)});
+  std::vector<Flag> flags{flag_list("--server", servers),
+                          flag_count("--sessions", 1, 10000, plan.sessions),
+                          flag_count("--at-once", 1, 1000, plan.at_once),
+                          flag_decimal("--hold", 0.1, 86400, plan.hold),
+                          flag_count("--active", 0, 10000, plan.active),
+                          flag_decimal("--seconds", 0.1, 86400, plan.seconds),
+                          flag_list("--kex", plan.kexes),
+                          flag_count("--workers", 1, 64, plan.workers),
+                          flag_count("--rounds", 1, 1000, plan.rounds),
+                          flag_text("--folder", plan.folder),
+                          flag_decimal("--least-logins", 0, 1e9, plan.least_logins),
+                          flag_decimal("--most-idle-kib", 0, 1e9, plan.most_idle_kib),
+                          flag_decimal("--least-fairness", 0, 1, plan.least_fairness)};
+  for (Flag& flag : access_flags(plan.access)) flags.push_back(std::move(flag));
+  const auto rest = parse_flags(argc, argv, common, std::move(flags));
   if (!rest) return complain("sessions", rest.error(), kUsage);
   if (common.help) return std::fputs(kHelp, stdout), kPassed;
   if (!rest->empty()) return complain("sessions", rest->front() + ": flags only; --help lists them", kUsage);

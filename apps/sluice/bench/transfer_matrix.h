@@ -25,7 +25,8 @@ struct TransferPlan {
   size_t reference = 0;
   uint64_t rounds = 5;
   bool to_null = false;
-  std::string folder, remote_folder, user, identity;
+  std::string folder, remote_folder;
+  ForeignAccess access;
   double patience_seconds = 3600;
 };
 

@@ -9,24 +9,22 @@ namespace sluice::bench {
 namespace {
 
 constexpr const char* kHelp = R"(usage: sluice bench transfer [FLAG]...
-Files by each client to each server in turn, round by round; medians, ratios
-round by round, CPU seconds a GiB of both ends, peak memory. Sums are compared.
-  --client LIST      sluice-cp sluice-cp-auto sluice-sftp sluice-scp sftp scp
-                     scp-O psftp pscp lftp rclone rsync curl, or all; another
-                     build of a program as sftp=/opt/hpn/bin/sftp
-  --server LIST      sluiced, sshd (started here), sshd=PATH, HOST:PORT
-  --pair LIST        only these: sluice-cp+sluiced,sftp+sshd (the default)
-  --against PAIR     what ratios are to (sftp+sshd, else the last)
-  --way put|get      one way only
-  --suite LIST       aes128-gcm, chacha20-poly1305 ... or default
-  --size LIST        of a file: 256M,1G
-  --files N          a folder of N such files instead of one
-  --streams LIST     so many clients at once: 1,4,100
-  --rounds N         measured rounds (5), after one to warm up
-  --to-null          measured rounds end in /dev/null, the first in a file
-  --folder DIR       where files are (memory); --remote-folder DIR at a HOST
-  --user NAME, --identity FILE   for HOST:PORT
-  --patience SECONDS             the longest that one transfer may take
+Files by each client to each server in turn, round by round; sums are compared.
+  --client LIST     sluice-cp sluice-cp-auto sluice-sftp sluice-scp sftp scp
+                    scp-O psftp pscp lftp rclone rsync curl, or all; another
+                    build of a program as sftp=/opt/hpn/bin/sftp
+  --server LIST     sluiced, sshd (started here), sshd=PATH, HOST:PORT
+  --pair LIST       only these: sluice-cp+sluiced,sftp+sshd (the default)
+  --against PAIR    what ratios are to (sftp+sshd, else the last)
+  --way put|get     one way only
+  --suite LIST      aes128-gcm, chacha20-poly1305 ... or default
+  --size LIST       of a file: 256M,1G;  --files N  a folder of N of them
+  --streams LIST    so many clients at once: 1,4,100
+  --rounds N        measured rounds (5), after one to warm up
+  --to-null         measured rounds end in /dev/null, the one before in a file
+  --folder DIR      where files are (memory); --remote-folder DIR at a HOST
+  --user NAME, --identity FILE, --option LINE (as ssh -o)   for HOST:PORT
+  --patience S      the longest that a transfer may take (3600)
   --json FILE --html FILE --plain -q     as for all (sluice bench --help)
 Exit status: 0; 1 wrong bytes or a failure; 2 usage; 3 a program is missing.
 )";
@@ -129,15 +127,22 @@ int run_transfer(int argc, char** argv) {
   TransferPlan plan;
   plan.remote_folder = "/tmp";
   Words words;
-  const auto rest = parse_flags(
-      argc, argv, common,
-      {flag_list("--client", words.clients), flag_list("--server", words.servers), flag_list("--pair", words.pairs),
-       flag_text("--against", words.against), flag_text("--way", words.way), flag_list("--suite", words.suites),
-       flag_sizes("--size", plan.sizes), flag_count("--files", 1, 1000000, plan.files),
-       flag_counts("--streams", 1, 1000, plan.streams), flag_count("--rounds", 1, 1000, plan.rounds),
-       flag_switch("--to-null", plan.to_null), flag_text("--folder", plan.folder),
-       flag_text("--remote-folder", plan.remote_folder), flag_text("--user", plan.user),
-       flag_text("--identity", plan.identity), flag_decimal("--patience", 1, 86400, plan.patience_seconds)});
+  std::vector<Flag> flags{flag_list("--client", words.clients),
+                          flag_list("--server", words.servers),
+                          flag_list("--pair", words.pairs),
+                          flag_text("--against", words.against),
+                          flag_text("--way", words.way),
+                          flag_list("--suite", words.suites),
+                          flag_sizes("--size", plan.sizes),
+                          flag_count("--files", 1, 1000000, plan.files),
+                          flag_counts("--streams", 1, 1000, plan.streams),
+                          flag_count("--rounds", 1, 1000, plan.rounds),
+                          flag_switch("--to-null", plan.to_null),
+                          flag_text("--folder", plan.folder),
+                          flag_text("--remote-folder", plan.remote_folder),
+                          flag_decimal("--patience", 1, 86400, plan.patience_seconds)};
+  for (Flag& flag : access_flags(plan.access)) flags.push_back(std::move(flag));
+  const auto rest = parse_flags(argc, argv, common, std::move(flags));
   if (!rest) return complain("transfer", rest.error(), kUsage);
   if (common.help) return std::fputs(kHelp, stdout), kPassed;
   if (!rest->empty()) return complain("transfer", rest->front() + ": flags only; --help lists them", kUsage);

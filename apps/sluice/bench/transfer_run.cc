@@ -105,7 +105,7 @@ class Runner {
     if (!suite.mac.empty()) wishes.macs = {suite.mac};
     const std::string home = folder_->path() + "/server-" + std::to_string(servers_.size());
     std::filesystem::create_directories(home);
-    auto started = BenchServer::start(spec, keys_, home, wishes, plan_.user, plan_.identity);
+    auto started = BenchServer::start(spec, keys_, home, wishes, plan_.access);
     if (!started) return fail(started.error());
     server = std::move(*started);
     return server.get();

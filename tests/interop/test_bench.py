@@ -1,0 +1,237 @@
+"""sluice bench: each subcommand with tiny sizes, for function: what it measures is real, what goes wrong shows, and its
+results are what other programs can read. No figure is judged.
+"""
+import json
+import os
+import pathlib
+import pty
+import random
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
+from tests.support.ssh_servers import Sluiced, USER  # noqa: E402
+
+SLUICE = pathlib.Path(os.environ["SLUICE_BUILD"]).resolve() / "apps/sluice/sluice"
+TIMEOUT = 300
+SUBCOMMANDS = ["transfer", "rekey", "linerate", "sessions", "compare"]
+WITHOUT_SSHD = pytest.mark.skipif(not os.path.exists("/usr/sbin/sshd"), reason="no sshd here")
+
+
+def bench(*words, code=0):
+    done = subprocess.run([str(word) for word in (SLUICE, "bench", *words)], capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == code, (done.returncode, done.stdout[-3000:], done.stderr[-3000:])
+    return done
+
+
+def result(tmp_path, *words, code=0):
+    file = tmp_path / "result.json"
+    file.unlink(missing_ok=True)
+    bench(*words, "--json", file, "--quiet", code=code)
+    return json.loads(file.read_text())
+
+
+def rows(report):
+    return {row["name"]: {m["name"]: m for m in row["measures"]} for row in report["rows"]}
+
+
+@pytest.mark.parametrize("words", [[], *([name] for name in SUBCOMMANDS)])
+def test_help_fits_a_screen(words):
+    lines = bench(*words, "--help").stdout.splitlines()
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80, (len(lines), max(lines, key=len))
+
+
+@pytest.mark.parametrize("words", [["nothing"], ["transfer", "--client", "telnet"], ["transfer", "--size", "0"], ["transfer", "more"],
+                                   ["transfer", "--suite", "rot13"], ["rekey", "--kex", "none"], ["rekey", "--mode", "x"],
+                                   ["rekey", "--by", "server", "--server", "sluiced"], ["linerate", "--payload", "65536"],
+                                   ["sessions", "--rounds", "0"], ["compare", "one"]])
+def test_what_makes_no_sense_is_refused(words):
+    assert bench(*words, code=2).stderr
+
+
+def test_a_driver_that_is_not_there_is_named():
+    assert "nowhere" in bench("linerate", "--driver", "openssl:nowhere", "--quiet", code=3).stderr
+
+
+@WITHOUT_SSHD
+def test_transfer_tells_all_of_each_contestant_in_turn(tmp_path):
+    html = tmp_path / "report.html"
+    report = result(tmp_path, "transfer", "--size", "70000,1M", "--rounds", 3, "--html", html)
+    assert report["kind"] == "transfer" and report["passed"] and report["machine"]["cpu_flags"] and report["machine"]["kernel"]
+    assert report["machine"]["versions"]["sluice"] and report["machine"]["commit"] and report["settings"]["rounds"] == "3"
+    found = rows(report)
+    for way in ("put", "get"):
+        for size in ("70000", "1M"):
+            for who in ("sluice-cp+sluiced", "sftp+sshd"):
+                row = found[f"{way} aes128-gcm {size} {who}"]
+                for name in ("throughput", "time", "client CPU", "server CPU", "client memory", "server memory"):
+                    assert len(row[name]["rounds"]) == 3, (name, row)
+                assert row["throughput"]["least"] <= row["throughput"]["median"] <= row["throughput"]["most"]
+                assert min(row["server memory"]["rounds"]) > 1
+    assert any(r["name"] == "put aes128-gcm 1M, sluice-cp+sluiced : sftp+sshd, throughput" for r in report["ratios"])
+    text = html.read_text()
+    assert "<table>" in text and not re.search(r'(src|href)="https?:|@import|<script', text)
+    assert ("<svg" in text) == bool(shutil.which("gnuplot"))
+    # The second result is the first one's own: nothing changed.
+    assert "0 with too few rounds" in bench("compare", tmp_path / "result.json", tmp_path / "result.json").stdout
+
+
+@WITHOUT_SSHD
+def test_transfer_by_the_clients_of_others(tmp_path):
+    clients = [name for name, program in (("sluice-sftp", "true"), ("sluice-scp", "true"), ("scp", "scp"), ("scp-O", "scp"),
+                                          ("psftp", "psftp"), ("pscp", "pscp"), ("lftp", "lftp"), ("rclone", "rclone"),
+                                          ("rsync", "rsync"), ("curl", "curl")) if shutil.which(program)]
+    found = rows(result(tmp_path, "transfer", "--client", ",".join(clients), "--server", "sluiced", "--suite",
+                        "aes256-ctr+hmac-sha2-256", "--size", "100000", "--rounds", 1))
+    for name in clients:
+        assert found[f"put aes256-ctr+hmac-sha2-256 100000 {name}+sluiced"]["throughput"]["rounds"], name
+
+
+def test_transfer_of_folders_and_of_many_at_once(tmp_path):
+    found = rows(result(tmp_path, "transfer", "--pair", "sluice-cp+sluiced,sftp+sluiced", "--size", "3000", "--files", 20, "--streams",
+                        "1,3", "--rounds", 1))
+    assert found["put aes128-gcm 20x3000 sluice-cp+sluiced"]["files"]["median"] > 0
+    assert 0 < found["get aes128-gcm 20x3000 x3 sftp+sluiced"]["slowest stream : mean"]["median"] <= 1
+
+
+def test_transfer_to_a_host_by_its_name_and_port(tmp_path, build=SLUICE.parent.parent.parent):
+    there = tmp_path / "there"
+    there.mkdir()
+    with Sluiced(build, tmp_path / "server") as server:
+        place = f"127.0.0.1:{server.port}"
+        found = rows(result(tmp_path, "transfer", "--client", "sluice-cp,sftp", "--server", place, "--user", USER, "--identity", server.key,
+                            "--option", "StrictHostKeyChecking=no", "--option", "UserKnownHostsFile=/dev/null", "--remote-folder", there,
+                            "--size", "200000", "--rounds", 1))
+    for way in ("put", "get"):
+        assert found[f"{way} aes128-gcm 200000 sftp+{place}"]["throughput"]["median"] > 0
+    assert "server CPU" not in found[f"put aes128-gcm 200000 sftp+{place}"]
+
+
+def test_wrong_bytes_are_found_out(tmp_path):
+    liar = tmp_path / "sftp"
+    liar.write_text('#!/bin/sh\nread -r verb rest\necho "$verb $rest" | sftp "$@" || exit\n'
+                    'target=$(echo "$rest" | sed \'s/.*" "\\(.*\\)"/\\1/\')\nprintf x | dd of="$target" bs=1 seek=5000 conv=notrunc 2>/dev/null\n')
+    liar.chmod(0o755)
+    report = result(tmp_path, "transfer", "--pair", f"sftp={liar}+sluiced", "--size", "100000", "--rounds", 1, "--way", "put", code=1)
+    assert not report["passed"] and "WRONG BYTES" in report["failures"][0]
+
+
+def test_a_client_that_fails_is_said_to_have_failed(tmp_path):
+    report = result(tmp_path, "transfer", "--pair", "sftp=/bin/false+sluiced,sluice-cp+sluiced", "--size", "1000", "--rounds", 1, code=1)
+    assert rows(report)["put aes128-gcm 1000 sluice-cp+sluiced"]["throughput"]["rounds"]
+    assert any("status 1" in failure for failure in report["failures"])
+
+
+def test_rekey_counts_rekeys_of_mixed_sessions_and_their_pauses(tmp_path):
+    words = ["rekey", "--sessions", 12, "--seconds", 3, "--calm", 1, "--interval", 0.5, "--kex", "mixed", "--suite", "mixed"]
+    report = result(tmp_path, *words)
+    row = rows(report)["with rekeys"]
+    assert row["rekeys"]["median"] > 0 and row["errors"]["median"] == 0 and row["throughput"]["median"] > 0
+    for name in ("pause p50", "pause p99", "pause p99.9", "pause max", "neighbour p99", "server memory a session"):
+        assert row[name]["median"] > 0, name
+    assert rows(report)["without rekeys"]["longest gap p50"]["median"] > 0
+
+
+def test_rekey_fails_when_a_limit_is_missed(tmp_path):
+    report = result(tmp_path, "rekey", "--sessions", 2, "--seconds", 1, "--calm", 0, "--interval", 0.2, "--least-rekeys", 1000000, code=1)
+    assert [limit["reached"] for limit in report["limits"]] == [True, False]
+
+
+@WITHOUT_SSHD
+def test_rekey_of_an_sshd_by_both_ends(tmp_path):
+    report = result(tmp_path, "rekey", "--server", "sshd", "--sessions", 2, "--seconds", 3, "--calm", 0, "--mode", "volume", "--volume", "256K")
+    assert rows(report)["with rekeys"]["rekeys"]["median"] > 0
+
+
+def test_rekey_of_sluiced(tmp_path):
+    report = result(tmp_path, "rekey", "--server", "sluiced", "--sessions", 3, "--seconds", 2, "--calm", 0, "--mode", "time", "--interval", 0.3)
+    assert rows(report)["with rekeys"]["rekeys"]["median"] > 0 and report["settings"]["by"] == "client"
+
+
+def test_rekey_by_stock_ssh(tmp_path):
+    report = result(tmp_path, "rekey", "--client", "ssh", "--sessions", 2, "--seconds", 3, "--calm", 0, "--mode", "volume", "--volume", "512K")
+    row = rows(report)["with rekeys"]
+    assert row["rekeys"]["median"] > 0 and row["errors"]["median"] == 0
+
+
+def test_serving_gives_stock_ssh_its_bytes_back_over_many_rekeys():
+    server = subprocess.Popen([SLUICE, "bench", "rekey", "--serve", "--mode", "volume", "--volume", "64K"], stdout=subprocess.PIPE, text=True)
+    try:
+        port = server.stdout.readline().split()[0]
+        data = random.Random(5).randbytes(3_000_000)
+        done = subprocess.run(["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+                               "-o", "LogLevel=ERROR", "-o", "IdentityAgent=none", "-p", port, "any@127.0.0.1", "cat"], input=data,
+                              capture_output=True, timeout=TIMEOUT)
+        assert done.returncode == 0 and done.stdout == data, (done.returncode, len(done.stdout), done.stderr)
+    finally:
+        server.send_signal(signal.SIGTERM)
+        said = server.communicate(timeout=60)[0]
+    assert int(said.split()[-1]) >= 10, said
+
+
+def test_linerate_has_rates_latencies_and_cores(tmp_path):
+    report = result(tmp_path, "linerate", "--suite", "aes128-gcm,chacha20-poly1305", "--payload", "64,1400", "--driver", "auto,openssl",
+                    "--seconds", 0.01, "--rounds", 1)
+    found = rows(report)
+    row = found["seal aes128-gcm 1400 openssl"]
+    for name in ("payload", "wire", "records", "cores for 10 GbE", "cores for 400 GbE", "at 10 % load p50", "at 90 % load max"):
+        assert row[name]["median"] > 0, name
+    assert row["wire"]["median"] > row["payload"]["median"]
+    assert abs(row["cores for 400 GbE"]["median"] / row["cores for 10 GbE"]["median"] - 40) < 0.01
+    assert len(found) == 2 * 2 * 2 * 2
+    bench("linerate", "--suite", "aes128-gcm", "--payload", "64", "--seconds", 0.01, "--rounds", 1, "--least-gbps", 100000, "-q", code=1)
+
+
+def test_sessions_log_in_wait_and_work(tmp_path):
+    report = result(tmp_path, "sessions", "--server", "sluiced", "--sessions", 20, "--hold", 0.5, "--active", 3, "--seconds", 1, "--rounds", 1)
+    found = rows(report)
+    assert found["logins sluiced"]["rate"]["median"] > 0 and found["20 idle sluiced"]["lost"]["median"] == 0
+    assert 0 < found["3 active sluiced"]["fairness (Jain)"]["median"] <= 1
+
+
+def test_compare_finds_what_got_worse_and_what_is_gone(tmp_path):
+    old = tmp_path / "old.json"
+    report = result(tmp_path, "linerate", "--suite", "aes128-gcm", "--payload", "1400", "--direction", "seal", "--load", "0", "--seconds",
+                    0.01, "--rounds", 3)
+    old.write_text(json.dumps(report))
+    slower, gone = tmp_path / "slower.json", tmp_path / "gone.json"
+    for measure in report["rows"][0]["measures"]:
+        if measure["name"] == "payload":
+            measure["rounds"] = [value / 1000 for value in measure["rounds"]]
+    slower.write_text(json.dumps(report))
+    assert re.search(r"^WORSE +seal aes128-gcm 1400 auto, payload", bench("compare", old, slower, code=1).stdout, re.M)
+    assert re.search(r"^better", bench("compare", slower, old).stdout, re.M)
+    report["rows"] = []
+    gone.write_text(json.dumps(report))
+    assert re.search(r"^gone", bench("compare", old, gone, code=1).stdout, re.M)
+    gone.write_text("[" * 100000)
+    assert "no JSON" in bench("compare", old, gone, code=2).stderr
+
+
+def test_a_terminal_has_bars_and_a_file_has_lines():
+    words = [str(SLUICE), "bench", "linerate", "--suite", "aes128-gcm", "--payload", "64,1400", "--seconds", "0.01", "--rounds", "1", "--load", "0"]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(words[0], words)
+    shown, deadline = b"", time.monotonic() + TIMEOUT
+    while time.monotonic() < deadline:
+        if not select.select([terminal], [], [], 1)[0]:
+            continue
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            break
+        shown += piece
+        if not piece:
+            break
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert b"####" in shown and b"\033[" in shown
+    plain = subprocess.run(words, capture_output=True, timeout=TIMEOUT)
+    assert b"4/4" in plain.stderr and b"\033" not in plain.stderr + plain.stdout
