@@ -28,11 +28,8 @@ def main():
     short = []
     login_server = build / "tests/e2e/login_server"
     sluice = build / "apps/sluice/sluice"
-    for volume, share in (("64M", "0.95"), ("16M", "0.85")):
-        command = [sluice, "bench", "rekey", "--sessions", "1", "--mode", "volume", "--volume", volume, "--by", "server", "--window", "4M",
-                   "--seconds", "3", "--rounds", "5", "--least-share", share, "--most-pause-p99", "6", "--quiet"]
-        if run(f"rekeying every {volume}", command).returncode != 0:
-            short.append(f"rekeying every {volume}")
+    if run("rekeying", [build / "bench/rekey_bench"]).returncode != 0:
+        short.append("rekeying")
     if run("a login", [build / "bench/handshake_bench", login_server]).returncode != 0:
         short.append("a login")
     if "--long" in sys.argv[2:]:
