@@ -41,6 +41,10 @@ struct LinkWishes {
   UniqueFd stream = {};
 };
 
+// Of a connection whose channel moves files: what a long path holds is there from the beginning. The server is ours to
+// choose, and what it sends is what was asked for.
+inline constexpr uint32_t kFileWindow = uint32_t{32} << 20;
+
 class ClientRun {
  public:
   explicit ClientRun(ClientOptions options, size_t workers = 1);

@@ -79,6 +79,7 @@ class CpHost {
     LinkWishes wishes;
     wishes.opener = client->make_opener();
     wishes.channels.budget = &run_.windows();
+    wishes.channels.least_window = kFileWindow;
     wishes.ask = first;
     auto link = run_.connect(std::move(wishes));
     if (!link) return fail(explain(link.error(), run_.options()));

@@ -13,10 +13,21 @@
 #include "apps/sluice/mux_requests.h"
 #include "base/log.h"
 #include "base/wire.h"
+#include "control/keys/words.h"
 #include "services/client_session/standard_end.h"
 #include "services/shell/terminal_modes.h"
 
 namespace sluice {
+namespace {
+
+// What a user is asked to allow: which end listens, where, and where to.
+std::string forward_in_words(const ForwardSpec& spec) {
+  std::string text = spec.kind == ForwardKind::remote ? "the server's " : "our ";
+  text.append(spec.listen.text()).append(" to ").append(spec.target ? spec.target->text() : "wherever SOCKS says");
+  return printable(text);
+}
+
+}  // namespace
 
 struct MuxMaster::Client {
   UniqueFd socket;
@@ -141,10 +152,15 @@ bool MuxMaster::handle(Client& client, Bytes message) {
     case MuxMessage::stop_listening:
       return with_consent(client, "Stop sharing the connection to " + host + "? ", request, later), true;
     case MuxMessage::open_forward:
-      return with_consent(client, "Forward a port through the shared connection to " + host + "? ", request, later),
-             true;
-    case MuxMessage::close_forward:
-      return with_consent(client, "End a forwarding of the shared connection to " + host + "? ", request, later), true;
+    case MuxMessage::close_forward: {
+      const auto forwarding = read_mux_forwarding(message);
+      if (!forwarding) return false;
+      const std::string what = forward_in_words(forwarding->spec);
+      const bool open = type == MuxMessage::open_forward;
+      const std::string question =
+          (open ? "Forward " : "End the forwarding of ") + what + " through the shared connection to " + host + "? ";
+      return with_consent(client, question, request, later), true;
+    }
     default: refuse(client, request, "unsupported request"); return true;
   }
 }

@@ -1,7 +1,9 @@
 // FlightWindow: how many bytes of requests may be unanswered, by what the path was seen to carry.
 //
 // The least time that an answer took and the bytes that were answered a second give what fills the path; twice that is
-// asked for, so that a faster path is noticed, within bounds.
+// asked for, so that a faster path is noticed, within bounds. Before anything was measured the path is taken for a
+// gigabit wide: of a long one the calls before the first file have told the length, and doubling from little would cost
+// as many round trips as it takes.
 #pragma once
 
 #include <algorithm>
@@ -22,6 +24,7 @@ class FlightWindow {
   uint64_t round_trip_ns() const { return round_trip_ns_; }
 
   void sent(uint64_t bytes, uint64_t now_ns) {
+    if (!begun_) begin_wide();
     if (in_flight_ == 0) begin(now_ns);
     in_flight_ += bytes;
   }
@@ -48,12 +51,19 @@ class FlightWindow {
 
  private:
   static constexpr uint64_t kShortest = 200'000;
+  // A gigabit a second, in nanoseconds a byte; no more at first than half of what there ever is.
+  static constexpr uint64_t kFirstNsOfByte = 8;
 
+  void begin_wide() {
+    begun_ = true;
+    target_ = std::clamp(round_trip_ns_ / kFirstNsOfByte, kLeast, kMost / 2);
+  }
   void begin(uint64_t now_ns) {
     period_ns_ = now_ns;
     period_bytes_ = 0;
   }
 
+  bool begun_ = false;
   uint64_t target_ = kLeast;
   uint64_t in_flight_ = 0;
   uint64_t round_trip_ns_ = 0;

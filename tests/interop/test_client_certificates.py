@@ -289,6 +289,10 @@ def test_a_program_knows_hosts(world, keys, authority, tmp_path):
         program.write_text("#!/bin/sh\nexit 3\n")
         said = client.run("test", "true", code=255).stderr
         assert b"KnownHostsCommand" in said and b"exit status 3" in said, said
+        # Its answer is whole, but nobody waits for ever for its end.
+        program.write_text("#!/bin/sh\nexec >&-\nexec sleep 1000\n")
+        said = client.run("test", "true", code=255).stderr
+        assert b"said all and did not end" in said, said
 
 
 def test_a_key_known_at_the_usual_port_is_known_at_another(world, keys, authority, tmp_path):

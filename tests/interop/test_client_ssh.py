@@ -569,6 +569,13 @@ read answer < '{answers}'; rm '{answers}'; [ "$answer" = yes ]
                 out, err = second.communicate(timeout=PATIENCE)
                 assert b"denied" in err, err
         assert asked()[0] == "confirm: Allow shared connection to 127.0.0.1? "
+        # Whoever is asked about a forwarding reads which.
+        another = free_port()
+        for order in ("forward", "cancel"):
+            answer("yes")
+            client.run("-O", order, "-S", path, "-L", f"{another}:localhost:{echo.port}", "test")
+        assert asked()[2].startswith("confirm: Forward our ") and asked()[3].startswith("confirm: End the forwarding of our ")
+        assert all(f"{another} to localhost:{echo.port} through" in line for line in asked()[2:4]), asked()
         answer("yes")
         client.run("-O", "exit", "-S", path, "test")
         assert master.wait(PATIENCE) == 0

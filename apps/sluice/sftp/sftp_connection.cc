@@ -33,6 +33,7 @@ bool SftpConnection::connect(const ClientInvocation& invocation, const SftpStart
   run_ = std::make_unique<ClientRun>(std::move(*options));
   LinkWishes wishes{.opener = client_->make_opener(start)};
   wishes.channels.budget = &run_->windows();
+  wishes.channels.least_window = kFileWindow;
   const auto link = run_->connect(std::move(wishes));
   if (!link) return std::fputs(explain(link.error(), run_->options()).c_str(), stderr), false;
   link_ = *link;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "base/unique_fd.h"
 
@@ -21,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 
 // Whoever looks things up over the network is done by then.
 constexpr std::chrono::seconds kMostTime{60};
+constexpr std::chrono::seconds kMostTimeToEnd{5};
 
 struct Child {
   pid_t pid = -1;
@@ -75,6 +77,24 @@ std::string read_all(int descriptor, std::string& text, size_t most) {
   }
 }
 
+// One that has said all and does not end is killed.
+int wait_for(pid_t child, std::string& problem) {
+  const auto until = Clock::now() + kMostTimeToEnd;
+  constexpr std::chrono::milliseconds kNap{10};
+  int status = 0;
+  while (::waitpid(child, &status, WNOHANG) == 0) {
+    if (Clock::now() < until) {
+      std::this_thread::sleep_for(kNap);
+      continue;
+    }
+    if (problem.empty()) problem = "it said all and did not end";
+    ::kill(child, SIGKILL);
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    break;
+  }
+  return status;
+}
+
 }  // namespace
 
 ResultOrText<std::string> program_output(std::vector<std::string> words, size_t most, ProgramErrors errors) {
@@ -84,8 +104,7 @@ ResultOrText<std::string> program_output(std::vector<std::string> words, size_t 
   std::string problem = read_all(child->output.get(), text, most);
   child->output.reset();
   if (!problem.empty()) ::kill(child->pid, SIGKILL);
-  int status = 0;
-  while (::waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {}
+  const int status = wait_for(child->pid, problem);
   if (problem.empty() && WIFSIGNALED(status)) problem = "ended by signal " + std::to_string(WTERMSIG(status));
   if (problem.empty() && WEXITSTATUS(status) != 0) problem = "exit status " + std::to_string(WEXITSTATUS(status));
   if (!problem.empty()) return fail(words[0] + ": " + problem);
