@@ -114,7 +114,7 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   uint32_t reordering_window() const;
   void judge_recovery(const TcpSegment& segment, const Delivered& delivered, bool advanced, size_t lost);
   void judge_duplicate(const TcpSegment& segment, Delivered& delivered);
-  void judge_tail_probe(const TcpSegment& segment, bool duplicate_sack);
+  void judge_tail_probe(const TcpSegment& segment, bool duplicate_sack, bool advanced);
   void enter_recovery();
   void leave_recovery();
   void undo_recovery();

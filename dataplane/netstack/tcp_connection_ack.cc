@@ -46,7 +46,7 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
   if (advanced) duplicate_acks_ = 0;
   if (!agreed_.sack && !advanced) judge_duplicate(segment, delivered);
   note_rack(delivered);
-  judge_tail_probe(segment, duplicate_sack);
+  judge_tail_probe(segment, duplicate_sack, advanced);
   size_t lost = detect_losses();
   if (!agreed_.sack && !advanced && duplicate_acks_ == kDuplicateThreshold && recovery_ == Recovery::open) {
     lost += sent_.lose_first();
@@ -251,7 +251,7 @@ void TcpConnection::reduce_proportionally(const Delivered& delivered, bool safe)
 }
 
 // RFC 8985 section 7.4.
-void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_sack) {
+void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_sack, bool advanced) {
   if (!probing_ || seq_before(segment.acknowledgment, probe_end_)) return;
   if (!probe_was_copy_) {
     probing_ = false;
@@ -264,8 +264,8 @@ void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_s
       congestion_.on_loss(now());
       congestion_.set_cwnd(congestion_.ssthresh());
     }
-  } else if (segment.sack_count == 0) {
-    // It may have been the probe or the original; a D-SACK would tell, later.
+  } else if (!advanced && segment.sack_count == 0 && segment.payload_size == 0) {
+    // A second acknowledgment of the same: the original has arrived too.
     probing_ = false;
   }
 }
