@@ -72,8 +72,7 @@ std::unique_ptr<TcpTransport> TcpConnection::open_active() {
   agreed_.timestamps = settings.timestamps;
   agreed_.sack = settings.sack;
   una_ = nxt_ = agreed_.own_sequence;
-  for (own_shift_ = 0; settings.most_receive_bytes >> own_shift_ > 65535 && own_shift_ < 14;) ++own_shift_;
-  if (!settings.window_scaling) own_shift_ = 0;
+  own_shift_ = settings.window_scaling ? settings.window_shift() : uint8_t{0};
   state_ = TcpState::syn_sent;
   count(TcpCount::opened);
   send_syn(false);
@@ -86,12 +85,8 @@ std::unique_ptr<TcpTransport> TcpConnection::open_active() {
 }
 
 void TcpConnection::agree(const TcpAgreement& agreement) {
-  const TcpSettings& settings = table_.settings();
   agreed_ = agreement;
-  own_shift_ = 0;
-  if (agreed_.peer_shift >= 0) {
-    while (settings.most_receive_bytes >> own_shift_ > 65535 && own_shift_ < 14) ++own_shift_;
-  }
+  own_shift_ = agreed_.peer_shift >= 0 ? table_.settings().window_shift() : uint8_t{0};
   rcv_nxt_ = agreed_.peer_sequence + 1;
   ts_recent_ = agreed_.peer_timestamp;
   ts_recent_at_ = now();

@@ -30,7 +30,8 @@ uint16_t TcpConnection::window_field() {
   uint32_t window = static_cast<uint32_t>(std::min<size_t>(room, uint32_t{65535} << own_shift_));
   // Promises are kept; and by RFC 9293 section 3.8.6.2.2 the edge moves in steps that are worth a segment.
   const uint32_t promised = rcv_edge_ - rcv_nxt_;
-  const auto step = static_cast<uint32_t>(std::min<size_t>(mss_, receive_ ? receive_->capacity() / 2 : 1));
+  const size_t worth = std::max(mss_, size_t{1} << own_shift_);
+  const auto step = static_cast<uint32_t>(std::min(worth, receive_ ? receive_->capacity() / 2 : 1));
   if (seq_before(rcv_edge_, rcv_nxt_)) {
     rcv_edge_ = rcv_nxt_;
   } else if (window < promised + step) {

@@ -8,7 +8,7 @@ TEST(TcpHandshake, Options_of_a_syn_are_answered_with_ours) {
   PacketScript script;
   script.stack.listen(script.local, script);
   script.in({.flags = kSyn, .seq = 0, .win = 65535, .mss = 1460, .shift = 7, .sack_ok = true, .stamp = 77});
-  script.out({.flags = kSyn | kAck, .seq = 0, .ack = 1, .mss = 1460, .shift = 11, .sack_ok = true, .echo = 77});
+  script.out({.flags = kSyn | kAck, .seq = 0, .ack = 1, .mss = 1460, .shift = 10, .sack_ok = true, .echo = 77});
   EXPECT_EQ(script.stack.half_open(), 1u);
   EXPECT_EQ(script.accepted, 0u);
   script.in({.flags = kAck, .seq = 1, .ack = 1, .stamp = 78});
