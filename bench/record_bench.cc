@@ -19,7 +19,7 @@
 
 #include "base/check.h"
 #include "bench/raw_library.h"
-#include "bench/record_loop.h"
+#include "apps/sluice/bench/record_loop.h"
 
 namespace sluice::bench {
 namespace {

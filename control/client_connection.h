@@ -53,6 +53,8 @@ struct ClientEvents {
   std::function<void()> keyed = {};
   // What the channels' side in the worker says.
   std::function<void(SinkNote&&)> note = {};
+  // Later keys are in use.
+  std::function<void()> rekeyed = {};
 };
 
 class ClientConnection final : public Connection, HostKeyJudge {
@@ -78,7 +80,9 @@ class ClientConnection final : public Connection, HostKeyJudge {
   bool on_service(std::string_view name) override;
   bool on_message(Bytes payload, uint32_t sequence) override;
   void on_ext_info(std::string_view name, Bytes value) override;
-  void on_rekeyed() override {}
+  void on_rekeyed() override {
+    if (events_.rekeyed) events_.rekeyed();
+  }
   void on_disconnect(uint32_t, std::string_view) override {}
   void on_no_common_algorithm(const Disagreement& offers) override;
   void on_note(SinkNote&& note) override {

@@ -272,6 +272,11 @@ TransportMachine* ControlLoop::machine(SessionId session) {
   return found == connections_.end() ? nullptr : &found->second->machine;
 }
 
+std::shared_ptr<const Activity> ControlLoop::activity(SessionId session) const {
+  const auto found = connections_.find(session);
+  return found == connections_.end() ? nullptr : found->second->activity;
+}
+
 void ControlLoop::run() {
   while (!stopping_.load(std::memory_order_relaxed)) step(1000);
 }
@@ -336,6 +341,7 @@ void ControlLoop::step(int wait_ms) {
 void ControlLoop::look_at_exchanges() {
   const int64_t now = exchanges_looked_ms_ = now_ms();
   for (const auto& [session, entry] : connections_) {
+    if (entry->machine.waits_for_peer()) entry->machine.guess_is_overdue();
     if (!entry->machine.waits_for_peer() || entry->machine.closed()) {
       entry->missed_since_ms = 0;
       continue;

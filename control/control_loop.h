@@ -84,6 +84,8 @@ class ControlLoop {
   // Forgets them without a farewell, once nothing runs any more: what they refer to may go after that.
   void drop_connections();
   TransportMachine* machine(SessionId session);
+  // Null where the session is not there.
+  std::shared_ptr<const Activity> activity(SessionId session) const;
   // All connections are told and closed by us; they end in the steps after this.
   void close_all(Disconnect code, std::string_view text);
 

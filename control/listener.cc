@@ -197,21 +197,36 @@ void Listener::drop_unheaded(int descriptor, std::string_view why) {
   ::close(descriptor);
 }
 
-ConnectAnswer Listener::ask(int descriptor, const Address& from) {
-  if (config_.admits && !config_.admits(device_of(descriptor), from)) return ConnectAnswer::access;
+ConnectAnswer Listener::ask(std::string_view device, const Address& from) {
+  if (config_.admits && !config_.admits(device, from)) return ConnectAnswer::access;
   return ledger_->connect(from, Instant(ControlLoop::now_ms()));
 }
 
+void Listener::note_refusal(ConnectAnswer answer, const Endpoint& from) {
+  const auto kind = static_cast<size_t>(answer);
+  counters_.refused[kind].add();
+  complain(refusals_[kind], "Connection from " + from.text() + " refused: " + std::string(describe(answer)));
+}
+
 void Listener::judge(int descriptor, const Endpoint& from, const Endpoint& to) {
-  const ConnectAnswer answer = ask(descriptor, from.address);
+  const ConnectAnswer answer = ask(config_.admits ? device_of(descriptor) : std::string(), from.address);
   if (answer == ConnectAnswer::admit) {
     counters_.admitted.add();
     return arrived_({descriptor, from, to, LedgerPlace(ledger_, from.address)});
   }
-  const auto kind = static_cast<size_t>(answer);
-  counters_.refused[kind].add();
-  complain(refusals_[kind], "Connection from " + from.text() + " refused: " + std::string(describe(answer)));
+  note_refusal(answer, from);
   turn_away(descriptor, refusal_line(answer));
+}
+
+void Listener::offer(std::unique_ptr<Transport> transport, const Endpoint& from, const Endpoint& to, size_t worker,
+                     const TurnAway& turn_away_with) {
+  const ConnectAnswer answer = ask({}, from.address);
+  if (answer == ConnectAnswer::admit) {
+    counters_.admitted.add();
+    return arrived_({-1, from, to, LedgerPlace(ledger_, from.address), std::move(transport), worker});
+  }
+  note_refusal(answer, from);
+  turn_away_with(std::move(transport), refusal_line(answer));
 }
 
 void Listener::complain(Complaint& about, const std::string& text) {

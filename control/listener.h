@@ -22,10 +22,12 @@ inline constexpr size_t kMaxUnheaded = 256;
 
 // Somebody who was let in.
 struct Arrival {
-  int descriptor;  // the receiver's from now on
+  int descriptor;  // the receiver's from now on; -1: there is a transport instead
   Endpoint from;
   Endpoint to;
   LedgerPlace place;
+  std::unique_ptr<Transport> transport = {};
+  std::optional<size_t> worker = {};  // where the transport is turned, and no other
 };
 
 struct ListenerConfig {
@@ -66,6 +68,12 @@ class Listener {
   // For connections that come from now on; those that are there stay. Penalties stay as they were.
   void configure(ListenerConfig config);
 
+  // A connection that did not come by a socket of ours: judged like those that did. Whoever is not admitted is turned
+  // away with that line.
+  using TurnAway = std::function<void(std::unique_ptr<Transport>, std::string_view line)>;
+  void offer(std::unique_ptr<Transport> transport, const Endpoint& from, const Endpoint& to, size_t worker,
+             const TurnAway& turn_away);
+
   const SourceLedger& ledger() const { return *ledger_; }
   const ListenerCounters& counters() const { return counters_; }
 
@@ -91,7 +99,8 @@ class Listener {
   void read_header(int descriptor);
   void drop_unheaded(int descriptor, std::string_view why);
   void judge(int descriptor, const Endpoint& from, const Endpoint& to);
-  ConnectAnswer ask(int descriptor, const Address& from);
+  ConnectAnswer ask(std::string_view device, const Address& from);
+  void note_refusal(ConnectAnswer answer, const Endpoint& from);
   void complain(Complaint& about, const std::string& text);
 
   ControlLoop& loop_;

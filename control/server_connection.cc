@@ -202,6 +202,8 @@ void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {
     } else if (const auto* asked = std::get_if<AskMonitor>(&action)) {
       asked_ = asked->id;
       gate_.ask(id_, asked->question);
+    } else if (const auto* away = std::get_if<SendAway>(&action)) {
+      return machine_->fail_with(away->error);
     }
   }
   // Behind the success. Cisco's old clients end at a global request.

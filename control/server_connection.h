@@ -35,6 +35,9 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
     // Global requests that are not the connection's own, after the login. False: nobody knows such a request.
     std::function<bool(const GlobalRequest&, GlobalReply)> global_request = {};
     std::function<void(SinkNote&&)> note = {};
+    // A rekey is done; how long it took.
+    std::function<void(uint64_t ns)> rekeyed = {};
+    std::function<void(uint32_t kind, std::string_view line)> debug = {};
   };
 
   ServerConnection(ControlLoop& loop, MonitorGate& gate, const LoginSource& source,
@@ -51,7 +54,12 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   bool on_service(std::string_view name) override;
   bool on_message(Bytes payload, uint32_t sequence) override;
   void on_ext_info(std::string_view, Bytes) override {}
-  void on_rekeyed() override {}
+  void on_rekeyed() override {
+    if (told_.rekeyed) told_.rekeyed(machine_->exchange_ns());
+  }
+  void on_debug(uint32_t kind, std::string_view line) override {
+    if (told_.debug) told_.debug(kind, line);
+  }
   void on_disconnect(uint32_t, std::string_view) override {}
   void on_ended() override;
   void on_note(SinkNote&& note) override;

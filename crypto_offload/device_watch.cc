@@ -77,6 +77,7 @@ void DeviceWatch::count_error(uint32_t weight, uint64_t now_ns) {
 }
 
 bool DeviceWatch::tick(uint64_t now_ns) {
+  counters_.held.store(held_count_, std::memory_order_relaxed);
   switch (state_) {
     case State::in_service: watch_deadline(now_ns); break;
     case State::out_of_service:

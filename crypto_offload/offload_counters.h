@@ -46,6 +46,7 @@ class DriverCounters {
   Counter outages;
   Counter returns;
   Counter failed_probes;
+  std::atomic<uint64_t> held{0};  // by a device, as of the last turn
 
  private:
   std::unique_ptr<std::array<SuiteCounters, kMaxSuites>> suites_;

@@ -23,7 +23,6 @@ constexpr size_t kMostReason = 1024;
 ChannelTable::Entry::~Entry() {
   // It may still use its channel.
   service_.reset();
-  if (budget_taken_from_) budget_taken_from_->give(budget_taken_);
 }
 
 std::optional<DataDraft> ChannelTable::Entry::reserve_after(size_t header, size_t most) {
@@ -154,9 +153,8 @@ void ChannelTable::Entry::grow(uint64_t now_ns) {
   period_bytes_ = 0;
   period_ns_ = now_ns;
   const uint32_t more = std::min(target_, table_.limits_.most_window - target_);
-  if (!quick || more == 0 || !table_.limits_.budget || !table_.limits_.budget->take(more)) return;
-  budget_taken_from_ = table_.limits_.budget;
-  budget_taken_ += more;
+  WindowBudget* budget = table_.limits_.budget;
+  if (!quick || more == 0 || !budget || !loan_.take(*budget, more, budget->reserve())) return;
   target_ += more;
   owed_ += more;
 }

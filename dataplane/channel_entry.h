@@ -9,8 +9,13 @@ class ChannelTable::Entry final : public Channel {
  public:
   enum class State : uint8_t { asked, deciding, open };
 
-  Entry(ChannelTable& table, uint32_t number, State state, const ChannelLimits& limits)
-      : table_(table), state_(state), number_(number), window_in_(limits.least_window), target_(limits.least_window) {}
+  Entry(ChannelTable& table, uint32_t number, State state, FirstWindow&& window)
+      : table_(table),
+        state_(state),
+        number_(number),
+        window_in_(window.bytes),
+        target_(window.bytes),
+        loan_(std::move(window.loan)) {}
   ~Entry() override;
 
   std::optional<DataDraft> reserve(size_t most) override { return reserve_after(kDataHeader, most); }
@@ -68,8 +73,7 @@ class ChannelTable::Entry final : public Channel {
   uint32_t target_;            // what the peer may have outstanding
   uint64_t period_bytes_ = 0;  // given since the last look at the clock
   uint64_t period_ns_ = 0;
-  WindowBudget* budget_taken_from_ = nullptr;
-  uint64_t budget_taken_ = 0;
+  WindowLoan loan_;
 };
 
 }  // namespace sluice

@@ -131,6 +131,18 @@ uint32_t ChannelTable::free_number() {
   return static_cast<uint32_t>(entries_.size() - 1);
 }
 
+FirstWindow ChannelTable::first_window() const {
+  if (open_ == 0 || !limits_.budget) return {limits_.least_window};
+  const uint32_t least = limits_.least_window, small = std::min(least, kSmallWindow);
+  FirstWindow window;
+  if (window.loan.take(*limits_.budget, least, limits_.budget->reserve())) {
+    window.bytes = least;
+  } else if (window.loan.take(*limits_.budget, small, 0)) {
+    window.bytes = small;
+  }
+  return window;
+}
+
 void ChannelTable::take_open(Bytes payload) {
   WireReader reader(payload);
   reader.u8();
@@ -150,10 +162,13 @@ void ChannelTable::take_open(Bytes payload) {
   };
   if (packet == 0) return refuse({OpenFailure::resource_shortage, "A packet size of 0 carries nothing"});
   if (open_ >= limits_.channels) return refuse({OpenFailure::resource_shortage, "Too many channels"});
+  FirstWindow first = first_window();
+  if (first.bytes == 0)
+    return refuse({OpenFailure::resource_shortage, "No memory is left for another channel's window"});
   OpenDecision decision = opener_->open(type, reader.rest());
   if (!decision.service) return refuse(decision.refusal);
   const uint32_t number = free_number();
-  entries_[number] = std::make_unique<Entry>(*this, number, Entry::State::deciding, limits_);
+  entries_[number] = std::make_unique<Entry>(*this, number, Entry::State::deciding, std::move(first));
   ++open_;
   Entry& entry = *entries_[number];
   entry.peer_ = peer;
@@ -168,8 +183,10 @@ void ChannelTable::take_open(Bytes payload) {
 bool ChannelTable::open(std::string_view type, Bytes extra, std::unique_ptr<Service> service) {
   const bool fits = type.size() + extra.size() <= kMaxChannelPacket;
   if (open_ >= limits_.channels || failed_ || !fits) return false;
+  FirstWindow first = first_window();
+  if (first.bytes == 0) return false;
   const uint32_t number = free_number();
-  entries_[number] = std::make_unique<Entry>(*this, number, Entry::State::asked, limits_);
+  entries_[number] = std::make_unique<Entry>(*this, number, Entry::State::asked, std::move(first));
   ++open_;
   Entry& entry = *entries_[number];
   entry.service_ = std::move(service);

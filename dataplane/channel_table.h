@@ -9,27 +9,59 @@
 
 #include <atomic>
 #include <deque>
+#include <utility>
 
 #include "base/wire.h"
 #include "dataplane/connection_sink.h"
 
 namespace sluice {
 
-// What all connections' windows beyond the least may sum up to; shared by workers.
+// What all connections' windows may sum up to, beside the least one of each connection; shared by workers. What a peer
+// was given he may send, and a service that takes nothing keeps all of it.
 class WindowBudget {
  public:
-  explicit WindowBudget(uint64_t bytes) : left_(static_cast<int64_t>(bytes)) {}
-  bool take(uint64_t bytes) {
-    if (left_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed) >= static_cast<int64_t>(bytes)) {
-      return true;
-    }
+  explicit WindowBudget(uint64_t bytes) : left_(static_cast<int64_t>(bytes)), reserve_(bytes / 4) {}
+  // As much must be left then.
+  bool take(uint64_t bytes, uint64_t leave = 0) {
+    const int64_t before = left_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+    if (before >= static_cast<int64_t>(bytes + leave)) return true;
     give(bytes);
     return false;
   }
   void give(uint64_t bytes) { left_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
+  // For small windows: who has many large ones keeps nobody from opening a channel.
+  uint64_t reserve() const { return reserve_; }
 
  private:
   std::atomic<int64_t> left_;
+  const uint64_t reserve_;
+};
+
+// What one channel has of it, until its end.
+class WindowLoan {
+ public:
+  WindowLoan() = default;
+  WindowLoan(WindowLoan&& other) noexcept
+      : budget_(std::exchange(other.budget_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+  WindowLoan& operator=(WindowLoan&&) = delete;
+  ~WindowLoan() {
+    if (budget_) budget_->give(bytes_);
+  }
+  bool take(WindowBudget& budget, uint64_t bytes, uint64_t leave) {
+    if (!budget.take(bytes, leave)) return false;
+    budget_ = &budget;
+    bytes_ += bytes;
+    return true;
+  }
+
+ private:
+  WindowBudget* budget_ = nullptr;
+  uint64_t bytes_ = 0;
+};
+
+struct FirstWindow {
+  uint32_t bytes = 0;
+  WindowLoan loan{};
 };
 
 struct ChannelLimits {
@@ -40,6 +72,8 @@ struct ChannelLimits {
   WindowBudget* budget = nullptr;  // none: windows stay at the least
 };
 
+// Of a channel beside others, where the budget has no least one any more. Without even that it is not opened.
+inline constexpr uint32_t kSmallWindow = 64 << 10;
 // What we tell the peer, and send at most: a record's payload less the longest header.
 inline constexpr uint32_t kMaxChannelPacket = kMaxPayload - 64;
 // Messages that wait for room. A peer that makes us answer and never reads is not listened to beyond.
@@ -76,6 +110,7 @@ class ChannelTable final : public ConnectionSink, private ChannelHost {
   void take_close(Entry& entry);
   Entry* find(uint32_t id);
   uint32_t free_number();
+  FirstWindow first_window() const;
   void queue(std::vector<uint8_t> payload);
   bool send_waiting();
   void give_turns();

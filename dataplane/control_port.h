@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/counter.h"
 #include "base/error.h"
 #include "base/ring.h"
 #include "crypto_offload/key_epoch.h"
@@ -46,7 +47,16 @@ struct PortEvent {
 
 // What the worker lets control see of a session without a message. Shared, so that it may outlive either side's part.
 struct Activity {
+  // What one direction's keys were used for, for who asks; as of the session's last turn.
+  struct Keys {
+    Counter bytes;                     // since the connection began
+    std::atomic<uint64_t> since{0};    // when the keys of now were installed, of the monotonic clock
+    std::atomic<uint64_t> used{0};     // bytes under them
+    std::atomic<uint64_t> records{0};  // likewise
+  };
   std::atomic<uint64_t> messages{0};  // of the peer, verified
+  Keys received, sent;
+  std::atomic<uint64_t> moved_ns{0};  // when anything came or went
 };
 
 // A session between two workers.

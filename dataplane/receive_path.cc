@@ -4,6 +4,12 @@
 #include <algorithm>
 
 namespace sluice {
+namespace {
+
+// Length field, padding length, one byte of payload, the most padding: a longer record is no NEWKEYS.
+constexpr uint32_t kLongestNewKeys = 4 + 1 + 1 + 255;
+
+}  // namespace
 
 // Walks the transport's pieces from the first unframed byte.
 class ReceivePath::Cursor {
@@ -80,7 +86,8 @@ ReceivePath::~ReceivePath() {
 void ReceivePath::frame(Dispatch& dispatch) {
   starved_ = false;
   Cursor cursor(transport_, framed_bytes_);
-  while (!error_ && !framing_error_ && !ring_.full() && !epochs_.parked() && !(one_at_a_time_ && !ring_.empty())) {
+  while (!error_ && !framing_error_ && !ring_.full() && !epochs_.parked()) {
+    if (newkeys_expected_ && last_may_be_newkeys_ && !ring_.empty()) break;
     if (!frame_one(cursor)) break;
   }
   hand_over(dispatch);
@@ -123,6 +130,7 @@ bool ReceivePath::frame_one(Cursor& cursor) {
   slot.poisoned = deframer_.poisoned();
   prepare_op(slot);
   ring_.push();
+  last_may_be_newkeys_ = slot.op.length <= kLongestNewKeys;
   framed_bytes_ += answer.bytes;
   cursor.advance(answer.bytes);
   return true;

@@ -55,8 +55,9 @@ class ReceivePath {
   bool has_unstaged() const { return staged_ != ring_.tail(); }
 
   // RFC 4253 section 7.3: NEWKEYS changes the key of the very next record. From our own first key exchange message
-  // until the peer's NEWKEYS was collected, no record is framed before the one before it was released.
-  void set_one_at_a_time(bool on) { one_at_a_time_ = on; }
+  // until the peer's NEWKEYS was collected, nothing is framed behind a record so short that it may be one, before that
+  // was released.
+  void expect_newkeys(bool on) { newkeys_expected_ = on; }
   // The keys that the peer's NEWKEYS will turn to.
   void install(std::unique_ptr<KeyEpoch> next);
   // On the peer's NEWKEYS, collected and released. Without an installed epoch the path parks until install().
@@ -97,7 +98,8 @@ class ReceivePath {
   size_t framed_bytes_ = 0;
   uint64_t gathered_ = 0;
   uint32_t sequence_;
-  bool one_at_a_time_ = false;
+  bool newkeys_expected_ = false;
+  bool last_may_be_newkeys_ = false;  // of the framed ones
   bool starved_ = false;
   std::optional<ErrorCode> framing_error_;  // behind the records in the ring
   std::optional<ErrorCode> error_;

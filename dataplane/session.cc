@@ -11,8 +11,18 @@ namespace {
 // What an entry costs beside its bytes: an UNIMPLEMENTED is five bytes of payload and much more of memory.
 constexpr size_t kOutboxEntry = 128;
 
-RekeyLimits seven_eighths(const RekeyLimits& limits) {
-  return {limits.volume_bytes / 8 * 7, limits.time_ns / 8 * 7, limits.records / 8 * 7};
+// How much sooner the side that receives a volume asks for new keys, at most: as much as may be on its way.
+constexpr uint64_t kReceiverLeadBytes = uint64_t{4} << 20;
+
+// Long enough before the limits to have keys made.
+RekeyLimits soon_before(const RekeyLimits& limits) {
+  return {limits.volume_bytes / 4 * 3, limits.time_ns / 8 * 7, limits.records / 8 * 7};
+}
+
+// Whoever receives the bulk begins the rekey, a little before the sender would: its KEXINIT overtakes the data, which
+// goes on until the sender answers. What the sender asks for is asked for behind all the data that it has sent.
+RekeyLimits receiver_limits(const RekeyLimits& limits) {
+  return {limits.volume_bytes - std::min(limits.volume_bytes / 8, kReceiverLeadBytes), limits.time_ns, limits.records};
 }
 
 RekeyAdvice advice_for(const KeyEpoch& epoch, const RekeyLimits& limits, uint64_t now_ns) {
@@ -29,7 +39,8 @@ Session::Session(SessionId id, std::unique_ptr<Transport> transport, RecordPool&
       receive_(*transport_, pool),
       send_(*transport_, pool),
       limits_(limits),
-      soon_(seven_eighths(limits)),
+      receive_limits_(receiver_limits(limits)),
+      soon_(soon_before(limits)),
       activity_(std::move(activity)),
       watches_(&watches) {}
 
@@ -62,7 +73,7 @@ void Session::take_command(PortCommand&& command) {
     case PortCommand::Kind::expect_newkeys:
       newkeys_expected_ = true;
       newkeys_strict_ = command.flag;
-      receive_.set_one_at_a_time(true);
+      receive_.expect_newkeys(true);
       return;
     case PortCommand::Kind::install_receive: receive_.install(std::move(command.epoch)); return;
     case PortCommand::Kind::open_channels:
@@ -178,7 +189,7 @@ bool Session::take_newkeys(const Message& message, ControlPort& port) {
   // A record behind NEWKEYS that was framed before we could expect one was sealed with no valid key.
   if (receive_.in_work() > 0) return cut(ErrorCode::unexpected_message), false;
   receive_.turn_keys(newkeys_strict_);
-  receive_.set_one_at_a_time(false);
+  receive_.expect_newkeys(false);
   newkeys_expected_ = peer_in_kex_ = false;
   told_soon_ = told_due_ = false;
   return true;
@@ -204,6 +215,25 @@ void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
   send_.stage(dispatch, now_ns, limits_);
   if (send_.error()) cut(*send_.error());
   ask_rekey_policy(port, now_ns);
+  publish(now_ns);
+}
+
+// One writer, relaxed stores of what is at hand: an operator's look costs the session nothing.
+void Session::publish(uint64_t now_ns) {
+  const auto tell = [](const KeyEpoch& epoch, Activity::Keys& keys) {
+    const uint64_t used = epoch.bytes();
+    const bool same = keys.since.load(std::memory_order_relaxed) == epoch.installed_at_ns();
+    const uint64_t before = same ? keys.used.load(std::memory_order_relaxed) : 0;
+    if (same && before == used) return false;
+    keys.bytes.add(used - before);
+    keys.used.store(used, std::memory_order_relaxed);
+    keys.records.store(epoch.records(), std::memory_order_relaxed);
+    keys.since.store(epoch.installed_at_ns(), std::memory_order_relaxed);
+    return true;
+  };
+  const bool came = tell(receive_.epoch(), activity_->received);
+  const bool went = tell(send_.epoch(), activity_->sent);
+  if (came || went) activity_->moved_ns.store(now_ns, std::memory_order_relaxed);
 }
 
 bool Session::drain_outbox() {
@@ -241,20 +271,22 @@ std::optional<Draft> Session::reserve(size_t payload_bytes) {
 void Session::ask_rekey_policy(ControlPort& port, uint64_t now_ns) {
   // While keys are turning the old ones say nothing new, and what they ask for would be asked of an exchange under way.
   if (told_due_ || turning() || send_.has_next_epoch() || error_ || closing_) return;
-  if (rekey_due(limits_, now_ns)) {
+  if (rekey_due(limits_, receive_limits_, now_ns)) {
     told_due_ = post(port, PortEvent::Kind::rekey_due);
-  } else if (!told_soon_ && rekey_due(soon_, now_ns)) {
+  } else if (!told_soon_ && rekey_due(soon_, soon_, now_ns)) {
     told_soon_ = post(port, PortEvent::Kind::rekey_soon);
   }
 }
 
-bool Session::rekey_due(const RekeyLimits& limits, uint64_t now_ns) const {
-  return advice_for(send_.epoch(), limits, now_ns) != RekeyAdvice::keep ||
-         advice_for(receive_.epoch(), limits, now_ns) != RekeyAdvice::keep;
+bool Session::rekey_due(const RekeyLimits& sent, const RekeyLimits& received, uint64_t now_ns) const {
+  return advice_for(send_.epoch(), sent, now_ns) != RekeyAdvice::keep ||
+         advice_for(receive_.epoch(), received, now_ns) != RekeyAdvice::keep;
 }
 
 bool Session::due(uint64_t now_ns) const {
-  return closing_ || error_ || (!told_due_ && records_ && rekey_due(told_soon_ ? limits_ : soon_, now_ns));
+  if (closing_ || error_) return true;
+  if (told_due_ || !records_) return false;
+  return told_soon_ ? rekey_due(limits_, receive_limits_, now_ns) : rekey_due(soon_, soon_, now_ns);
 }
 
 void Session::commit(ControlPort& port) {

@@ -80,7 +80,8 @@ class Session final : public MovingSession, private ChannelSender {
   void return_epochs(ControlPort& port);
   void cut(ErrorCode error);
   void post_notes(ControlPort& port);
-  bool rekey_due(const RekeyLimits& limits, uint64_t now_ns) const;
+  bool rekey_due(const RekeyLimits& sent, const RekeyLimits& received, uint64_t now_ns) const;
+  void publish(uint64_t now_ns);
 
   std::optional<Draft> reserve(size_t payload_bytes) override;
   void finish(const Draft& draft, size_t payload_bytes) override { send_.finish(draft, payload_bytes); }
@@ -95,6 +96,7 @@ class Session final : public MovingSession, private ChannelSender {
   ReceivePath receive_;
   SendPath send_;
   RekeyLimits limits_;
+  RekeyLimits receive_limits_;
   RekeyLimits soon_;
   std::shared_ptr<Activity> activity_;
   WatchList* watches_;

@@ -18,6 +18,14 @@ namespace sluice {
 // a full ring they would otherwise be the newest received bytes.
 inline constexpr size_t kReceiveHeadroom = 64;
 
+// Told on the worker's thread when something has changed about a transport: bytes or the end came, room to send came,
+// it broke.
+class TransportWaker {
+ public:
+  virtual ~TransportWaker() = default;
+  virtual void wake() = 0;
+};
+
 class Transport {
  public:
   explicit Transport(size_t send_capacity, size_t most_pieces = kMaxPieces)
@@ -40,6 +48,8 @@ class Transport {
   virtual bool broken() const { return false; }
   // To be watched for readiness, or -1.
   virtual int descriptor() const { return -1; }
+  // True: it has no descriptor and tells the waker instead; null: nobody.
+  virtual bool set_waker(TransportWaker*) { return false; }
   // The descriptor may stay unready to be read until so much is there; who asks for more than 1 looks on his own too.
   virtual void wake_for(size_t) {}
 

@@ -60,6 +60,26 @@ Worker::~Worker() {
   ::close(epoll_);
 }
 
+void Worker::attach(Poller& poller) {
+  poller_ = &poller;
+  if (poller.descriptor() < 0) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = 0;
+  SLUICE_CHECK(::epoll_ctl(epoll_, EPOLL_CTL_ADD, poller.descriptor(), &event) == 0);
+}
+
+void Worker::Member::wake() {
+  readable = true;
+  worker->activate(*this);
+}
+
+void Worker::sleep() {
+  uint64_t wait_ns = longest_wait_ns();
+  if (poller_ != nullptr) wait_ns = std::min(wait_ns, poller_->may_sleep_ns());
+  look(wait_ns);
+}
+
 void Worker::run() {
   while (!stopping_.load(std::memory_order_relaxed)) {
     turn();
@@ -72,7 +92,8 @@ void Worker::run() {
         revive_stalled();
       }
     } else if (port_.worker_may_sleep()) {
-      look(longest_wait_ns());
+      counters_.sleeps.add();
+      sleep();
       port_.worker_woke();
       revive_stalled();
     }
@@ -145,6 +166,10 @@ void Worker::adopt(PortCommand&& command) {
     member.session = std::make_unique<Session>(id, std::move(command.transport), pool_, *this, command.limits,
                                                std::move(command.activity));
   }
+  member.worker = this;
+  member.told = member.session->transport().set_waker(&member);
+  // What came before it was here woke nobody.
+  member.readable |= member.told;
   watch_transport(member);
   activate(member);
 }
@@ -161,8 +186,17 @@ void Worker::activate(SessionId session) {
   if (found != sessions_.end()) activate(found->second);
 }
 
+bool Worker::poll() {
+  const size_t done = dispatch_.poll();
+  if (done == 0) return false;
+  counters_.records.add(done);
+  counters_.batches.add();
+  return true;
+}
+
 bool Worker::turn() {
   bool moved = take_commands();
+  if (poller_ != nullptr) moved |= poller_->take_in();
   // The first ones for whom the batch had no room, of what came and of what goes.
   size_t left_out_receiving = 0, left_out_sending = 0;
   for (Member* member : active_) {
@@ -174,7 +208,7 @@ bool Worker::turn() {
     member->session->frame(port_, dispatch_);
   }
   dispatch_.submit();
-  moved |= dispatch_.poll() > 0;
+  moved |= poll();
   const uint64_t now = turned_ns_ = monotonic_clock().now_ns();
   for (Member* member : active_) {
     member->session->deliver(port_);
@@ -184,8 +218,9 @@ bool Worker::turn() {
   // What control answers may be ready by the time that this turn's records are sealed and sent.
   port_.wake_control_for_events();
   dispatch_.submit();
-  moved |= dispatch_.poll() > 0;
+  moved |= poll();
   for (Member* member : active_) member->session->commit(port_);
+  if (poller_ != nullptr) poller_->send_out();
   for (size_t i = 0; i < active_.size();) {
     Member& member = *active_[i];
     if (member.session->take_moved()) {
@@ -197,6 +232,8 @@ bool Worker::turn() {
   }
   port_.wake_control_for_events();
   begin_next_turn_with(std::min(left_out_receiving, left_out_sending));
+  counters_.turns.add();
+  if (moved) counters_.busy.add();
   return moved;
 }
 
@@ -221,13 +258,19 @@ bool Worker::drop_if_over(Member& member, uint64_t now) {
 }
 
 // Without a descriptor nothing but turns can find out what came.
-bool Worker::is_blind(const Member& member) { return member.session->transport().descriptor() < 0; }
+bool Worker::is_blind(const Member& member) { return member.session->transport().descriptor() < 0 && !member.told; }
+
+bool Worker::is_stalled(const Member& member) {
+  if (member.told) return member.session->busy() && !member.session->transport().has_unsent();
+  return member.watched == 0 || (member.session->busy() && (member.watched & EPOLLOUT) == 0);
+}
 
 // Before its channels are open and while keys are exchanged the next message is a round trip away. Spinning for it
 // costs more than it, and control's thread may be waiting for this very core.
 bool Worker::polls(const Member& member) const {
   const Session& session = *member.session;
   if (is_blind(member)) return true;
+  if (member.told) return false;
   // What it sends may keep it active for long, and epoll is silent about less than kWakeBytes.
   if (member.pace.naps()) return turned_ns_ - member.received_ns >= StreamPace::kNapNs;
   return member.heat == kHot && session.has_channels() && !session.turning();
@@ -248,10 +291,7 @@ void Worker::rest(uint64_t now) {
     active_[i] = active_.back();
     active_.pop_back();
     watch_transport(member);
-    const bool deaf = member.watched == 0;
-    if (deaf || (member.session->busy() && (member.watched & EPOLLOUT) == 0)) {
-      stalled_.push_back(member.session->id());
-    }
+    if (is_stalled(member)) stalled_.push_back(member.session->id());
   }
 }
 
@@ -269,6 +309,8 @@ void Worker::revive_stalled() {
 
 // A login or a key exchange is no stream: each of its steps is waited for. So nobody on a porch naps.
 void Worker::set_pace(Member& member, uint64_t now) {
+  // Its port is polled anyway.
+  if (member.told) return;
   const uint64_t bytes = member.session->take_moved_bytes();
   const bool waited_for = turned_by_others_ || member.session->turning() || !member.session->has_channels();
   if (waited_for ? member.pace.hurry() : member.pace.note(bytes, now))

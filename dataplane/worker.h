@@ -12,11 +12,21 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/counter.h"
+#include "dataplane/poller.h"
 #include "dataplane/porch.h"
 #include "dataplane/session.h"
 #include "dataplane/stream_pace.h"
 
 namespace sluice {
+
+// Written by the worker, read by anybody.
+struct WorkerCounters {
+  Counter turns;
+  Counter busy;    // turns in which something moved
+  Counter sleeps;  // waits for descriptors
+  Counter records, batches;
+};
 
 class Worker final : public WatchList, public Porch {
  public:
@@ -27,6 +37,8 @@ class Worker final : public WatchList, public Porch {
   Worker& operator=(const Worker&) = delete;
 
   ControlPort& port() override { return port_; }
+  // Before run(): turned with the sessions, whose transports may be its. It outlives the sessions.
+  void attach(Poller& poller);
   // Until stop(), which any thread may call.
   void run();
   void stop();
@@ -34,6 +46,8 @@ class Worker final : public WatchList, public Porch {
   // One turn; true when anything moved. For tests and for run().
   bool turn();
   size_t sessions() const { return sessions_.size(); }
+  const WorkerCounters& counters() const { return counters_; }
+  const Dispatch& dispatch() const { return dispatch_; }
 
   // As a porch, in place of run().
   int descriptor() const override { return epoll_; }
@@ -47,13 +61,16 @@ class Worker final : public WatchList, public Porch {
   void unwatch(int descriptor) override;
 
  private:
-  struct Member {
+  struct Member final : TransportWaker {
+    void wake() override;
+    Worker* worker = nullptr;
     std::unique_ptr<Session> session;
     uint64_t moved_ns = 0;
     uint64_t received_ns = 0;  // when it was last looked at for bytes
     int heat = 0;              // times in a row that it moved soon again, up to kHot
     uint32_t watched = 0;      // epoll's event bits
     bool active = false;
+    bool told = false;      // its transport has no descriptor, and wakes it
     bool readable = false;  // there may be bytes to receive, or the end
     StreamPace pace;
     bool lean = false;  // gave its memory back since it was last active
@@ -65,6 +82,8 @@ class Worker final : public WatchList, public Porch {
   };
 
   bool take_commands();
+  // True: something was finished.
+  bool poll();
   void adopt(PortCommand&& command);
   static bool is_blind(const Member& member);
   // Looks for bytes in this turn without having been told of any.
@@ -84,8 +103,13 @@ class Worker final : public WatchList, public Porch {
   // Looks for ready descriptors, waiting at most so long.
   void look(uint64_t wait_ns);
   void watch_transport(Member& member);
+  void sleep();
+  // Nothing makes a descriptor ready for what it waits for.
+  static bool is_stalled(const Member& member);
 
   Dispatch dispatch_;
+  Poller* poller_ = nullptr;
+  WorkerCounters counters_;
   ControlPort port_;
   RecordPool pool_;
   std::unordered_map<SessionId, Member> sessions_;

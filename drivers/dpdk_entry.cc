@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "drivers/cryptodev_driver.h"
+#include "drivers/dpdk_port.h"
 #include "drivers/dpdk_runtime.h"
 
 namespace sluice {
@@ -93,6 +94,15 @@ class Module final : public DpdkModule {
     auto opened = CryptodevDevice::open(static_cast<uint8_t>(id), settings_);
     if (!opened) return fail(opened.error());
     return make_cryptodev_driver(**opened);
+  }
+
+  ResultOrText<std::unique_ptr<NetPort>> open_port(const PortSettings& settings) override {
+    const std::lock_guard lock(mutex_);
+    const auto id = runtime_.bring_port(settings.device);
+    if (!id) return fail(id.error());
+    auto port = DpdkPort::open(*id, settings);
+    if (!port) return fail(port.error() + "; " + DpdkRuntime::complaints());
+    return std::unique_ptr<NetPort>(std::move(*port));
   }
 
  private:

@@ -1,5 +1,5 @@
-// The DPDK drivers as a module that is loaded when a device is asked for and not before: a process that asks for none
-// never maps DPDK.
+// The DPDK drivers, of crypto devices and ports, as a module that is loaded when a device is asked for and not before:
+// a process that asks for none never maps DPDK.
 //
 // sluice-dpdk.so is looked for beside the executable, then where the build left it, then in the library directory.
 #pragma once
@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "crypto_offload/crypto_driver.h"
+#include "dataplane/netstack/net_port.h"
 #include "drivers/dpdk_settings.h"
 
 namespace sluice {
@@ -42,6 +43,8 @@ class DpdkModule {
   // `device`: empty is the first one; else a name, a PCI address or a virtual device, which is made when it is not
   // there yet, with the workers that it names.
   virtual ResultOrText<std::unique_ptr<CryptoDriver>> make_driver(const std::string& device) = 0;
+  // An Ethernet device, by PCI address or as a virtual one, which is made. It ends with the process.
+  virtual ResultOrText<std::unique_ptr<NetPort>> open_port(const PortSettings& settings) = 0;
 };
 
 // Before the first call of dpdk_module(); later ones change nothing and return false.

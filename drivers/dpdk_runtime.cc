@@ -6,6 +6,7 @@
 #include <rte_dev.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <rte_ethdev.h>
 #include <rte_log.h>
 #include <rte_version.h>
 #include <sched.h>
@@ -141,6 +142,21 @@ int find_cryptodev(const std::string& device) {
   return -1;
 }
 
+int find_port(const std::string& device) {
+  const std::string name = device_name(device);
+  uint16_t id = 0;
+  if (rte_eth_dev_get_port_by_name(name.c_str(), &id) == 0) return id;
+  if (!is_pci_address(name)) return -1;
+  // The name of a PCI device is its address with the domain, and with a number behind it where it has several ports.
+  for (id = 0; id < RTE_MAX_ETHPORTS; ++id) {
+    if (rte_eth_dev_is_valid_port(id) == 0) continue;
+    std::array<char, RTE_ETH_NAME_MAX_LEN> full{};
+    if (rte_eth_dev_get_name_by_port(id, full.data()) != 0) continue;
+    if (std::string_view(full.data()).find(name) != std::string_view::npos) return id;
+  }
+  return -1;
+}
+
 std::string DpdkRuntime::complaints() {
   const std::lock_guard lock(g_complaints_mutex);
   std::string out;
@@ -179,6 +195,24 @@ ResultOrText<DpdkRuntime> DpdkRuntime::start(const DpdkSettings& settings, const
 std::string DpdkRuntime::about() const {
   return std::string(rte_version()) + ", " + (hugepages_ ? "hugepages" : "no hugepages") + ", IOVA as " +
          (rte_eal_iova_mode() == RTE_IOVA_VA ? "VA" : "PA");
+}
+
+ResultOrText<uint16_t> DpdkRuntime::bring_port(const std::string& device) {
+  if (const int id = find_port(device); id >= 0) return static_cast<uint16_t>(id);
+  const std::string name = device_name(device);
+  if (is_pci_address(device)) {
+    return fail("no port at " + device + ": it is bound to a driver of the kernel (bind it to vfio-pci with " +
+                "dpdk-devbind.py), or DPDK has no driver for it; " + complaints());
+  }
+  const std::string args = device.size() > name.size() ? device.substr(name.size() + 1) : "";
+  if (rte_eal_hotplug_add("vdev", name.c_str(), args.c_str()) != 0) {
+    const std::string why = complaints();
+    return fail("DPDK cannot make the port " + device + (why.empty() ? std::string() : ": " + why));
+  }
+  const int id = find_port(device);
+  if (id < 0) return fail(device + " is no Ethernet device");
+  log_line(LogLevel::info, "DPDK made the port " + device);
+  return static_cast<uint16_t>(id);
 }
 
 ResultOrText<bool> DpdkRuntime::bring(const std::string& device) {

@@ -3,6 +3,7 @@
 // It never ends the process: what EAL says when it fails becomes the text of the error.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
@@ -16,6 +17,8 @@ bool is_pci_address(const std::string& device);
 std::string device_name(const std::string& device);
 // The number of a crypto device that is there, by name or PCI address; negative when it is not.
 int find_cryptodev(const std::string& device);
+// Likewise of a port.
+int find_port(const std::string& device);
 
 class DpdkRuntime {
  public:
@@ -26,6 +29,8 @@ class DpdkRuntime {
   std::string about() const;
   // A device that is not there yet: a virtual one is made, and before it the workers that a scheduler names.
   ResultOrText<bool> bring(const std::string& device);
+  // Likewise of a port.
+  ResultOrText<uint16_t> bring_port(const std::string& device);
   // The last complaints of DPDK since the last call, for the text of an error.
   static std::string complaints();
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "apps/sluice/terminal_dialog.h"
-#include "apps/sluice/terminal_guard.h"
+#include "apps/terminal/terminal_guard.h"
 #include "base/log.h"
 
 namespace sluice {

@@ -53,6 +53,7 @@ void ClientRun::shut_down() {
   loop_.reset();
   pool_.reset();
   workers_.clear();
+  port_.reset();
 }
 
 ResultOrText<void> ClientRun::start() {
@@ -68,7 +69,17 @@ ResultOrText<void> ClientRun::start() {
   sigset_t all, before;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  pool_ = std::make_unique<WorkPool>(WorkPoolLimits{.threads = kPoolThreads});
+  if (!options_.own_port.device.empty()) {
+    auto opened = PortDialer::open(options_);
+    if (!opened) {
+      ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+      return fail(opened.error());
+    }
+    port_ = std::move(*opened);
+    workers_.front()->attach(port_->stack());
+  }
+  engine_ = use_key_engine(options_.crypto_engine);
+  pool_ = std::make_unique<WorkPool>(pool_limits(kPoolThreads, engine_.get()));
   std::vector<ControlPort*> ports;
   for (const auto& worker : workers_) ports.push_back(&worker->port());
   loop_ = std::make_unique<ControlLoop>(ports, *pool_);
@@ -112,20 +123,28 @@ void ClientRun::take_posts() {
   for (const auto& what : taken) what();
 }
 
-tl::expected<SessionId, ClientFailure> ClientRun::connect(LinkWishes wishes) {
-  std::string address = "UNKNOWN";
-  UniqueFd stream = std::move(wishes.stream);
-  if (!stream) {
+tl::expected<ClientRun::Way, ClientFailure> ClientRun::reach(UniqueFd stream) {
+  if (stream) return Way{.stream = std::move(stream)};
+  if (options_.own_port.device.empty()) {
     auto reached = reach_host(options_);
     if (!reached) return tl::unexpected<ClientFailure>(std::move(reached.error()));
-    stream = std::move(reached->stream);
-    address = reached->address;
+    return Way{.stream = std::move(reached->stream), .address = reached->address};
   }
+  // A worker turns the port.
+  if (auto started = start(); !started) return cannot(started.error());
+  auto reached = port_->dial(options_);
+  if (!reached) return tl::unexpected<ClientFailure>(std::move(reached.error()));
+  return Way{.transport = std::move(reached->transport), .address = reached->address};
+}
+
+tl::expected<SessionId, ClientFailure> ClientRun::connect(LinkWishes wishes) {
+  auto way = reach(std::move(wishes.stream));
+  if (!way) return tl::unexpected<ClientFailure>(std::move(way.error()));
   if (auto started = start(); !started) return cannot(started.error());
   auto link = std::make_shared<Link>();
   link->wishes = std::move(wishes);
-  auto waiting = std::make_shared<UniqueFd>(std::move(stream));
-  post([this, link, waiting, address] { add(link, std::move(*waiting), address); });
+  auto waiting = std::make_shared<Way>(std::move(*way));
+  post([this, link, waiting] { add(link, std::move(*waiting)); });
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return link->logged_in || link->over; });
   if (link->logged_in) return link->id;
@@ -133,9 +152,9 @@ tl::expected<SessionId, ClientFailure> ClientRun::connect(LinkWishes wishes) {
       link->why.value_or(ClientFailure{FailureKind::closed, "Connection to " + options_.host + " closed."}));
 }
 
-void ClientRun::add(const std::shared_ptr<Link>& link, UniqueFd stream, const std::string& address) {
+void ClientRun::add(const std::shared_ptr<Link>& link, Way way) {
   if (++connects_ > 1) dialog_->begin_again(!link->wishes.ask);
-  link->descriptor = stream.get();
+  link->descriptor = way.stream.get();
   ClientEvents events{[this, link](const LoggedIn& in) { log_in(link, in); },
                       [this, link](const LinkEnd& failure) { end(link, failure); }, [this, link] { note_keys(link); },
                       [link](SinkNote&& note) {
@@ -144,8 +163,11 @@ void ClientRun::add(const std::shared_ptr<Link>& link, UniqueFd stream, const st
   auto connection = std::make_unique<ClientConnection>(*loop_, *pool_, options_.connection, policy_, *dialog_,
                                                        updater_.get(), std::move(events));
   link->connection = connection.get();
-  link->id = loop_->add(std::make_unique<SocketTransport>(stream.release()), transport_, options_.rekey, address,
-                        std::move(connection));
+  // Of a port's connections its worker is the first.
+  const auto worker = way.transport ? std::optional<size_t>(0) : std::nullopt;
+  if (!way.transport) way.transport = std::make_unique<SocketTransport>(way.stream.release());
+  link->id =
+      loop_->add(std::move(way.transport), transport_, options_.rekey, way.address, std::move(connection), worker);
   const std::lock_guard lock(mutex_);
   links_[link->id] = link;
 }
@@ -196,6 +218,7 @@ void ClientRun::log_in(const std::shared_ptr<Link>& link, const LoggedIn& in) {
 void ClientRun::end(const std::shared_ptr<Link>& link, const LinkEnd& failure) {
   link->connection = nullptr;
   link->descriptor = -1;
+  if (engine_) log_line(LogLevel::debug, engine_counts(*engine_));
   if (link->logged_in && link->wishes.ended) link->wishes.ended(failure);
   {
     const std::lock_guard lock(mutex_);

@@ -13,10 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "apps/sluice/port_dialer.h"
 #include "apps/sluice/terminal_dialog.h"
 #include "base/unique_fd.h"
 #include "control/client/config/client_options.h"
 #include "control/client/known_hosts_updater.h"
+#include "control/engine_work.h"
 #include "dataplane/channel_table.h"
 #include "dataplane/worker.h"
 
@@ -77,7 +79,14 @@ class ClientRun {
   struct Link;
 
   ResultOrText<void> start();
-  void add(const std::shared_ptr<Link>& link, UniqueFd stream, const std::string& address);
+  // A socket, a program's pipe, or a connection of our port: what a link is made of.
+  struct Way {
+    UniqueFd stream = {};
+    std::unique_ptr<Transport> transport = {};
+    std::string address = "UNKNOWN";
+  };
+  tl::expected<Way, ClientFailure> reach(UniqueFd stream);
+  void add(const std::shared_ptr<Link>& link, Way way);
   void note_keys(const std::shared_ptr<Link>& link);
   void log_in(const std::shared_ptr<Link>& link, const LoggedIn& in);
   void end(const std::shared_ptr<Link>& link, const LinkEnd& failure);
@@ -90,7 +99,9 @@ class ClientRun {
   TransportConfig transport_;
   WindowBudget windows_{uint64_t{1} << 30};
   std::vector<std::unique_ptr<DriverSet>> drivers_;
+  std::unique_ptr<KeyEngine> engine_;
   std::unique_ptr<WorkPool> pool_;
+  std::unique_ptr<PortDialer> port_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<ControlLoop> loop_;
   std::unique_ptr<TerminalDialog> dialog_;

@@ -13,7 +13,7 @@
 
 #include "apps/sluice/client_log.h"
 #include "apps/sluice/mux_protocol.h"
-#include "apps/sluice/terminal_guard.h"
+#include "apps/terminal/terminal_guard.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wire.h"

@@ -8,5 +8,6 @@ int run_ssh(int argc, char** argv);
 int run_scp(int argc, char** argv);
 int run_sftp(int argc, char** argv);
 int run_cp(int argc, char** argv);
+int run_bench(int argc, char** argv);
 
 }  // namespace sluice

@@ -12,39 +12,17 @@
 #include <cstring>
 #include <thread>
 
+#include "apps/sluice/program_stream.h"
 #include "base/log.h"
 #include "control/client/dial.h"
 
 namespace sluice {
 namespace {
 
-tl::unexpected<ClientFailure> cannot(const std::string& what) {
-  return tl::unexpected<ClientFailure>({FailureKind::connect_failed, what + ": " + std::strerror(errno)});
-}
-
-// A program whose standard input and output are our stream. It ends when the stream does.
-tl::expected<Reached, ClientFailure> start_program(const std::vector<std::string>& words) {
-  int ends[2];
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return cannot("socketpair");
-  UniqueFd ours(ends[0]);
-  const UniqueFd theirs(ends[1]);
-  std::vector<char*> arguments;
-  for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
-  arguments.push_back(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) return cannot("fork");
-  if (child == 0) {
-    ::dup2(theirs.get(), STDIN_FILENO);
-    ::dup2(theirs.get(), STDOUT_FILENO);
-    // ^C at the terminal is for the session.
-    ::signal(SIGINT, SIG_IGN);
-    ::signal(SIGPIPE, SIG_DFL);
-    ::execvp(arguments[0], arguments.data());
-    const std::string text = words[0] + ": " + std::strerror(errno) + "\n";
-    [[maybe_unused]] const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
-    ::_exit(127);
-  }
-  return Reached{std::move(ours), "UNKNOWN"};
+tl::expected<Reached, ClientFailure> through(const std::vector<std::string>& words) {
+  auto started = start_program(words);
+  if (!started) return tl::unexpected<ClientFailure>({FailureKind::connect_failed, started.error()});
+  return Reached{std::move(started->stream), "UNKNOWN"};
 }
 
 std::string user_shell() {
@@ -89,11 +67,11 @@ tl::expected<Reached, ClientFailure> reach_host(const ClientOptions& options) {
   if (!options.jumps.empty()) {
     const auto words = jump_words(options);
     log_line(LogLevel::debug, "through " + options.jumps.back());
-    return start_program(words);
+    return through(words);
   }
   if (!options.proxy_command.empty()) {
     log_line(LogLevel::debug, "Executing proxy command: exec " + options.proxy_command);
-    return start_program({user_shell(), "-c", "exec " + options.proxy_command});
+    return through({user_shell(), "-c", "exec " + options.proxy_command});
   }
   DialTarget target{.host = options.host, .port = options.port, .family = options.family};
   target.timeout = options.connect_timeout;

@@ -11,7 +11,7 @@
 #include "apps/sluice/forwards.h"
 #include "apps/sluice/link_channels.h"
 #include "apps/sluice/mux_master.h"
-#include "apps/sluice/terminal_guard.h"
+#include "apps/terminal/terminal_guard.h"
 
 namespace sluice {
 

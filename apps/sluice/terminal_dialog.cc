@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "apps/sluice/terminal_guard.h"
+#include "apps/terminal/terminal_guard.h"
 
 namespace sluice {
 

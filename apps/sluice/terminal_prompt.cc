@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "apps/sluice/terminal_guard.h"
+#include "apps/terminal/terminal_guard.h"
 #include "base/bytes.h"
 #include "control/keys/name_patterns.h"
 

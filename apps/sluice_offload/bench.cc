@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include "apps/json_writer.h"
 #include "apps/sluice_offload/commands.h"
-#include "apps/sluice_offload/json.h"
 #include "apps/sluice_offload/workload.h"
 
 namespace sluice::offload {

@@ -43,7 +43,7 @@ activate = 1
 
 [sluice_provider]
 module = %s
-# algorithms = ctr,cbc,gcm,chacha20-poly1305
+# algorithms = ctr,cbc,gcm,chacha20-poly1305,hmac
 %sactivate = 1
 )";
 
@@ -54,16 +54,22 @@ openssl_conf = sluice_init
 
 [sluice_init]
 engines = sluice_engines
+alg_section = sluice_preference
+
+# What the ENGINE's module serves as a provider, else the default's.
+[sluice_preference]
+default_properties = ?provider=sluice
 
 [sluice_engines]
 sluice = sluice_engine
 
-# OpenSSL 3 cannot tell how far an ENGINE's CTR or CBC has counted, and OpenSSH's sshd asks that at each login. Where no
-# sshd reads this file, ctr and cbc may be added.
+# OpenSSL 3 cannot tell how far an ENGINE's CTR or CBC has counted, and OpenSSH's sshd asks that at each login. A
+# provider can tell, so the module brings one for these two, and for HMACs, for which no ENGINE is asked.
 [sluice_engine]
 engine_id = sluice
 dynamic_path = %s
 ALGORITHMS = gcm,chacha20-poly1305
+PROVIDER = ctr,cbc,hmac
 %sdefault_algorithms = CIPHERS
 init = 1
 )";

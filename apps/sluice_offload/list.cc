@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <map>
 
+#include "apps/json_writer.h"
 #include "apps/sluice_offload/commands.h"
-#include "apps/sluice_offload/json.h"
 
 namespace sluice::offload {
 namespace {

@@ -6,8 +6,8 @@
 #include <array>
 #include <cstdio>
 
+#include "apps/json_writer.h"
 #include "apps/sluice_offload/commands.h"
-#include "apps/sluice_offload/json.h"
 #include "apps/sluice_offload/workload.h"
 #include "base/random.h"
 #include "crypto_offload/key_epoch.h"

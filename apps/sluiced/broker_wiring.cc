@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -184,6 +185,7 @@ LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const
   // PAM shows the file itself.
   policy.message_file = config.session.motd && !config.banner_motd && !config.login.pam;
   policy.last_login = config.session.last_login;
+  policy.user_rc = config.session.user_rc && permit.user_rc;
   policy.accepted_names = config.session.environment;
   const ForwardingSettings& forwarding = config.forwarding;
   policy.connect_tcp = forwarding.local && permit.port_forwarding;
@@ -195,6 +197,14 @@ LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const
   if (!narrow_to(policy.permit_listen, forwarding.permit_listen, permit.permit_listen)) policy.listen_tcp = false;
   policy.take_internal_sftp();
   return policy;
+}
+
+std::string management_shell(const ServerConfig& config) {
+  if (!config.management.shell_program.empty()) return config.management.shell_program;
+  std::array<char, 4096> path{};
+  const ssize_t n = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
+  std::string own(path.data(), static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  return own.substr(0, own.rfind('/') + 1) + "sluicectl";
 }
 
 }  // namespace sluice

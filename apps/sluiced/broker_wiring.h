@@ -15,4 +15,7 @@ ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig
 LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const ServerConfig& config,
                            const LoginSource& source);
 
+// The shell of who is an operator: as configured, or the sluicectl beside this program.
+std::string management_shell(const ServerConfig& config);
+
 }  // namespace sluice

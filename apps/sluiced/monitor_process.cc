@@ -10,16 +10,18 @@
 
 #include "apps/sluiced/broker_wiring.h"
 #include "apps/sluiced/log_output.h"
+#include "apps/sluiced/management_desk.h"
 #include "apps/sluiced/notify.h"
 #include "apps/sluiced/pid_file.h"
-#include "apps/sluiced/worker_setup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/auth/backends/local_users.h"
 #include "control/config/algorithm_choice.h"
 #include "control/config/login_setup.h"
 #include "control/config/state_folder.h"
+#include "control/engine_work.h"
 #include "control/monitor/monitor_link.h"
+#include "services/broker/login_records.h"
 
 namespace sluice {
 namespace {
@@ -45,12 +47,16 @@ class MonitorProcess {
   void hear_starter();
   void tell_counts();
   void reload();
+  void take_up(const ServerConfig& config, std::function<void(ResultOrText<void>)> done);
+  DeskParts desk_parts();
   void finish_reload(std::shared_ptr<LoginBackend> backend);
   // Whether it ended in good order.
   bool end_network();
 
   void open_engines();
 
+  std::unique_ptr<ManagementDesk> desk_;
+  std::shared_ptr<LoginBackend> backend_;  // of now
   MonitorStart start_;
   std::unique_ptr<KeyEngine> engine_;
   std::unique_ptr<KeyEngine> token_;
@@ -152,6 +158,10 @@ void MonitorProcess::take_order() {
       }
       notify_supervisor("READY=1\nMAINPID=" + std::to_string(::getpid()));
       start_.settled(order->text);
+    } else if (order->order == Order::answer) {
+      if (desk_) desk_->take_answer(*order);
+    } else if (order->order == Order::debug) {
+      if (desk_) desk_->take_debug(order->text);
     } else if (order->order == Order::failed) {
       failed_ = true;
       log_line(LogLevel::error, order->text);
@@ -166,19 +176,32 @@ MonitorConfig MonitorProcess::monitor_config() {
   MonitorConfig config;
   config.login = login_rules(start_.config);
   config.user_keys.min_rsa_bits = start_.config.algorithms.min_rsa_bits;
+  config.user_algorithms = start_.config.login.key_algorithms;
   // Under the configuration of the day: brokers begin when a session first needs one.
   config.start_broker = [this](uint32_t connection, const LoginSource& source, const Permit& permit, BrokerDone done) {
     start_broker(connection, source, permit, std::move(done));
   };
+  if (::geteuid() == 0) {
+    config.login_failed = [](const std::string& user, const LoginSource& source) {
+      record_failed_login(RecordFiles(), user, source.address);
+    };
+  }
   return config;
 }
 
 void MonitorProcess::start_broker(uint32_t connection, const LoginSource& source, const Permit& permit,
                                   BrokerDone done) {
-  const auto identity = identity_for(permit, start_.config, source, connection);
+  auto identity = identity_for(permit, start_.config, source, connection);
   if (!identity) return done(fail(identity.error()));
-  start_.starter->attach(*identity, link_policy_for(*identity, permit, start_.config, source), std::move(done),
-                         source.address);
+  LinkPolicy policy = link_policy_for(*identity, permit, start_.config, source);
+  // A user of the configuration is an operator: his shell is ours, and knows by the ticket who he is.
+  if (!permit.system_account && start_.config.management.shell && desk_ && !desk_->socket_path().empty()) {
+    identity->shell = management_shell(start_.config);
+    policy.environment.emplace_back("SLUICE_CONTROL", desk_->socket_path());
+    policy.environment.emplace_back("SLUICE_TICKET", desk_->make_ticket(connection));
+    policy.message_file = policy.last_login = false;
+  }
+  start_.starter->attach(*identity, policy, std::move(done), source.address);
 }
 
 void MonitorProcess::hear_starter() {
@@ -195,6 +218,7 @@ void MonitorProcess::hear_starter() {
 
 // Host keys that were generated or zeroized meanwhile, users, who may log in and how.
 void MonitorProcess::finish_reload(std::shared_ptr<LoginBackend> backend) {
+  backend_ = backend;
   auto keys = load_keys(false);
   if (keys) {
     monitor_->set_rules(monitor_config(), std::move(*keys), std::move(backend));
@@ -233,19 +257,27 @@ void MonitorProcess::reload() {
   const ParsedConfig parsed = parse_config_text(*text, start_.machine);
   for (const ConfigMessage& message : parsed.errors) log_line(LogLevel::error, message.text());
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: the configuration stays as it was");
-  const auto listen_anew = start_.places.open(parsed.config);
-  if (!listen_anew) return log_line(LogLevel::error, "reload: " + listen_anew.error());
+  take_up(parsed.config, [ready](const ResultOrText<void>& taken) {
+    if (!taken) log_line(LogLevel::error, "reload: " + taken.error());
+  });
+}
+
+// Nothing is changed where it fails.
+void MonitorProcess::take_up(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) {
+  const auto listen_anew = start_.places.open(config);
+  if (!listen_anew) return done(fail(listen_anew.error()));
   listen_anew_ = listen_anew_ || *listen_anew;
-  start_.config = parsed.config;
-  open_log(parsed.config.log, start_.options.foreground);
+  start_.config = config;
+  open_log(config.log, start_.options.foreground);
   // Hashing what stands in the configuration takes as long as there are users; logins go on meanwhile.
   const uint64_t number = ++reloads_;
-  const bool taken = slow_->submit({}, [this, ready, number, config = parsed.config, completions = completions_] {
-    completions->post([this, ready, number, backend = make_backend(config)] {
+  const bool taken = slow_->submit({}, [this, done, number, config, completions = completions_] {
+    completions->post([this, done, number, backend = make_backend(config)] {
       if (number == reloads_) finish_reload(backend);
+      done({});
     });
   });
-  if (!taken) log_line(LogLevel::error, "reload: too much is being done; try again");
+  if (!taken) done(fail(std::string("too much is being done; try again")));
 }
 
 bool MonitorProcess::end_network() {
@@ -280,6 +312,24 @@ void MonitorProcess::open_engines() {
   }
 }
 
+DeskParts MonitorProcess::desk_parts() {
+  return {.config = start_.config,
+          .machine = start_.machine,
+          .orders = start_.orders,
+          .slow = *slow_,
+          .completions = completions_,
+          .state_directory = start_.state_directory,
+          .config_file = config_file(start_.options, start_.machine.root),
+          .options = start_.options,
+          .take_up = [this](const ServerConfig& config, auto done) { take_up(config, std::move(done)); },
+          .reload_keys =
+              [this](const std::function<void()>& done) {
+                finish_reload(backend_);
+                done();
+              },
+          .permit_of = [this](uint32_t connection) { return monitor_->permit_of(connection); }};
+}
+
 int MonitorProcess::run() {
   sigset_t wanted;
   ::sigemptyset(&wanted);
@@ -297,14 +347,19 @@ int MonitorProcess::run() {
   {
     WorkPool quick(pool_limits(kQuickThreads, engine_.get()));
     WorkPool slow({.threads = kSlowThreads});
-    Monitor monitor(monitor_config(), std::move(*keys), make_backend(start_.config), quick, slow, completions_);
+    backend_ = make_backend(start_.config);
+    Monitor monitor(monitor_config(), std::move(*keys), backend_, quick, slow, completions_);
     monitor_ = &monitor;
     slow_ = &slow;
+    desk_ = std::make_unique<ManagementDesk>(desk_parts());
+    desk_->open();
     MonitorLink link(start_.monitor_end);
     in_order = run_monitor(monitor, *completions_, link, stop_,
                            {{signals_.get(), [this] { take_signal(); }},
                             {start_.orders.descriptor(), [this] { take_order(); }},
-                            {start_.starter->descriptor(), [this] { hear_starter(); }}});
+                            {start_.starter->descriptor(), [this] { hear_starter(); }},
+                            {desk_->descriptor(), [this] { desk_->on_ready(); }}});
+    desk_.reset();
   }
   // What it said last.
   take_order();

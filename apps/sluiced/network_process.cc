@@ -15,14 +15,20 @@
 #include <unordered_map>
 
 #include "apps/sluiced/log_output.h"
+#include "apps/sluiced/metrics_server.h"
+#include "apps/sluiced/network_answers.h"
+#include "apps/sluiced/port_setup.h"
 #include "apps/sluiced/sandbox.h"
-#include "apps/sluiced/served_counts.h"
 #include "apps/sluiced/service_table.h"
+#include "apps/sluiced/session_book.h"
 #include "apps/sluiced/worker_setup.h"
+#include "base/debug.h"
 #include "base/log.h"
 #include "base/wire.h"
 #include "control/config/algorithm_choice.h"
+#include "control/engine_work.h"
 #include "control/listener.h"
+#include "control/management/prometheus_text.h"
 #include "control/server_connection.h"
 #include "dataplane/channel_table.h"
 #include "dataplane/worker.h"
@@ -42,28 +48,17 @@ constexpr int64_t kFarewellLookMs = 50;
 // A process whose monitor died and that does not end by itself is ended.
 constexpr unsigned kOrphanSeconds = 5;
 
-RekeyLimits rekey_limits(const RekeySettings& rekey) {
-  RekeyLimits limits;
-  limits.volume_bytes = rekey.volume_bytes();
-  limits.time_ns = rekey.time_ns();
-  limits.records = std::min(limits.records, rekey.records());
-  return limits;
-}
-
 class Network {
  public:
   Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers, std::unique_ptr<DriverSet> porch_drivers,
-          std::unique_ptr<KeyEngine> engine);
+          std::unique_ptr<KeyEngine> engine, ServedPort port);
   ~Network();
   int run();
+  void serve_metrics(UniqueFd listener) {
+    metrics_.emplace(loop_, std::move(listener), [this] { return prometheus_text(facts_of(parts())); });
+  }
 
  private:
-  struct Login {
-    uint32_t monitor_id = 0;
-    SessionId session = 0;
-    std::string source;
-  };
-
   void serve();
   void add(Arrival arrival);
   void enter(const std::shared_ptr<Login>& login, const Permit& permit);
@@ -75,17 +70,21 @@ class Network {
   void reload(const ReceivedOrder& order);
   void drain();
   void drain_on(int64_t left);
+  void listen_no_more();
   void say_farewell();
   void tell_counts() const;
   void end_when_empty(int64_t left, int64_t step);
+  NetworkParts parts() { return {loop_, book_, workers_, threads_, counts_, listener_, gate_}; }
   void apply(const ServerConfig& config);
   ListenerConfig listener_config() const;
 
   ServerConfig config_;
   Machine machine_;
   ProcessLink orders_;
+  DebugLines debug_{orders_};
   std::vector<ListeningSocket> sockets_;
   std::vector<std::unique_ptr<DriverSet>> drivers_;
+  ServedPort port_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<DriverSet> porch_drivers_;
   Worker porch_;
@@ -98,8 +97,10 @@ class Network {
   std::shared_ptr<const ServiceSettings> services_;
   UserBudgets budgets_;
   ControlLoop loop_;
+  SessionBook book_{loop_};
   MonitorGate gate_;
   std::unique_ptr<Listener> listener_;
+  std::optional<MetricsServer> metrics_;
   struct OwedReply {
     uint32_t connection;
     GlobalReply reply;
@@ -113,26 +114,13 @@ class Network {
   bool lost_ = false;
 };
 
-std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers,
-                                                  const WorkerSettings& settings) {
-  const RecordPoolSize records = RecordPoolSize::within(size_t{settings.record_megabytes} << 20);
-  std::vector<std::unique_ptr<Worker>> workers;
-  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set, records));
-  return workers;
-}
-
-std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& workers) {
-  std::vector<ControlPort*> ports;
-  for (const auto& worker : workers) ports.push_back(&worker->port());
-  return ports;
-}
-
 Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> drivers,
-                 std::unique_ptr<DriverSet> porch_drivers, std::unique_ptr<KeyEngine> engine)
+                 std::unique_ptr<DriverSet> porch_drivers, std::unique_ptr<KeyEngine> engine, ServedPort port)
     : machine_(start.machine),
       orders_(std::move(start.orders)),
       sockets_(std::move(start.sockets)),
       drivers_(std::move(drivers)),
+      port_(std::move(port)),
       workers_(make_workers(drivers_, start.config.workers)),
       porch_drivers_(std::move(porch_drivers)),
       porch_(*porch_drivers_),
@@ -146,6 +134,7 @@ Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> dri
         say_farewell();
       }) {
   loop_.set_porch(porch_);
+  for (size_t i = 0; i < port_.stacks.size(); ++i) workers_[i]->attach(*port_.stacks[i]);
   apply(start.config);
 }
 
@@ -203,15 +192,22 @@ void Network::serve() {
   listener_ =
       std::make_unique<Listener>(loop_, listener_config(), [this](Arrival arrival) { add(std::move(arrival)); });
   listener_->listen(std::move(sockets_));
-  std::string where;
+  serve_port(port_, loop_, *listener_);
+  std::string where = port_places(config_);
   for (const Endpoint& endpoint : listener_->endpoints())
     where.append(where.empty() ? "" : ", ").append(endpoint.text());
   orders_.send(Order::up, where.empty() ? "no address: the SSH server is off" : where);
 }
 
 void Network::add(Arrival arrival) {
+  if (gate_.host_keys()->empty()) return turn_away_without_keys(arrival);
   auto login = std::make_shared<Login>();
   login->source = arrival.from.text();
+  login->facts.source = arrival.from.address.text();
+  login->facts.port = arrival.from.port;
+  login->facts.local = arrival.to.address.text();
+  login->facts.local_port = arrival.to.port;
+  login->rekey = rekey_;
   const std::string address = arrival.from.address.text();
   ServerConnection::Told told;
   told.logged_in = [this, login](const Permit& permit) { enter(login, permit); };
@@ -219,6 +215,9 @@ void Network::add(Arrival arrival) {
     // What its channels would have answered nobody answers now.
     std::erase_if(global_replies_, [&](const auto& owed) { return owed.second.connection == login->monitor_id; });
     counts_.ended(end, closing);
+    log_refusal(end, closing, login->source);
+    book_.ended(*login, closing ? std::string_view(closing->text) : std::string_view());
+    if (debugging(kDebugDetail)) debug_.tell(kDebugDetail, *login, "Session terminated normally");
     log_line(LogLevel::info, "connection from " + login->source + " ended" +
                                  (closing && !closing->text.empty() ? ": " + closing->text : std::string()));
   };
@@ -226,18 +225,29 @@ void Network::add(Arrival arrival) {
     return ask_sink(login, request, std::move(reply));
   };
   told.note = [this, login](SinkNote&& note) { take_note(login, std::move(note)); };
+  told.rekeyed = [this, login](uint64_t ns) {
+    counts_.rekeyed(ns);
+    log_line(LogLevel::debug, "%SECURITY-SSHD-7-INFO_REKEY : session " + std::to_string(login->session) + " of " +
+                                  login->facts.user + ": new keys in " + std::to_string(ns / 1000) + " us");
+  };
+  told.debug = [this, login](uint32_t kind, std::string_view line) { debug_.tell(kind, *login, line); };
   const LoginSource source{address, "", arrival.from.port, arrival.to.address.text(), arrival.to.port};
   auto connection =
       std::make_unique<ServerConnection>(loop_, gate_, source, connection_, std::move(arrival.place), std::move(told));
   login->monitor_id = connection->monitor_id();
-  login->session = loop_.add(std::make_unique<SocketTransport>(arrival.descriptor), transport_, rekey_, address,
-                             std::move(connection));
+  std::unique_ptr<Transport> transport = std::move(arrival.transport);
+  if (!transport) transport = std::make_unique<SocketTransport>(arrival.descriptor);
+  login->session = loop_.add(std::move(transport), transport_, rekey_, address, std::move(connection), arrival.worker);
+  book_.begin(login);
   log_line(LogLevel::debug, "connection from " + login->source);
 }
 
 void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
-  log_line(LogLevel::info, "accepted " + permit.methods + " for " + permit.user + " from " + login->source +
-                               (permit.key.empty() ? std::string() : ": " + permit.key));
+  book_.entered(*login, permit);
+  counts_.logged_in(permit.methods);
+  if (debugging(kDebugDetail)) debug_.tell(kDebugDetail, *login, "authentication successful for " + permit.user);
+  log_line(LogLevel::info, "%SECURITY-SSHD-6-INFO_SUCCESS : accepted " + permit.methods + " for " + permit.user +
+                               " from " + login->source + (permit.key.empty() ? std::string() : ": " + permit.key));
   ChannelLimits limits;
   limits.channels = config_.session.channels;
   limits.most_window =
@@ -245,9 +255,12 @@ void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
   limits.budget = &windows_;
   if (config_.log.sessions) log_session(*login, permit);
   auto settings = services_;
-  if (const auto own = config_.sftp.user_bandwidths.find(permit.user); own != config_.sftp.user_bandwidths.end()) {
+  const auto own = config_.sftp.user_bandwidths.find(permit.user);
+  const bool without_scp = permit.privilege < kMaxPrivilege && scp_wants_privilege(config_);
+  if (own != config_.sftp.user_bandwidths.end() || without_scp) {
     auto his = std::make_shared<ServiceSettings>(*services_);
-    his->sftp.user.bytes_per_second = uint64_t{own->second} * 1024;
+    if (own != config_.sftp.user_bandwidths.end()) his->sftp.user.bytes_per_second = uint64_t{own->second} * 1024;
+    if (without_scp) his->scp_enabled = false;
     settings = std::move(his);
   }
   auto budget = budgets_.of(permit.user, settings->sftp.user);
@@ -261,7 +274,8 @@ void Network::log_session(const Login& login, const Permit& permit) {
   const TransportMachine* machine = loop_.machine(login.session);
   if (!machine) return;
   const Negotiated& agreed = machine->negotiated();
-  log_line(LogLevel::notice, "SSH v2 connection from " + login.source + " succeeded (user:" + permit.user +
+  log_line(LogLevel::notice, "%SECURITY-SSHD-6-INFO_GENERAL : SSH v2 connection from " + login.source +
+                                 " succeeded (user:" + permit.user +
                                  ", cipher:" + std::string(agreed.client_to_server->name()) + ")");
 }
 
@@ -289,6 +303,9 @@ void Network::take_note(const std::shared_ptr<Login>& login, SinkNote&& note) {
     }
     case ConnectionNote::log: return log_line(static_cast<LogLevel>(note.id), text_of(note.bytes));
     case ConnectionNote::transfer: return log_transfer(text_of(note.bytes));
+    case ConnectionNote::channel:
+      if (debugging(kDebugDetail)) debug_.tell_channel(*login, note);
+      return book_.note_channel(*login, note.id, note.bytes);
     case ConnectionNote::hang_up:
       if (TransportMachine* machine = loop_.machine(login->session); machine && note.id < kErrors.size()) {
         machine->fail_with(static_cast<ErrorCode>(note.id));
@@ -321,6 +338,7 @@ void Network::take_orders() {
       case Order::drain: drain(); break;
       case Order::stop: say_farewell(); break;
       case Order::count: tell_counts(); break;
+      case Order::ask: answer_question(parts(), orders_, *order); break;
       default: break;
     }
   }
@@ -330,10 +348,15 @@ void Network::take_orders() {
   say_farewell();
 }
 
+void Network::listen_no_more() {
+  if (listener_) listener_->listen({});
+  for (const auto& stack : port_.stacks) stack->accept_more(false);
+}
+
 // Clients hear that it is not their fault; whoever does not listen is not waited for.
 void Network::say_farewell() {
   if (std::exchange(leaving_, true)) return;
-  if (listener_) listener_->listen({});
+  listen_no_more();
   tell_counts();
   loop_.close_all(Disconnect::by_application, "The server is ending");
   end_when_empty(kFarewellMs, kFarewellLookMs);
@@ -342,12 +365,9 @@ void Network::say_farewell() {
 void Network::tell_counts() const {
   std::string text = counts_.text();
   if (listener_) text.append("; ").append(text_of(listener_->counters()));
-  if (engine_) {
-    text.append("; engine ").append(engine_->name()).append(": operations ");
-    text.append(std::to_string(engine_->operations())).append(", failures ");
-    text.append(std::to_string(engine_->failures()));
-  }
+  if (engine_) text.append("; ").append(engine_counts(*engine_));
   log_line(LogLevel::notice, text);
+  if (port_.port) tell_port_counts(port_);
 }
 
 void Network::end_when_empty(int64_t left, int64_t step) {
@@ -380,7 +400,7 @@ void Network::reload(const ReceivedOrder& order) {
 // New connections are refused by the kernel from now on; a second SIGTERM does not wait.
 void Network::drain() {
   if (std::exchange(draining_, true)) return say_farewell();
-  if (listener_) listener_->listen({});
+  listen_no_more();
   log_line(LogLevel::notice, "draining: " + std::to_string(loop_.connections()) + " connections");
   drain_on(kDrainMs);
 }
@@ -418,6 +438,11 @@ int run_network(NetworkStart start) {
     }
     drivers.push_back(std::move(*set));
   }
+  auto port = open_port(start.config, drivers.size());
+  if (!port) {
+    start.orders.send(Order::failed, port.error());
+    return 1;
+  }
   // One record at a time, and soon prepared: what a login needs.
   auto porch_drivers = make_driver_set("openssl");
   if (!porch_drivers) {
@@ -426,10 +451,12 @@ int run_network(NetworkStart start) {
   }
   // Its module and its device are opened by whoever still may.
   auto engine = use_key_engine(start.config.engines.arithmetic);
+  auto metrics = listen_for_metrics(start.config.metrics);
+  if (!metrics) log_line(LogLevel::error, metrics.error());
   // Before any thread: the pools start theirs in the Network's members.
   const auto dropped = drop_rights();
   end_with_parent();
-  const auto restricted = dropped ? restrict_calls() : dropped;
+  const auto restricted = dropped ? restrict_calls(port->port != nullptr) : dropped;
   if (!restricted) {
     start.orders.send(Order::failed, restricted.error());
     return 1;
@@ -437,7 +464,8 @@ int run_network(NetworkStart start) {
   BrokerSession::discard_with([](std::vector<UniqueFd>&& refused) {
     for (UniqueFd& descriptor : refused) FileIoPool::shared().close(std::move(descriptor), "");
   });
-  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers), std::move(engine));
+  Network network(std::move(start), std::move(drivers), std::move(*porch_drivers), std::move(engine), std::move(*port));
+  if (metrics && *metrics) network.serve_metrics(std::move(*metrics));
   return network.run();
 }
 

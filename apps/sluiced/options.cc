@@ -104,9 +104,13 @@ OptionsOutcome parse_options(int argc, char** argv, ServerOptions& options) {
   return OptionsOutcome::run;
 }
 
+std::string config_file(const ServerOptions& options, bool root) {
+  return options.file.empty() ? default_file(root) : options.file;
+}
+
 ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool root) {
   ConfigText text;
-  text.file_name = options.file.empty() ? default_file(root) : options.file;
+  text.file_name = config_file(options, root);
   std::ifstream file(text.file_name, std::ios::binary);
   if (file) {
     text.file.assign(std::istreambuf_iterator<char>(file), {});
@@ -133,6 +137,8 @@ ParsedConfig parse_config_text(const ConfigText& text, const Machine& machine) {
 std::string network_text(ServerConfig config, const Machine& machine) {
   config.users.clear();
   config.kept.clear();
+  config.kept_entries.clear();
+  config.management.secret.clear();
   // With a PIN, perhaps.
   config.engines.token.clear();
   config.engines.host_keys.clear();

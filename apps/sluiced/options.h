@@ -31,6 +31,8 @@ struct ConfigText {
   std::string lines;
 };
 
+// Of the command line, or the default one.
+std::string config_file(const ServerOptions& options, bool root);
 ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool root);
 // The command line's port, addresses and folder are lines too, behind the file's.
 ParsedConfig parse_config_text(const ConfigText& text, const Machine& machine);

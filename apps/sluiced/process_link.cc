@@ -50,6 +50,12 @@ bool ProcessLink::send(Order order, std::string_view text, const std::vector<int
   return sent >= 0;
 }
 
+bool ProcessLink::offer(Order order, std::string_view text) {
+  std::string packet(1, static_cast<char>(order));
+  packet.append(text.substr(0, kMostText));
+  return ::send(end_.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
 std::optional<ReceivedOrder> ProcessLink::receive_first() {
   std::optional<ReceivedOrder> order;
   while (!(order = receive()) && !ended_) {

@@ -3,7 +3,9 @@
 //
 // Packets of a SOCK_SEQPACKET pair: a letter, with descriptors. The network process says `up` when it serves and
 // `failed` with a reason; it is told to begin (a memory file with its part of the configuration, its end of the
-// monitor's link, sockets), to reload (such a file, and new sockets), to drain, to stop.
+// monitor's link, sockets), to reload (such a file, and new sockets), to drain, to stop. What operators ask is `ask`, a
+// number and words; its `answer` is the number and a memory file. Lines of debugging come as `debug`: kind, session,
+// the address, the line, with blanks between.
 #pragma once
 
 #include <optional>
@@ -23,7 +25,18 @@ inline constexpr std::string_view kWithLogFile = "log ", kListenAnew = "listen";
 // The text of a beginning where standard error belongs to somebody who reads it.
 inline constexpr std::string_view kForeground = "foreground";
 
-enum class Order : char { begin = 'B', reload = 'R', drain = 'D', stop = 'S', count = 'C', up = 'U', failed = 'F' };
+enum class Order : char {
+  begin = 'B',
+  reload = 'R',
+  drain = 'D',
+  stop = 'S',
+  count = 'C',
+  up = 'U',
+  failed = 'F',
+  ask = 'Q',
+  answer = 'A',
+  debug = 'G'
+};
 
 // Of one order; a reload brings the text and the sockets. The kernel takes 253.
 inline constexpr size_t kMostOrderDescriptors = 250;
@@ -42,6 +55,8 @@ class ProcessLink {
   int descriptor() const { return end_.get(); }
   // False: the other side is gone, or there were too many descriptors.
   bool send(Order order, std::string_view text = {}, const std::vector<int>& descriptors = {});
+  // Rather not at all than later.
+  bool offer(Order order, std::string_view text);
   // Waits for it.
   std::optional<ReceivedOrder> receive_first();
   // Nothing: none is there, or the other side is gone (ended()).

@@ -9,6 +9,7 @@ namespace sluice {
 // Threads that were started before keep the rights that they had: call it first.
 ResultOrText<void> drop_rights();
 // Only what moving bytes needs; everything else fails with EPERM. For this thread and all it starts.
-ResultOrText<void> restrict_calls();
+// `port`: a driver of DPDK works in this process.
+ResultOrText<void> restrict_calls(bool port);
 
 }  // namespace sluice

@@ -1,6 +1,11 @@
 // Counts as a line of the log.
 #include "apps/sluiced/served_counts.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
 namespace sluice {
 namespace {
 
@@ -30,6 +35,63 @@ std::string ServedCounts::text() const {
     if (const uint64_t count = errors_[static_cast<size_t>(row.code)].get()) append(text, row.counter, count);
   if (no_broker_.get() != 0) append(text, "session.no_broker", no_broker_.get());
   return text;
+}
+
+void ServedCounts::logged_in(std::string_view methods) {
+  // What ways there are is configured; a handful.
+  constexpr size_t kMostWays = 32;
+  const auto found = logins_.find(methods);
+  if (found != logins_.end()) return found->second.add();
+  if (logins_.size() < kMostWays) logins_[std::string(methods)].add();
+}
+
+void ServedCounts::write(NetworkFacts& facts) const {
+  const auto add = [&](const char* name, const std::string& label, const Counter& count) {
+    facts.counts.push_back({name, label, count.get()});
+  };
+  const auto label = [](const char* key, std::string_view value) {
+    return std::string(key).append("=\"").append(value).append("\"");
+  };
+  for (const auto& [methods, count] : logins_) add("sluice_logins_total", label("methods", methods), count);
+  for (size_t i = 0; i < ends_.size(); ++i) add("sluice_connections_ended_total", label("how", kEndNames[i]), ends_[i]);
+  add("sluice_connections_left_total", label("by", "client"), by_peer_);
+  add("sluice_connections_left_total", label("by", "nobody"), vanished_);
+  for (const ErrorRow& row : kErrors)
+    add("sluice_errors_total", label("reason", row.counter), errors_[static_cast<size_t>(row.code)]);
+  add("sluice_broker_failures_total", "", no_broker_);
+  for (size_t i = 0; i < LatencyHistogram::kBuckets; ++i) facts.rekey_pauses.push_back(rekeys_.count(i));
+}
+
+void log_refusal(ConnectionEnd end, const std::optional<Closing>& closing, const std::string& source) {
+  if (closing && closing->error == ErrorCode::auth_tries)
+    log_line(LogLevel::warning,
+             "%SECURITY-SSHD-3-ERR_GENERAL : Max authentication tries reached-exiting (" + source + ")");
+  if (end == ConnectionEnd::failed_login)
+    log_line(LogLevel::notice, "%SECURITY-SSHD-4-INFO_FAILURE : failed login from " + source);
+}
+
+// Who comes cannot know us by anything.
+void turn_away_without_keys(const Arrival& arrival) {
+  static int64_t told_ms = -1000000;
+  constexpr std::string_view kLine = "No host key is left\r\n";
+  constexpr int64_t kQuietMs = 1000;
+  [[maybe_unused]] const ssize_t n =
+      ::send(arrival.descriptor, kLine.data(), kLine.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::close(arrival.descriptor);
+  if (ControlLoop::now_ms() - told_ms < kQuietMs) return;
+  told_ms = ControlLoop::now_ms();
+  log_line(LogLevel::error, "%SECURITY-SSHD-3-ERR_GENERAL : connection from " + arrival.from.text() +
+                                " refused: there is no host key; make one: crypto key generate ...");
+}
+
+void write_counts(const ListenerCounters& counters, NetworkFacts& facts) {
+  facts.counts.push_back({"sluice_connections_admitted_total", "", counters.admitted.get()});
+  for (size_t i = 1; i < counters.refused.size(); ++i) {
+    std::string label = "reason=\"";
+    label.append(describe(static_cast<ConnectAnswer>(i))).append("\"");
+    facts.counts.push_back({"sluice_connections_refused_total", label, counters.refused[i].get()});
+  }
+  facts.counts.push_back({"sluice_accept_pauses_total", "", counters.pauses.get()});
 }
 
 std::string text_of(const ListenerCounters& counters) {

@@ -1,6 +1,7 @@
 // ServedCounts: how connections ended, by kind and by the reason that each error of the table has.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,7 @@
 #include "base/error.h"
 #include "control/auth/login_limits.h"
 #include "control/listener.h"
+#include "control/management/network_facts.h"
 #include "control/transport/transport_machine.h"
 
 namespace sluice {
@@ -16,8 +18,12 @@ class ServedCounts {
  public:
   void ended(ConnectionEnd end, const std::optional<Closing>& closing);
   void no_broker() { no_broker_.add(); }
+  void logged_in(std::string_view methods);
+  void rekeyed(uint64_t ns) { rekeys_.add(ns); }
   // One line: every kind of end, and the reasons that there were.
   std::string text() const;
+  // In Prometheus' names.
+  void write(NetworkFacts& facts) const;
 
  private:
   std::array<Counter, 5> ends_;
@@ -25,7 +31,15 @@ class ServedCounts {
   Counter by_peer_;
   Counter vanished_;
   Counter no_broker_;
+  std::map<std::string, Counter, std::less<>> logins_;  // by their methods
+  LatencyHistogram rekeys_;
 };
+
+// Without a host key nobody can be served.
+void turn_away_without_keys(const Arrival& arrival);
+// In the routers' words; nothing for who left in good order.
+void log_refusal(ConnectionEnd end, const std::optional<Closing>& closing, const std::string& source);
+void write_counts(const ListenerCounters& counters, NetworkFacts& facts);
 
 // What a listener turned away.
 std::string text_of(const ListenerCounters& counters);

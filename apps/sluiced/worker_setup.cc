@@ -10,13 +10,9 @@
 
 #include "base/log.h"
 #include "control/config/value_kind.h"
-#include "control/engine/engine_random.h"
 
 namespace sluice {
 namespace {
-
-// What an engine's device computes for at once: a stack of 32 KiB each.
-constexpr size_t kPausedPerThread = 64;
 
 // Those of a list as 0-3,6 that we may run on; all where the list names none of them.
 cpu_set_t allowed_cores(const std::string& list) {
@@ -30,26 +26,6 @@ cpu_set_t allowed_cores(const std::string& list) {
 }
 
 }  // namespace
-
-std::unique_ptr<KeyEngine> use_key_engine(const std::string& spec) {
-  if (spec.empty()) return nullptr;
-  auto engine = KeyEngine::open(spec);
-  if (!engine) {
-    log_line(LogLevel::error, engine.error() + "; software does its work");
-    return nullptr;
-  }
-  KeyEngine::use(engine->get());
-  use_engine_random(**engine);
-  return std::move(*engine);
-}
-
-WorkPoolLimits pool_limits(size_t threads, KeyEngine* engine) {
-  WorkPoolLimits limits{.threads = threads};
-  if (!engine) return limits;
-  limits.paused_per_thread = kPausedPerThread;
-  limits.on_stuck = [engine] { engine->give_up("it does not answer"); };
-  return limits;
-}
 
 ResultOrText<std::unique_ptr<DriverSet>> make_drivers(const OffloadSettings& offload) {
   if (offload.devices.empty()) return make_driver_set_from_environment();
@@ -82,6 +58,28 @@ void pin(std::thread& thread, size_t n, const std::string& list) {
     ::pthread_setaffinity_np(thread.native_handle(), sizeof one, &one);
     return;
   }
+}
+
+std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers,
+                                                  const WorkerSettings& settings) {
+  const RecordPoolSize records = RecordPoolSize::within(size_t{settings.record_megabytes} << 20);
+  std::vector<std::unique_ptr<Worker>> workers;
+  for (const auto& set : drivers) workers.push_back(std::make_unique<Worker>(*set, records));
+  return workers;
+}
+
+std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& workers) {
+  std::vector<ControlPort*> ports;
+  for (const auto& worker : workers) ports.push_back(&worker->port());
+  return ports;
+}
+
+RekeyLimits rekey_limits(const RekeySettings& rekey) {
+  RekeyLimits limits;
+  limits.volume_bytes = rekey.volume_bytes();
+  limits.time_ns = rekey.time_ns();
+  limits.records = std::min(limits.records, rekey.records());
+  return limits;
 }
 
 }  // namespace sluice

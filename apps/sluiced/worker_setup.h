@@ -7,19 +7,18 @@
 
 #include "base/result.h"
 #include "control/config/server_settings.h"
-#include "control/engine/key_engine.h"
-#include "control/work_pool.h"
+#include "dataplane/worker.h"
 #include "drivers/driver_registry.h"
 
 namespace sluice {
 
-// The engine of that EngineSpec, in use for key agreements, signatures and random bytes of this process. Null, with a
-// line in the log, where it cannot be had, and quietly where none is named.
-std::unique_ptr<KeyEngine> use_key_engine(const std::string& spec);
-// With an engine, jobs may pause while its device computes; one that does not answer is given up.
-WorkPoolLimits pool_limits(size_t threads, KeyEngine* engine);
 ResultOrText<std::unique_ptr<DriverSet>> make_drivers(const OffloadSettings& offload);
 // The n-th core of a list as 0-3,6; of all that we may run on where the list is empty or names none of them.
 void pin(std::thread& thread, size_t n, const std::string& list);
+
+std::vector<std::unique_ptr<Worker>> make_workers(const std::vector<std::unique_ptr<DriverSet>>& drivers,
+                                                  const WorkerSettings& settings);
+std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& workers);
+RekeyLimits rekey_limits(const RekeySettings& rekey);
 
 }  // namespace sluice

@@ -148,6 +148,12 @@ Result<AuthActions> AuthServer::take_verdict(uint32_t id, AuthVerdict verdict, I
       phase_ = AuthPhase::done;
       waiting_.clear();
       return actions;
+    case VerdictKind::shut_out:
+      if (!verdict.text.empty()) send(actions, banner_message(verdict.text), now);
+      actions.emplace_back(SendAway{ErrorCode::auth_shut_out});
+      phase_ = AuthPhase::done;
+      waiting_.clear();
+      return actions;
     case VerdictKind::exhausted: return fail(ErrorCode::auth_tries);
     case VerdictKind::count_: return fail(ErrorCode::auth_monitor);
   }

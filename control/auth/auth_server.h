@@ -57,7 +57,11 @@ struct AskMonitor {
 struct Authenticated {
   Permit permit;
 };
-using AuthAction = std::variant<SendMessage, SendUnimplemented, AskMonitor, Authenticated>;
+// Behind what was sent.
+struct SendAway {
+  ErrorCode error;
+};
+using AuthAction = std::variant<SendMessage, SendUnimplemented, AskMonitor, Authenticated, SendAway>;
 using AuthActions = std::vector<AuthAction>;
 
 class AuthServer {

@@ -16,13 +16,14 @@ enum class VerdictKind : uint8_t {
   prompts,
   change_password,
   exhausted,  // the limit of tries is reached; the connection has no future
+  shut_out,   // right, but nobody like him may come in now; likewise
   count_,
 };
 
 struct AuthVerdict {
   VerdictKind kind = VerdictKind::refused;
   MethodSet methods;  // that can continue
-  std::string text;   // of change_password: what to tell the user
+  std::string text;   // of change_password and shut_out: what to tell the user
   PromptSet prompts;
   std::optional<Permit> permit;  // with accepted
 };

@@ -5,7 +5,9 @@
 #include <ctime>
 
 #include "control/keys/fingerprint.h"
+#include "control/keys/guarded_file.h"
 #include "control/keys/name_patterns.h"
+#include "control/keys/revoked_keys.h"
 #include "control/keys/words.h"
 
 namespace sluice {
@@ -27,6 +29,8 @@ int weight(HostVerdict verdict) {
   }
   return 0;
 }
+
+std::string place_of(const std::string& file, size_t line) { return file + ":" + std::to_string(line); }
 
 std::string loud(std::string_view warning) {
   const std::string bar(warning.size() + 4, '@');
@@ -85,6 +89,7 @@ HostKeyPolicy::Found HostKeyPolicy::look_up(const std::vector<Source>& sources, 
 }
 
 HostKeyDecision HostKeyPolicy::decide(const PublicKey& key) const {
+  if (const auto refused = look_for_revocation(key, "The " + family(key) + " key of " + config_.host)) return *refused;
   const Known all = known("HOSTNAME", &key);
   if (!all.error.empty() && config_.strict != StrictHostKeys::no) {
     return {.text = all.error + "\nHost key verification failed.\n"};
@@ -103,29 +108,45 @@ HostKeyDecision HostKeyPolicy::decide(const std::vector<Source>& sources, const 
   const Found found = look_up(sources, key);
   switch (found.answer.verdict) {
     case HostVerdict::found: return {.kind = HostKeyDecision::Kind::accept, .trusted = found.in_user_file};
-    case HostVerdict::revoked: return refuse_revoked("The " + family(key) + " key of " + config_.host, found);
+    case HostVerdict::revoked:
+      return refuse_revoked("The " + family(key) + " key of " + config_.host, place_of(found.file, found.answer.line));
     case HostVerdict::changed: return judge_changed(key, found);
     case HostVerdict::unknown: break;
   }
   return judge_unknown(key);
 }
 
-HostKeyDecision HostKeyPolicy::refuse_revoked(const std::string& what, const Found& found) const {
+HostKeyDecision HostKeyPolicy::refuse_revoked(const std::string& what, const std::string& where) const {
   std::string text = loud("WARNING: REVOKED HOST KEY DETECTED!");
-  text.append(what + " is marked as revoked in " + found.file + ":" + std::to_string(found.answer.line) +
-              ".\nHost key verification failed.\n");
+  text.append(what + " is marked as revoked in " + where + ".\nHost key verification failed.\n");
   return {.failure = FailureKind::host_key_revoked, .text = std::move(text)};
 }
 
+template <class Shown>
+std::optional<HostKeyDecision> HostKeyPolicy::look_for_revocation(const Shown& shown, const std::string& what) const {
+  if (config_.revoked_file.empty()) return std::nullopt;
+  const auto file = read_guarded_file(config_.revoked_file, kMaxRevocationFile, FileGuard::trusted);
+  const auto revoked = file ? is_revoked(file->view(), shown) : ResultOrText<bool>(fail(file.error()));
+  // A list that cannot be read revokes everything: whoever named it wants to be safe.
+  if (!revoked) {
+    return HostKeyDecision{.text = "RevokedHostKeys " + config_.revoked_file + ": " + revoked.error() +
+                                   "\nHost key verification failed.\n"};
+  }
+  if (!*revoked) return std::nullopt;
+  return refuse_revoked(what, config_.revoked_file);
+}
+
 HostKeyDecision HostKeyPolicy::decide(const Certificate& certificate) const {
+  const std::string what =
+      "The " + family(certificate.key) + " key of " + config_.host + ", its certificate or the authority of that";
+  if (const auto refused = look_for_revocation(certificate, what)) return *refused;
   const Known all = known("HOSTNAME", &certificate.key);
   if (!all.error.empty() && config_.strict != StrictHostKeys::no) {
     return {.text = all.error + "\nHost key verification failed.\n"};
   }
   const Found found = look_up(all.sources, certificate);
   if (found.answer.verdict == HostVerdict::revoked) {
-    return refuse_revoked(
-        "The " + family(certificate.key) + " key of " + config_.host + ", or the authority of its certificate,", found);
+    return refuse_revoked(what, place_of(found.file, found.answer.line));
   }
   const bool authorized = found.answer.verdict == HostVerdict::found;
   const std::string objection =

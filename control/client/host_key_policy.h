@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ struct HostKeyPolicyConfig {
   // New keys go to the first. "none" and "/dev/null" are no files.
   std::vector<std::string> user_files = {};
   std::vector<std::string> global_files = {};
+  // Of keys and certificates that are not to be believed, whatever else is known; empty: none.
+  std::string revoked_file = {};
   HostNaming naming = HostNaming::plain;
   KnownHostsProgram program = {};
   // That authorities may have signed certificates with; empty: none is believed.
@@ -95,7 +98,10 @@ class HostKeyPolicy {
   template <class Shown>
   Found look_up(const std::vector<Source>& sources, const Shown& shown) const;
   HostKeyDecision decide(const std::vector<Source>& sources, const PublicKey& key) const;
-  HostKeyDecision refuse_revoked(const std::string& what, const Found& found) const;
+  HostKeyDecision refuse_revoked(const std::string& what, const std::string& where) const;
+  // Nothing: the file says nothing against it.
+  template <class Shown>
+  std::optional<HostKeyDecision> look_for_revocation(const Shown& shown, const std::string& what) const;
   HostKeyDecision judge_changed(const PublicKey& key, const Found& found) const;
   HostKeyDecision judge_unknown(const PublicKey& key) const;
 

@@ -137,6 +137,12 @@ TransportConfig server_transport_config(const ServerConfig& config) {
   transport.host_keys = std::move(chosen.host_keys);
   transport.ciphers = std::move(chosen.ciphers);
   transport.macs = std::move(chosen.macs);
+  // Those of certificates, which there are none of yet, are left out.
+  if (!config.login.key_algorithms.empty()) {
+    transport.signature_algorithms.clear();
+    for (const std::string& name : config.login.key_algorithms)
+      if (find_signature_algorithm(name)) transport.signature_algorithms.push_back(name);
+  }
   // Below 1024 bits there are no groups any more, whatever is allowed.
   constexpr unsigned kLeastGroup = 1024;
   KexOptions& options = transport.kex_options;

@@ -202,10 +202,7 @@ Lines target_lines(const ServerConfig& config) {
 Refusal set_secret(UserSettings& user, const CommandLine& line, size_t at) {
   const std::string& type = first_of(line, at + 1);
   const std::string& text = first_of(line, at + 2);
-  const bool hashed = type == "5" || type == "10";
-  if (hashed && !(text.starts_with('$') && text.find_first_of(" \t") == std::string::npos))
-    return "a secret of type " + type + " is a hash as crypt(3) makes it, $6$... or so";
-  if (type == "7" && !decode_type7(text)) return "not a text of type 7";
+  if (Refusal doubt = doubt_secret(type, text); !doubt.empty()) return doubt;
   user.secret_word = first_of(line, at) == "secret";
   user.secret_type = type;
   user.secret = text;
@@ -288,6 +285,7 @@ void forget_user_keys(UserSettings& user) {
 
 void remove_all_keys(ServerConfig& config, const CommandLine&, const ServerConfig&) {
   for (auto& [name, user] : config.users) forget_user_keys(user);
+  config.client.servers.clear();
 }
 
 Lines chain_line(const ServerConfig&) { return {CommandLine{}}; }
@@ -313,33 +311,14 @@ Refusal too_many_keys(const UserSettings& user) {
   return user.keys.size() + user.key_hashes.size() < kMaxKeysPerUser ? Refusal() : "too many keys for one user";
 }
 
-// Pasted keys come in lines of a terminal's width, or broken behind the type.
-std::string without_breaks(const std::string& block) {
-  std::string text;
-  for (const char c : block) {
-    if (c != '\n')
-      text += c;
-    else if (find_key_type(text) != nullptr)
-      text += ' ';
-  }
-  return text;
-}
-
 Refusal add_key(ServerConfig& config, const CommandLine& line) {
   const auto user = user_named(config, line.context[0]);
   if (!user) return user.error();
   if (Refusal refusal = too_many_keys(**user); !refusal.empty()) return refusal;
-  // As in .ssh/id_rsa.pub. Of the bare base64, the type is written in its beginning.
-  std::string text = without_breaks(first_of(line, 0));
-  if (text.starts_with("AAAAB3NzaC1yc2E")) text.insert(0, "ssh-rsa ");
-  KeyLimits limits;
-  // What `crypto key minimum-rsa` asks for is kept and shown, but lets nobody in below it.
-  limits.min_rsa_bits = kRsaBitsFloor;
-  auto key = parse_authorized_key(text, limits);
-  if (!key) return "key-string: " + key.error();
-  if (!*key || find_key_type(text.substr(0, text.find(' '))) == nullptr) return "key-string: no public key";
+  auto text = public_key_line(first_of(line, 0));
+  if (!text) return text.error();
   auto& keys = (*user)->keys;
-  if (std::find(keys.begin(), keys.end(), text) == keys.end()) keys.push_back(std::move(text));
+  if (std::find(keys.begin(), keys.end(), *text) == keys.end()) keys.push_back(std::move(*text));
   return {};
 }
 
@@ -374,11 +353,44 @@ Lines key_hash_lines(const ServerConfig& config) {
   return lines;
 }
 
+// Pasted keys come in lines of a terminal's width, or broken behind the type.
+std::string without_breaks(const std::string& block) {
+  std::string text;
+  for (const char c : block) {
+    if (c != '\n')
+      text += c;
+    else if (find_key_type(text) != nullptr)
+      text += ' ';
+  }
+  return text;
+}
+
 template <auto Member>
 constexpr SettingBinding kTargets{add_target<Member>, remove_target<Member>, remove_target<Member>,
                                   target_lines<Member>};
 
 }  // namespace
+
+Refusal doubt_secret(const std::string& type, const std::string& text) {
+  const bool hashed = type == "5" || type == "10";
+  if (hashed && !(text.starts_with('$') && text.find_first_of(" \t") == std::string::npos))
+    return "a secret of type " + type + " is a hash as crypt(3) makes it, $6$... or so";
+  return type == "7" && !decode_type7(text) ? "not a text of type 7" : Refusal();
+}
+
+ResultOrText<std::string> public_key_line(const std::string& block) {
+  // As in .ssh/id_rsa.pub. Of the bare base64, the type is written in its beginning.
+  std::string text = without_breaks(block);
+  if (text.starts_with("AAAAB3NzaC1yc2E")) text.insert(0, "ssh-rsa ");
+  KeyLimits limits;
+  // What `crypto key minimum-rsa` asks for is kept and shown, but lets nobody in below it.
+  limits.min_rsa_bits = kRsaBitsFloor;
+  auto key = parse_authorized_key(text, limits);
+  if (!key) return fail("key-string: " + key.error());
+  if (!*key || find_key_type(text.substr(0, text.find(' '))) == nullptr)
+    return fail(std::string("key-string: no public key"));
+  return text;
+}
 
 constinit const SettingBinding kVersionTwo{
     [](ServerConfig& config, const CommandLine&) {

@@ -1,9 +1,15 @@
 // Bindings of the commands whose settings are more than one member: lists with entries, users, keys.
 #pragma once
 
+#include "base/result.h"
 #include "control/config/command_row.h"
 
 namespace sluice::binding {
+
+// Of a key-string: the key in one line as in .pub files, or why it is none.
+ResultOrText<std::string> public_key_line(const std::string& block);
+// Whether a secret of this type may look so.
+Refusal doubt_secret(const std::string& type, const std::string& text);
 
 extern const SettingBinding kVersionTwo;    // ssh server v2
 extern const SettingBinding kVersion;       // ip ssh version
@@ -21,5 +27,16 @@ extern const SettingBinding kPubkeyChain;  // ip ssh pubkey-chain
 extern const SettingBinding kPubkeyUser;   // username, below it
 extern const SettingBinding kKeyString;
 extern const SettingBinding kKeyHash;
+extern const SettingBinding kEnableSecret;        // enable secret
+extern const SettingBinding kShellsCommand;       // what only the shell does: taken, and nothing comes of it
+extern const SettingBinding kClientEnableCipher;  // ssh client enable cipher
+extern const SettingBinding kSourceInterface;     // ssh client source-interface
+extern const SettingBinding kChainServer;         // server, below ip ssh pubkey-chain
+extern const SettingBinding kServerKeyString;
+extern const SettingBinding kServerKeyHash;
+extern const SettingBinding kLogHost;             // logging host
+extern const SettingBinding kCertificateProfile;  // ip ssh server certificate profile
+extern const SettingBinding kProfileServer;       // server, below it
+extern const SettingBinding kProfileUser;
 
 }  // namespace sluice::binding

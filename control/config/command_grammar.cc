@@ -42,7 +42,8 @@ struct CommandGrammar::Choice {
   uint16_t element;
 };
 
-CommandGrammar::CommandGrammar(std::span<const CommandRow> rows) : rows_(rows) {
+CommandGrammar::CommandGrammar(std::span<const CommandRow> rows, SharedWordsHelp shared)
+    : rows_(rows), shared_(shared) {
   for (const CommandRow& row : rows) patterns_.push_back(CommandPattern::compile(row.pattern));
 }
 
@@ -285,7 +286,7 @@ std::vector<Candidate> CommandGrammar::complete(Mode mode, std::string_view text
     switch (element.type) {
       case PatternElement::Type::keyword: {
         const std::string_view shared =
-            shared_help(row.pattern.substr(0, size_t(element.text.data() - row.pattern.data()) + element.text.size()));
+            shared_(row.pattern.substr(0, size_t(element.text.data() - row.pattern.data()) + element.text.size()));
         offer(std::string(element.text), shared.empty() ? row.help : shared, true);
         break;
       }
@@ -299,6 +300,8 @@ std::vector<Candidate> CommandGrammar::complete(Mode mode, std::string_view text
       case PatternElement::Type::kind:
         if (!element.kind->candidates) {
           offer(std::string(element.text), element.kind->help, false);
+          if (element.kind->suggestions)
+            for (std::string& word : element.kind->suggestions()) offer(std::move(word), element.kind->help, true);
         } else {
           for (const std::string_view word : element.kind->candidates())
             offer(std::string(word), element.kind->help, true);

@@ -46,8 +46,10 @@ struct Candidate {
 
 class CommandGrammar {
  public:
-  // The rows outlive the grammar.
-  explicit CommandGrammar(std::span<const CommandRow> rows);
+  // The rows outlive the grammar. Rows that share words share their help: `shared` says it of the words up to the last
+  // of these, or nothing.
+  using SharedWordsHelp = std::string_view (*)(std::string_view words);
+  CommandGrammar(std::span<const CommandRow> rows, SharedWordsHelp shared);
 
   tl::expected<MatchedCommand, LineError> match(Mode mode, std::string_view line, Platform platform) const;
   // What may stand where the text ends: the words that begin with its last one, or after a blank all that may follow.
@@ -73,10 +75,8 @@ class CommandGrammar {
   class Walk;
 
   std::span<const CommandRow> rows_;
+  SharedWordsHelp shared_;
   std::vector<CommandPattern> patterns_;
 };
-
-// The rows of a table that share words share their help: of the words up to the last of these.
-std::string_view shared_help(std::string_view words);
 
 }  // namespace sluice

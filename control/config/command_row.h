@@ -21,11 +21,24 @@ namespace sluice {
 struct ServerConfig;
 
 // Where a line stands. In a mode below the global one, lines of the modes above it are understood too and leave it.
-enum class Mode : uint8_t { global, access_list, pubkey_chain, pubkey_user, user };
-inline constexpr size_t kModes = 5;
+enum class Mode : uint8_t {
+  global,
+  access_list,
+  pubkey_chain,
+  pubkey_user,
+  user,
+  pubkey_server,
+  radius_host,
+  tacacs_host,
+  trustpoint,
+  certificate_profile,
+  certificate_server,
+  certificate_user,
+};
+inline constexpr size_t kModes = 12;
 
 // Whose words they are. Every command is understood under every platform; this chooses what is printed.
-inline constexpr uint8_t kOwn = 1, kIos = 2, kXr = 4;
+inline constexpr uint8_t kOwn = 1, kIos = 2, kXr = 4, kAll = kOwn | kIos | kXr;
 
 // The words given for each value of a pattern; none for one that was left out.
 using Values = std::vector<std::vector<std::string>>;

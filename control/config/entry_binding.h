@@ -5,6 +5,9 @@
 
 namespace sluice::binding {
 
+// Of one command.
+inline constexpr size_t kMaxKeptEntries = 1024;
+
 // A list that grows by one name a line; the name is the key.
 template <auto... Path>
 constexpr SettingBinding each_name() {
@@ -89,6 +92,75 @@ constexpr SettingBinding kept() {
             if (found == config.kept.end()) return lines;
             for (const std::string& text : found->second) lines.push_back({false, {{text}}, {}});
             return lines;
+          }};
+}
+
+// The names that opened a mode, as many as the place has, and the first values of a line in it.
+inline std::vector<std::string> kept_entry_of(const CommandLine& line, size_t context, size_t values) {
+  std::vector<std::string> entry(line.context.end() - static_cast<std::ptrdiff_t>(context), line.context.end());
+  for (size_t i = 0; i < values; ++i)
+    entry.push_back(i < line.values.size() && !line.values[i].empty() ? line.values[i][0] : std::string());
+  return entry;
+}
+
+inline void forget_entries(ServerConfig& config, std::string_view setting, const std::vector<std::string>& begin) {
+  const auto found = config.kept_entries.find(std::string(setting));
+  if (found == config.kept_entries.end()) return;
+  std::erase_if(found->second,
+                [&](const auto& entry) { return std::equal(begin.begin(), begin.end(), entry.begin()); });
+  if (found->second.empty()) config.kept_entries.erase(found);
+}
+
+// What stands in modes without effect yet: an entry is the names that opened the modes, kContext of them, and the
+// line's kValues values. As many of these as the row has keys tell entries apart. With an entry go those of kChildren
+// below it.
+template <const std::string_view& kSetting, size_t kContext, size_t kValues, size_t kKeys,
+          const std::string_view&... kChildren>
+constexpr SettingBinding kept_entry() {
+  constexpr auto remove = [](ServerConfig& config, const CommandLine& line, const ServerConfig&) {
+    const auto begin = kept_entry_of(line, kContext, kKeys);
+    forget_entries(config, kSetting, begin);
+    (forget_entries(config, kChildren, begin), ...);
+  };
+  return {[](ServerConfig& config, const CommandLine& line) {
+            if (kKeys < kValues) forget_entries(config, kSetting, kept_entry_of(line, kContext, kKeys));
+            auto& all = config.kept_entries[std::string(kSetting)];
+            if (all.size() >= kMaxKeptEntries) return Refusal("there are too many of these");
+            all.insert(kept_entry_of(line, kContext, kValues));
+            return Refusal();
+          },
+          remove, remove,
+          [](const ServerConfig& config) {
+            std::vector<CommandLine> lines;
+            const auto found = config.kept_entries.find(std::string(kSetting));
+            if (found == config.kept_entries.end()) return lines;
+            for (const auto& entry : found->second) {
+              CommandLine line;
+              line.context.assign(entry.begin(), entry.begin() + kContext);
+              for (size_t i = kContext; i < entry.size(); ++i) {
+                line.values.emplace_back();
+                if (!entry[i].empty()) line.values.back().push_back(entry[i]);
+              }
+              lines.push_back(std::move(line));
+            }
+            return lines;
+          }};
+}
+
+// A line that is there or not, without effect yet.
+template <const std::string_view& kSetting>
+constexpr SettingBinding kept_word() {
+  constexpr auto remove = [](ServerConfig& config, const CommandLine&, const ServerConfig&) {
+    config.kept.erase(std::string(kSetting));
+  };
+  return {[](ServerConfig& config, const CommandLine&) {
+            config.kept[std::string(kSetting)].insert("");
+            return Refusal();
+          },
+          remove, remove,
+          [](const ServerConfig& config) {
+            return config.kept.contains(std::string(kSetting)) ? std::vector<CommandLine>{CommandLine{}}
+                                                               : std::vector<CommandLine>();
           }};
 }
 

@@ -70,10 +70,18 @@ std::string default_of(const CommandRow& row) {
   return out;
 }
 
+size_t depth_of(Mode mode) {
+  for (const CommandRow& row : config_commands())
+    if (row.opens_mode() && row.enters == mode) return 1 + depth_of(row.mode);
+  return 0;
+}
+
 std::string row_text(const CommandRow& row) {
   std::string out = "| `";
   // Blanks at the beginning of code would be lost.
-  if (row.mode != Mode::global) out.append(row.mode == Mode::pubkey_user ? "·· " : "· ");
+  const size_t depth = depth_of(row.mode);
+  for (size_t i = 0; i < depth; ++i) out.append("·");
+  if (depth > 0) out.push_back(' ');
   out.append(escaped(row.pattern))
       .append("` | ")
       .append(escaped(default_of(row)))

@@ -15,6 +15,27 @@ uint8_t dialect_of(Platform platform) {
   return platform == Platform::ios ? kIos : platform == Platform::ios_xr ? kXr : kOwn;
 }
 
+struct SecretPlace {
+  std::string_view setting;
+  size_t value;
+};
+
+// Whole texts where a secret may be anywhere in them.
+constexpr SecretPlace kSecrets[] = {{"username", 4},    {"enable-secret", 2}, {"radius", 0},        {"tacacs", 0},
+                                    {"snmp", 0},        {"radius-key", 0},    {"tacacs-key", 0},    {"radius-host", 0},
+                                    {"tacacs-host", 0}, {"token-engine", 0},  {"token-host-key", 0}};
+
+void hide_secret(const CommandRow& row, CommandLine& line) {
+  for (const SecretPlace& place : kSecrets) {
+    if (place.setting != row.setting || place.value >= line.values.size() || line.values[place.value].empty()) continue;
+    std::string& text = line.values[place.value].front();
+    // Of a server the address stays.
+    const size_t kept = row.setting.ends_with("-host") ? std::min(text.find(" key "), text.size()) : 0;
+    if (kept < text.size())
+      text.replace(kept, std::string::npos, kept > 0 ? " key " + std::string(kRemoved) : kRemoved);
+  }
+}
+
 bool same_entry(const CommandRow& row, const CommandLine& a, const CommandLine& b) {
   return a.context == b.context &&
          std::equal(a.values.begin(), a.values.begin() + std::min<std::ptrdiff_t>(row.keys, std::ssize(a.values)),
@@ -106,8 +127,7 @@ class Writer {
 
   std::string text_of(const CommandRow& row, CommandLine line, size_t depth) const {
     const std::string indent(depth, ' ');
-    if (!options_.secrets && !line.negated && row.setting == "username" && !line.values[4].empty())
-      line.values[4] = {std::string(kRemoved)};
+    if (!options_.secrets && !line.negated) hide_secret(row, line);
     std::string out = indent + config_grammar().format(row, line) + "\n";
     const auto& last = config_grammar().pattern_of(row).elements.back();
     if (!line.negated && last.kind && last.kind->extent == ValueExtent::block)
@@ -135,6 +155,25 @@ std::string running_config(const ServerConfig& config, const Machine& machine, c
   ServerConfig defaults = default_config(config.platform, machine);
   defaults.platform = Platform::sluice;
   return Writer(config, defaults, options).write(Mode::global, {}, 0);
+}
+
+ServerConfig without_lines_behind(const ServerConfig& wanted, const ServerConfig& whole, const ServerConfig& file) {
+  ServerConfig out = wanted;
+  std::vector<std::string_view> done;
+  for (const CommandRow& row : config_grammar().rows()) {
+    if (std::find(done.begin(), done.end(), row.setting) != done.end()) continue;
+    done.push_back(row.setting);
+    const auto alone = row.binding.lines(file), with = row.binding.lines(whole);
+    if (alone == with || with != row.binding.lines(wanted)) continue;
+    for (const CommandLine& line : with) row.binding.negate(out, line, file);
+    for (const CommandLine& line : alone) {
+      if (line.negated)
+        row.binding.negate(out, line, file);
+      else
+        row.binding.set(out, line);
+    }
+  }
+  return out;
 }
 
 std::vector<SettingChange> diff(const ServerConfig& before, const ServerConfig& after) {

@@ -16,6 +16,11 @@ struct WriteOptions {
 
 std::string running_config(const ServerConfig& config, const Machine& machine, const WriteOptions& options = {});
 
+// What a file says so that, with lines behind it that it does not have, it comes to `wanted`: where `whole` is what the
+// file as it is and those lines come to, and `file` what it comes to alone, settings that only the lines gave and that
+// are wanted still are left to them.
+ServerConfig without_lines_behind(const ServerConfig& wanted, const ServerConfig& whole, const ServerConfig& file);
+
 struct SettingChange {
   std::string_view setting;
   std::string before;  // its lines; empty where there were none

@@ -50,7 +50,26 @@ void check_access_list(const std::map<std::string, AccessList>& lists, const std
     doubts.push_back(std::string(family) + " access-list " + name + " does not exist: it admits nobody");
 }
 
+// Lists of AAA do what their `local` says.
+void check_aaa(const AaaSettings& aaa, std::vector<std::string>& doubts) {
+  for (const auto& [what, lists] :
+       {std::pair("authentication login ", &aaa.login), {"authorization exec ", &aaa.exec}}) {
+    for (const auto& [name, methods] : *lists) {
+      const std::string line = std::string("aaa ") + what + name;
+      if (name != "default") doubts.push_back(line + " has no effect yet: only the list default is used");
+      if (methods != std::vector<std::string>{"local"})
+        doubts.push_back(line + ": what is not local has no effect yet: AAA servers are not asked");
+    }
+  }
+}
+
 }  // namespace
+
+bool scp_wants_privilege(const ServerConfig& config) {
+  const auto list = config.aaa.exec.find("default");
+  return config.aaa.new_model && list != config.aaa.exec.end() &&
+         std::find(list->second.begin(), list->second.end(), "local") != list->second.end();
+}
 
 Machine Machine::here() {
   const long pages = ::sysconf(_SC_PHYS_PAGES), page = ::sysconf(_SC_PAGESIZE);
@@ -69,6 +88,7 @@ ServerConfig default_config(Platform platform, const Machine& machine) {
   // An eighth of the memory holds windows that are open.
   const uint64_t megabytes = machine.memory_bytes >> 20;
   config.session.window_budget_megabytes = static_cast<unsigned>(std::clamp<uint64_t>(megabytes / 8, 64, 65536));
+  config.management.shell = platform != Platform::sluice;
   if (platform == Platform::ios) {
     config.limits.login_timeout_s = 120;
     config.limits.max_auth_tries = 3;
@@ -106,6 +126,7 @@ std::vector<std::string> doubts_about(const ServerConfig& config) {
       if (!is_key_hash(hash))
         doubts.push_back("key-hash " + hash + " of " + name + " is no MD5 hash: it lets nobody in");
   }
+  check_aaa(config.aaa, doubts);
   for (const auto& [name, vrf] : config.vrfs) {
     check_access_list(config.ipv4_access_lists, vrf.ipv4_access_list, "ipv4", doubts);
     check_access_list(config.ipv6_access_lists, vrf.ipv6_access_list, "ipv6", doubts);

@@ -9,6 +9,8 @@
 
 #include "control/auth/backends/local_users.h"
 #include "control/auth/login_limits.h"
+#include "control/config/management_settings.h"
+#include "control/config/port_config.h"
 #include "control/config/server_settings.h"
 
 namespace sluice {
@@ -42,12 +44,19 @@ struct ServerConfig {
   WorkerSettings workers = {};
   OffloadSettings offload = {};
   EngineSettings engines = {};
+  PortConfig port = {};
   LogSettings log = {};
   std::optional<std::string> banner_login = {};
   std::optional<std::string> banner_motd = {};
 
+  ClientSettings client = {};
+  ManagementSettings management = {};
+  MetricsSettings metrics = {};
+
   // Lines of commands that have no effect yet, each under its setting: kept and shown.
   std::map<std::string, std::set<std::string>> kept = {};
+  // Likewise those that open modes and stand in them: the names that opened the modes, then the line's values.
+  std::map<std::string, std::set<std::vector<std::string>>> kept_entries = {};
 
   bool operator==(const ServerConfig&) const = default;
 };
@@ -66,6 +75,9 @@ ServerConfig default_config(Platform platform, const Machine& machine);
 
 // What no single command can know: warnings about settings that do not go together.
 std::vector<std::string> doubts_about(const ServerConfig& config);
+
+// By the local lists of AAA: SCP is for privilege 15.
+bool scp_wants_privilege(const ServerConfig& config);
 
 // Users as the monitor's back end takes them. What a secret is given as becomes a hash here.
 ResultOrText<std::vector<LocalUser>> local_users(const ServerConfig& config, const KeyLimits& limits);

@@ -87,7 +87,8 @@ struct RekeySettings {
 enum class RootAccess : uint8_t { yes, no, prohibit_password, forced_commands_only };
 
 struct LoginSettings {
-  std::vector<std::string> ways = {};  // empty: publickey, keyboard-interactive, password, each alone
+  std::vector<std::string> ways = {};            // empty: publickey, keyboard-interactive, password, each alone
+  std::vector<std::string> key_algorithms = {};  // of users' signatures; empty: those on by default
   std::vector<std::string> allow_users = {};
   std::vector<std::string> deny_users = {};
   std::vector<std::string> allow_groups = {};
@@ -118,6 +119,7 @@ struct UserSettings {
 };
 
 struct AaaSettings {
+  // With it and "local" in the exec list `default`, SCP is for privilege 15.
   bool new_model = false;
   std::map<std::string, std::vector<std::string>> login = {};
   std::map<std::string, std::vector<std::string>> exec = {};
@@ -149,6 +151,7 @@ struct SessionSettings {
   std::vector<std::string> environment{"LANG", "LC_*"};
   bool motd = true;
   bool last_login = true;
+  bool user_rc = true;
 
   bool operator==(const SessionSettings&) const = default;
 };
@@ -207,6 +210,8 @@ struct LogSettings {
   bool syslog = true;
   bool journal = false;
   std::string file = {};
+  std::map<std::string, unsigned> hosts = {};  // addresses and ports that get RFC 5424 by UDP
+  unsigned lines_per_second = 1000;            // and no more, so that nobody fills the disk
   LogDetail detail = LogDetail::informational;
 
   bool operator==(const LogSettings&) const = default;

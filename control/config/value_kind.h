@@ -24,6 +24,8 @@ struct ValueKind {
   std::optional<std::string> (*check)(std::string_view text);
   // All there are, in the order of preference; null where they cannot be counted.
   std::vector<std::string_view> (*candidates)();
+  // Some of this host, offered beside whatever else is possible; null: none.
+  std::vector<std::string> (*suggestions)() = nullptr;
 };
 
 // Bounds what a line can make us hold. Room for an RSA key of 16384 bits in base64.

@@ -1,4 +1,6 @@
 // The kinds of values as const data: names, algorithms, addresses, paths, texts.
+#include <net/if.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -7,6 +9,7 @@
 #include "control/config/value_kind.h"
 #include "control/kex/kex_method.h"
 #include "control/keys/host_key_store.h"
+#include "control/keys/key_type.h"
 #include "control/keys/name_patterns.h"
 #include "crypto_offload/cipher_suite.h"
 
@@ -59,6 +62,9 @@ Kept check_user(std::string_view text) {
   return word_of(text, kMaxUserName);
 }
 
+// Options stand in front of hosts.
+Kept check_remote(std::string_view text) { return text.starts_with('-') ? std::nullopt : word_of(text, kMaxHostName); }
+
 Kept check_host_name(std::string_view text) {
   const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
@@ -73,6 +79,19 @@ Kept check_address(std::string_view text) { return Address::parse(text) ? word_o
 
 Kept check_network(std::string_view text) {
   return Address::parse(text) || AddressRange::parse(text) ? word_of(text, 64) : std::nullopt;
+}
+
+// A host's address and how much of it names its network: neither part may be missing.
+Kept check_interface(std::string_view text) {
+  const size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const std::string_view address = text.substr(0, slash);
+  const std::string_view digits = text.substr(slash + 1);
+  const bool v6 = address.find(':') != std::string_view::npos;
+  unsigned bits = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  if (!Address::parse(address) || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  return bits > 0 && bits <= (v6 ? 128u : 32u) ? word_of(text, 64) : std::nullopt;
 }
 
 Kept check_source(std::string_view text) { return text == "any" ? Kept(text) : check_network(text); }
@@ -95,6 +114,14 @@ Kept check_line(std::string_view text) {
 Kept check_path(std::string_view text) {
   constexpr size_t kMaxPath = 4095;
   return text.starts_with('/') && text.size() <= kMaxPath ? check_line(text) : std::nullopt;
+}
+
+// A path, or as the routers write it: a device, a colon, a path on it.
+Kept check_file(std::string_view text) {
+  const size_t colon = text.find(':');
+  const std::string_view path =
+      colon == std::string_view::npos || text.starts_with('/') ? text : text.substr(colon + 1);
+  return text.starts_with(':') || !check_path(path) ? std::nullopt : word_of(text, 512);
 }
 
 Kept check_text(std::string_view text) {
@@ -146,6 +173,23 @@ Kept check_method(std::string_view text) {
 
 Names method_names() { return {"publickey", "keyboard-interactive", "password"}; }
 
+Names key_algorithm_names() {
+  Names names;
+  for (const SignatureAlgorithm& row : all_signature_algorithms()) names.push_back(row.name);
+  // Of certificates, which come with trustpoints.
+  names.insert(names.end(), {"x509v3-ssh-rsa", "x509v3-ecdsa-sha2-nistp256", "x509v3-ecdsa-sha2-nistp384",
+                             "x509v3-ecdsa-sha2-nistp521"});
+  return names;
+}
+
+std::vector<std::string> interface_names() {
+  std::vector<std::string> names;
+  struct if_nameindex* all = ::if_nameindex();
+  for (const struct if_nameindex* one = all; one && one->if_index != 0; ++one) names.emplace_back(one->if_name);
+  if (all) ::if_freenameindex(all);
+  return names;
+}
+
 Names kex_names() {
   Names names;
   for (const KexMethod& method : kex_methods()) names.push_back(method.name);
@@ -175,6 +219,7 @@ Kept one_of(const Names& names, std::string_view text) {
 }
 
 Kept check_kex(std::string_view text) { return one_of(kex_names(), text); }
+Kept check_key_algorithm(std::string_view text) { return one_of(key_algorithm_names(), text); }
 Kept check_cipher(std::string_view text) { return one_of(cipher_names(), text); }
 Kept check_mac(std::string_view text) { return one_of(mac_names(), text); }
 
@@ -193,12 +238,15 @@ constexpr auto kRest = ValueExtent::rest_of_line;
 constexpr std::array kKinds{
     ValueKind{"NAME", kWord, "a name of at most 64 characters", check_name, nullptr},
     ValueKind{"VRF", kWord, "a name of at most 32 characters", check_vrf, nullptr},
+    ValueKind{"REMOTE", kWord, "a host's name or address", check_remote, nullptr},
     ValueKind{"USER", kWord, "a user's name", check_user, nullptr},
     ValueKind{"PATTERN", kWord, "a name with * and ? for any characters and any one", check_pattern, nullptr},
     ValueKind{"HOSTNAME", kWord, "a host's or a domain's name", check_host_name, nullptr},
     ValueKind{"LABEL", kWord, "the label of a key pair", check_label, nullptr},
     ValueKind{"ADDRESS", kWord, "an IPv4 or IPv6 address", check_address, nullptr},
     ValueKind{"NETWORK", kWord, "an address, or a network as 10.0.0.0/8 or 2001:db8::/32", check_network, nullptr},
+    ValueKind{"INTERFACE", kWord, "an address with its prefix, as 192.0.2.1/24 or 2001:db8::1/64", check_interface,
+              nullptr},
     ValueKind{"SOURCE", kWord, "an address, a network, or any", check_source, nullptr},
     ValueKind{"PORT", kWord, "<1-65535> or any", check_port, nullptr},
     ValueKind{"UMASK", kWord, "an octal number up to 0777", check_umask, nullptr},
@@ -210,6 +258,10 @@ constexpr std::array kKinds{
     ValueKind{"CIPHER", kWord, "a cipher", check_cipher, cipher_names},
     ValueKind{"MAC", kWord, "a message authentication code", check_mac, mac_names},
     ValueKind{"HOSTKEY", kWord, "a kind of host key", check_host_key, host_key_names},
+    ValueKind{"KEYALG", kWord, "an algorithm of users' signatures", check_key_algorithm, key_algorithm_names},
+    ValueKind{"INTERFACE", kWord, "an interface, or its type", check_name, nullptr, interface_names},
+    ValueKind{"INSTANCE", kWord, "an interface's instance, as 0/RP0/CPU0/0", check_name, nullptr},
+    ValueKind{"FILE", kWord, "a path from /, or DEVICE:/PATH", check_file, nullptr},
     ValueKind{"PATH", kRest, "a path from /", check_path, nullptr},
     ValueKind{"LINE", kRest, "the rest of the line", check_line, nullptr},
     ValueKind{"TEXT", ValueExtent::delimited, "a text between two delimiters, over several lines", check_text, nullptr},

@@ -2,6 +2,7 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "control/engine/engine_random.h"
 
+#include <openssl/async.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
 
@@ -13,6 +14,16 @@
 namespace sluice {
 namespace {
 
+// libcrypto may ask with a lock of its own held: a job that pauses there would keep it from everybody else of the
+// thread.
+class WithoutPauses {
+ public:
+  WithoutPauses() { ASYNC_block_pause(); }
+  ~WithoutPauses() { ASYNC_unblock_pause(); }
+  WithoutPauses(const WithoutPauses&) = delete;
+  WithoutPauses& operator=(const WithoutPauses&) = delete;
+};
+
 int by_system(unsigned char* out, int n) { return RAND_OpenSSL()->bytes(out, n); }
 
 int fill(unsigned char* out, int n) {
@@ -20,6 +31,7 @@ int fill(unsigned char* out, int n) {
   KeyEngine* engine = KeyEngine::in_use();
   const RAND_METHOD* method = engine ? engine->for_random() : nullptr;
   if (!method || !method->bytes) return 1;
+  const WithoutPauses here;
   std::array<uint8_t, 256> piece;
   for (int done = 0; done < n;) {
     const int now = std::min<int>(n - done, static_cast<int>(piece.size()));

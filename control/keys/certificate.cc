@@ -184,8 +184,9 @@ std::string objection_to_host(const Certificate& certificate, std::string_view h
            ", which CASignatureAlgorithms does not name";
   }
   if (auto late = objection_to_time(certificate, now); !late.empty()) return late;
-  const bool named = certificate.principals.empty() ||
-                     std::any_of(certificate.principals.begin(), certificate.principals.end(),
+  // One mistake of its authority would make it every host's.
+  if (certificate.principals.empty()) return "it names no host";
+  const bool named = std::any_of(certificate.principals.begin(), certificate.principals.end(),
                                  [&](const std::string& name) { return matches_pattern(host, to_lower(name)); });
   if (!named) return "it is for " + listed(certificate.principals) + " and not for " + std::string(host);
   // OpenSSH defines none for hosts, and what is critical must be understood.

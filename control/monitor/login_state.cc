@@ -19,6 +19,7 @@ MethodSet LoginState::can_continue() const {
 void LoginState::forget_progress() {
   ways_ = rules_.ways;
   permit_.reset();
+  shut_.reset();
   used_keys_.clear();
 }
 
@@ -77,8 +78,12 @@ AuthVerdict LoginState::settle(const AuthQuestion& question, LoginAnswer answer)
       verdict.text = std::move(answer.text);
       return verdict;
     case LoginOutcome::accepted:
+    case LoginOutcome::shut_out:
       if (!answer.permit || answer.permit->user != user_) break;
-      if (question.kind != QuestionKind::key_query) return success(question, method, std::move(*answer.permit));
+      if (question.kind != QuestionKind::key_query) {
+        if (answer.outcome == LoginOutcome::shut_out) shut_ = std::move(answer.text);
+        return success(question, method, std::move(*answer.permit));
+      }
       verdict.kind = VerdictKind::key_ok;
       return verdict;
     case LoginOutcome::refused: break;
@@ -104,9 +109,20 @@ AuthVerdict LoginState::success(const AuthQuestion& question, AuthMethod method,
     way.erase(way.begin());
     finished_ = finished_ || way.empty();
   }
+  if (finished_ && shut_) return shut_out();
   verdict.kind = finished_ ? VerdictKind::accepted : VerdictKind::partial;
   if (finished_) verdict.permit = permit_;
   verdict.methods = can_continue();
+  return verdict;
+}
+
+AuthVerdict LoginState::shut_out() {
+  AuthVerdict verdict;
+  verdict.kind = VerdictKind::shut_out;
+  verdict.text = std::move(*shut_);
+  forget_progress();
+  finished_ = false;
+  exhausted_ = true;
   return verdict;
 }
 

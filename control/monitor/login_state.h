@@ -45,11 +45,13 @@ class LoginState {
   void forget_progress();
   AuthVerdict failure();
   AuthVerdict success(const AuthQuestion& question, AuthMethod method, Permit permit);
+  AuthVerdict shut_out();
 
   LoginRules rules_;
   std::vector<std::vector<AuthMethod>> ways_;  // what is left of each
   std::string user_;
   std::optional<Permit> permit_;
+  std::optional<std::string> shut_;  // why whoever passes all steps stays outside
   std::vector<std::vector<uint8_t>> used_keys_;
   unsigned failures_ = 0;
   unsigned password_failures_ = 0;

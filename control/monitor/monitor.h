@@ -37,6 +37,8 @@ struct MonitorConfig {
   Instant login_timeout{150000};
   // Gets a link to the broker of whoever is authenticated. Absent: refused.
   std::function<void(uint32_t connection, const LoginSource&, const Permit&, BrokerDone)> start_broker;
+  // Told of each name whose password, typed or asked for, was wrong. On the monitor's thread.
+  std::function<void(const std::string& user, const LoginSource&)> login_failed = {};
 };
 
 class Monitor {

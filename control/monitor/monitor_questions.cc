@@ -23,7 +23,7 @@ bool user_algorithm_allowed(const std::vector<std::string>& list, std::string_vi
 }
 
 LoginAnswer verify_proof(const AuthQuestion& question, const PublicKey& key, Bytes session_id, LoginAnswer judged) {
-  if (judged.outcome != LoginOutcome::accepted) return judged;
+  if (!identifies(judged.outcome)) return judged;
   const auto data = publickey_signed_data(session_id, question.user, question.algorithm, question.key);
   const auto verified = key.verify(question.signature, question.algorithm, data, judged.touch);
   if (!verified) return refused(std::string(describe(verified.error())));
@@ -174,8 +174,13 @@ void Monitor::settle(Reply reply, const AuthQuestion& question, LoginAnswer answ
                             " from " + log_text(connection->source.address);
   if (verdict.kind == VerdictKind::accepted)
     log_line(LogLevel::info, "Authentication successful: " + about);
-  else if (verdict.kind == VerdictKind::refused || verdict.kind == VerdictKind::exhausted)
+  else if (verdict.kind == VerdictKind::refused || verdict.kind == VerdictKind::exhausted ||
+           verdict.kind == VerdictKind::shut_out)
     log_line(LogLevel::info, "Authentication failed: " + about + (reason.empty() ? "" : ": " + log_text(reason)));
+  const bool failed = verdict.kind == VerdictKind::refused || verdict.kind == VerdictKind::exhausted;
+  const MonitorConfig& config = connection->rules->config;
+  if (failed && method_of(question) != AuthMethod::publickey && config.login_failed)
+    config.login_failed(connection->login.user(), connection->source);
   send_verdict(*connection, reply.request, std::move(verdict));
 }
 

@@ -2,6 +2,7 @@
 //
 // Server: take the client's value -> agree -> hash -> sign -> reply, NEWKEYS. Client: open -> take the reply -> agree
 // -> hash -> verify -> judge the host key -> NEWKEYS. Keys are derived in the same slow step that hashes.
+#include "base/clock.h"
 #include "base/message_numbers.h"
 #include "base/wire.h"
 #include "control/engine/key_engine.h"
@@ -91,8 +92,8 @@ std::string verify_host_key(const KexAgreed& agreed, std::string_view algorithm,
 
 }  // namespace
 
-void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint32_t sequence) {
-  auto own_init = parse_kexinit(own);
+void TransportMachine::begin_exchange(InitSent sent, bool own_held, Bytes peer, uint32_t sequence) {
+  auto own_init = parse_kexinit(sent.own);
   auto peer_init = parse_kexinit(peer);
   if (!peer_init) return fail_with(peer_init.error());
   auto agreed = negotiate(is_server() ? *peer_init : *own_init, is_server() ? *own_init : *peer_init);
@@ -109,18 +110,31 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
     phase_ = strict_ ? TransportPhase::first_kex_strict : TransportPhase::first_kex;
     ext_info_due_ = is_server() ? agreed->client_wants_ext_info : agreed->server_wants_ext_info;
   }
-  state.own = std::move(own);
+  const auto leads = [](const NameList& names, std::string_view name) { return !names.empty() && names[0] == name; };
+  peer_prefers_agreed_ = leads((*peer_init)[KexList::kex], agreed->method->name) &&
+                         leads((*peer_init)[KexList::host_key], agreed->host_key_algorithm);
+  // Held is for the message that follows at once.
+  state.own_held = own_held && peer_init->first_packet_follows && !state.ignore_next;
+  if (own_held && !state.own_held) around_.port.send(sent.own);
+  state.own = std::move(sent.own);
   state.peer.assign(peer.begin(), peer.end());
-  const auto prepared = std::exchange(prepared_, nullptr);
+  const bool guessed_right = sent.guess && !agreed->client_guess_wrong;
+  const auto prepared = guessed_right ? nullptr : std::exchange(prepared_, nullptr);
   const bool ready = prepared && prepared->ready && prepared->method == agreed->method;
   if (is_server()) {
     state.server = ready ? prepared->server : start_kex_server(*agreed->method, config_.kex_options);
+  } else if (guessed_right) {
+    state.client = std::move(sent.guess);
   } else {
     state.client = ready ? prepared->client : start_kex_client(*agreed->method, config_.kex_options);
   }
   state.agreed = std::move(*agreed);
+  if (debugging(kDebugDetail)) tell_agreed(state.agreed);
   Exchanging& exchange = kex_.emplace<Exchanging>(std::move(state));
-  if (is_server()) return;
+  if (!is_server() && !guessed_right) open_as_client(exchange, ready);
+}
+
+void TransportMachine::open_as_client(Exchanging& exchange, bool ready) {
   // From our first method message on the peer may send NEWKEYS.
   around_.port.expect_newkeys(strict_);
   // One batch with our KEXINIT, where nothing is left to compute.
@@ -135,6 +149,16 @@ void TransportMachine::begin_exchange(std::vector<uint8_t> own, Bytes peer, uint
         std::get<Exchanging>(kex_).busy = false;
         around_.port.send(std::move(*first));
       });
+}
+
+void TransportMachine::tell_agreed(const Negotiated& agreed) {
+  const auto mac = [](const CipherSuite& suite) { return suite.mac ? suite.mac->ssh_name : std::string_view("none"); };
+  for (const auto& [way, suite] :
+       {std::pair("client->server", agreed.client_to_server), std::pair("server->client", agreed.server_to_client)})
+    tell(kDebugDetail, "kex: ", way, " enc:", suite->cipher->ssh_name, " mac:", mac(*suite));
+  tell(kDebugDetail, "Using hostkey algo = ", agreed.host_key_algorithm);
+  tell(kDebugDetail, "Using kex_algo = ", agreed.method->name);
+  if (is_server()) tell(kDebugDetail, "expecting SSH2_MSG_KEXDH_INIT");
 }
 
 void TransportMachine::prepare_rekey() {
@@ -198,6 +222,7 @@ void TransportMachine::take_method_message(Bytes payload) {
 }
 
 void TransportMachine::step(std::vector<uint8_t> payload) {
+  tell(kDebugDetail, is_server() ? "SSH2_MSG_KEXDH_INIT received" : "SSH2_MSG_KEXDH_REPLY received");
   auto& exchange = std::get<Exchanging>(kex_);
   exchange.busy = true;
   exchange.reply_taken = !is_server();
@@ -237,6 +262,7 @@ void TransportMachine::finish_step(const std::shared_ptr<Outcome>& outcome) {
     // A group is no reply: NEWKEYS behind it came too early.
     if (exchange.peer_turned) return fail_with(ErrorCode::unexpected_message);
     exchange.busy = exchange.reply_taken = false;
+    show_init();
     return around_.port.send(std::move(*reply));
   }
   is_server() ? answer_as_server(outcome) : check_as_client(outcome);
@@ -247,6 +273,8 @@ void TransportMachine::answer_as_server(const std::shared_ptr<Outcome>& outcome)
   around_.host_keys->sign(agreed.method->name, agreed.host_key_algorithm, outcome->hash.view(),
                           guarded([this, outcome](ResultOrText<std::vector<uint8_t>> signature) {
                             if (!signature) return refuse(Disconnect::key_exchange_failed, signature.error());
+                            show_init();
+                            tell(kDebugDetail, "signature length ", std::to_string(signature->size()));
                             const auto& exchange = std::get<Exchanging>(kex_);
                             around_.port.send(exchange.server->reply(outcome->host_key, *signature));
                             turn(outcome);
@@ -275,6 +303,10 @@ void TransportMachine::turn(const std::shared_ptr<Outcome>& outcome) {
   if (closed_) return;
   around_.port.send_newkeys(std::move(is_server() ? outcome->server_to_client : outcome->client_to_server), strict_);
   if (closed_) return;
+  tell(kDebugDetail, "kex_derive_keys complete");
+  tell(kDebugDetail, "newkeys: mode 1");
+  tell(kDebugDetail, "SSH2_MSG_NEWKEYS sent");
+  if (!exchange.peer_turned) tell(kDebugDetail, "waiting for SSH2_MSG_NEWKEYS");
   kex_ = Turning{};
   if (std::exchange(ext_info_due_, false)) send_ext_info();
   release_waiting();
@@ -295,6 +327,9 @@ void TransportMachine::peer_turned() {
 void TransportMachine::end_exchange() {
   kex_ = NoKex{};
   ++exchanges_;
+  exchange_ns_ = monotonic_clock().now_ns() - exchange_began_ns_;
+  tell(kDebugDetail, "newkeys: mode 0");
+  tell(kDebugDetail, "SSH2_MSG_NEWKEYS received");
   if (exchanges_ > 1) {
     // Who rekeyed once will again, and who of the two begins is not ours to know.
     prepare_rekey();

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/message_numbers.h"
 #include "base/random.h"
 #include "base/wire.h"
@@ -15,6 +16,11 @@ constexpr size_t kCookieBytes = 16;
 // Kept of what a peer says when it leaves.
 constexpr size_t kMaxClosingText = 256;
 constexpr uint32_t kMaxExtensions = 64;  // RFC 8308 names four; a stranger's list is no longer
+
+void move_to_front(NameList& names, std::string_view name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found != names.end()) std::rotate(names.begin(), found, found + 1);
+}
 
 template <class Rows, class Name>
 NameList default_names(const Rows& rows, Name name) {
@@ -55,7 +61,10 @@ TransportMachine::TransportMachine(const TransportConfig& config, const Surround
 
 TransportMachine::~TransportMachine() { *alive_ = false; }
 
-void TransportMachine::start() { around_.port.send_line(own_identification_); }
+void TransportMachine::start() {
+  around_.port.send_line(own_identification_);
+  tell(kDebugDetail, "sent protocol version id ", own_identification_);
+}
 
 size_t TransportMachine::take_bytes(Bytes received) {
   if (closed_) return received.size();
@@ -66,6 +75,7 @@ size_t TransportMachine::take_bytes(Bytes received) {
     refuse(Disconnect::version_not_supported, answer.text);
   } else if (answer.kind == IdentificationReader::Kind::found) {
     phase_ = TransportPhase::first_init;
+    tell(kDebugDetail, "protocol version id is - ", identification_.peer().line);
     send_init();
   }
   return answer.consumed;
@@ -91,6 +101,9 @@ void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
   if (closed_ || payload.empty() || !phase_) return;
   const uint8_t number = payload[0];
   const Role peer = is_server() ? Role::client : Role::server;
+  if (debugging(kDebugPacket))
+    tell(kDebugPacket, "input: packet of ", std::to_string(payload.size()), " bytes, received packet type ",
+         std::to_string(number));
   const bool rekeying = std::holds_alternative<Exchanging>(kex_) || std::holds_alternative<Turning>(kex_);
   const bool both_inits_sent = rekeying && *phase_ >= TransportPhase::keyed;
   switch (judge_message(*phase_, peer, both_inits_sent, number)) {
@@ -127,7 +140,7 @@ void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
   }
 }
 
-void TransportMachine::send_init() {
+std::vector<uint8_t> TransportMachine::make_init(bool guessing) const {
   KexInit init;
   init[KexList::kex] = config_.kex;
   if (exchanges_ == 0) {
@@ -135,21 +148,58 @@ void TransportMachine::send_init() {
     init[KexList::kex].emplace_back(is_server() ? kStrictServer : kStrictClient);
   }
   init[KexList::host_key] = config_.host_keys;
+  if (guessing) {
+    move_to_front(init[KexList::kex], negotiated_.method->name);
+    move_to_front(init[KexList::host_key], negotiated_.host_key_algorithm);
+    init.first_packet_follows = true;
+  }
   init[KexList::cipher_client_to_server] = init[KexList::cipher_server_to_client] = config_.ciphers;
   init[KexList::mac_client_to_server] = init[KexList::mac_server_to_client] = config_.macs;
   init[KexList::compression_client_to_server] = init[KexList::compression_server_to_client] = {"none"};
   std::array<uint8_t, kCookieBytes> cookie;
   fill_random(cookie);
-  InitSent state{write_kexinit(init, cookie)};
+  return write_kexinit(init, cookie);
+}
+
+void TransportMachine::send_init() {
+  const bool guessing = may_guess();
+  InitSent state{make_init(guessing), guessing ? std::exchange(prepared_, nullptr)->client : nullptr};
   around_.port.send(state.own);
+  if (guessing) {
+    // From our first method message on the peer may send NEWKEYS.
+    around_.port.expect_newkeys(strict_);
+    around_.port.send(state.guess->open());
+  }
   kex_ = std::move(state);
+  exchange_began_ns_ = monotonic_clock().now_ns();
+  tell(kDebugDetail, "SSH2_MSG_KEXINIT sent");
+}
+
+// RFC 4253 section 7.1: a guess is right when both sides' lists begin alike. Only where nothing is left to compute, and
+// only with a server that makes something of it: Dropbear 2022.83 takes some right ones for wrong, and waits.
+bool TransportMachine::may_guess() const {
+  return !is_server() && exchanges_ > 0 && peer_prefers_agreed_ && prepared_ && prepared_->ready &&
+         prepared_->method == negotiated_.method && identification_.peer().software.starts_with(kOurSoftware);
+}
+
+void TransportMachine::show_init() {
+  auto* exchange = std::get_if<Exchanging>(&kex_);
+  if (!closed_ && exchange != nullptr && std::exchange(exchange->own_held, false)) around_.port.send(exchange->own);
 }
 
 void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
-  if (std::holds_alternative<NoKex>(kex_)) send_init();
+  tell(kDebugDetail, "SSH2_MSG_KEXINIT received");
+  const bool ours_is_out = !std::holds_alternative<NoKex>(kex_);
+  const bool hold = is_server() && !ours_is_out && authenticated();
+  if (hold) {
+    kex_ = InitSent{make_init(false), nullptr};
+    exchange_began_ns_ = monotonic_clock().now_ns();
+  } else if (!ours_is_out) {
+    send_init();
+  }
   auto* sent = std::get_if<InitSent>(&kex_);
   if (sent == nullptr) return refuse(Disconnect::protocol_error, "KEXINIT in the middle of a key exchange");
-  begin_exchange(std::move(sent->own), payload, sequence);
+  begin_exchange(std::move(*sent), hold, payload, sequence);
 }
 
 void TransportMachine::rekey() {
@@ -160,10 +210,15 @@ void TransportMachine::rekey() {
 
 // It may be a password: whoever has a payload last wipes it.
 void TransportMachine::send(std::vector<uint8_t> payload) {
+  if (debugging(kDebugPacket))
+    tell(kDebugPacket, "send: packet of ", std::to_string(payload.size()), " bytes, packet type ",
+         std::to_string(payload[0]));
   if (closed_) return wipe(payload.data(), payload.size());
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
-  const bool waits = (std::holds_alternative<InitSent>(kex_) || std::holds_alternative<Exchanging>(kex_)) &&
-                     (payload[0] > kMsgKexLast || payload[0] == kMsgServiceRequest || payload[0] == kMsgServiceAccept);
+  const auto* exchange = std::get_if<Exchanging>(&kex_);
+  const bool ours_is_out = std::holds_alternative<InitSent>(kex_) || (exchange != nullptr && !exchange->own_held);
+  const bool waits =
+      ours_is_out && (payload[0] > kMsgKexLast || payload[0] == kMsgServiceRequest || payload[0] == kMsgServiceAccept);
   if (!waits) {
     const bool success = payload[0] == kMsgUserauthSuccess;
     around_.port.send(std::move(payload));

@@ -33,7 +33,8 @@ class TransportPort {
   // A line before records begin, without CR LF.
   virtual void send_line(std::string_view line) = 0;
   virtual void send(std::vector<uint8_t> payload) = 0;
-  // From here until the peer's NEWKEYS records are opened one at a time; strict tells what that NEWKEYS resets.
+  // From here until the peer's NEWKEYS no record is opened before a short one in front of it has been looked at; strict
+  // tells what that NEWKEYS resets.
   virtual void expect_newkeys(bool strict) = 0;
   // Keys that the peer's NEWKEYS turns to.
   virtual void install_receive(DirectionKeys keys) = 0;
@@ -91,6 +92,8 @@ class UpperLayer {
   virtual void on_disconnect(uint32_t reason, std::string_view text) = 0;
   // Why this side ends the connection, where the two offers are the reason.
   virtual void on_no_common_algorithm(const Disagreement&) {}
+  // A line for who debugs; only while somebody wants that kind.
+  virtual void on_debug(uint32_t, std::string_view) {}
 };
 
 }  // namespace sluice

@@ -66,8 +66,9 @@ TcpConnectionFacts TcpTransport::facts() const {
   return connection_ == nullptr ? TcpConnectionFacts{} : connection_->facts();
 }
 
-void TcpTransport::set_waker(TcpWaker* waker) {
+bool TcpTransport::set_waker(TransportWaker* waker) {
   if (connection_ != nullptr) connection_->waker = waker;
+  return true;
 }
 
 void TcpTransport::close_sending() {

@@ -12,12 +12,7 @@ namespace sluice {
 
 class TcpConnection;
 
-// Told when something has changed about a transport: bytes or the end came, room to send came, it was opened or broke.
-class TcpWaker {
- public:
-  virtual ~TcpWaker() = default;
-  virtual void wake() = 0;
-};
+using TcpWaker = TransportWaker;
 
 class TcpTransport final : public Transport {
  public:
@@ -40,7 +35,7 @@ class TcpTransport final : public Transport {
   TcpConnectionFacts facts() const;
   const IpEndpoints& endpoints() const { return endpoints_; }
   // Null: nobody is told.
-  void set_waker(TcpWaker* waker);
+  bool set_waker(TransportWaker* waker) override;
   // We send no more; the peer may. What is committed later stays where it is.
   void close_sending();
   // Drops everything, tells the peer by a reset.

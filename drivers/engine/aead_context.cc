@@ -16,8 +16,8 @@ constexpr size_t kChachaIvBytes = 12;
 
 }  // namespace
 
-std::unique_ptr<AeadContext> AeadContext::make(AeadKind kind, size_t key_bytes) {
-  auto stream = make_aead_stream(kind, key_bytes);
+std::unique_ptr<AeadContext> AeadContext::make(AeadKind kind, size_t key_bytes, DefaultPlace place) {
+  auto stream = make_aead_stream(kind, key_bytes, place);
   if (!stream) return nullptr;
   return std::unique_ptr<AeadContext>(new (std::nothrow) AeadContext(kind, std::move(stream)));
 }
@@ -81,25 +81,21 @@ bool AeadContext::set_iv_bytes(size_t n) {
   return true;
 }
 
-bool AeadContext::add_aad(Bytes aad) { return key_set_ && iv_set_ && stream_->add_aad(aad); }
+bool AeadContext::add_aad(Bytes aad) { return key_set_ && iv_set_ && stream_->add_aad(encrypt_, aad); }
 
-std::optional<size_t> AeadContext::update(uint8_t* dst, const uint8_t* src, size_t n) {
-  if (!key_set_) return std::nullopt;
-  if (tls_) {
-    const auto written = kind_ == AeadKind::gcm ? gcm_record(dst, src, n) : chacha_record(dst, src, n);
-    iv_set_ = false;
-    tls_ = false;
-    return written;
-  }
-  if (!iv_set_ || !stream_->update(encrypt_, dst, src, n)) return std::nullopt;
-  return n;
+std::optional<size_t> AeadContext::update_record(uint8_t* dst, const uint8_t* src, size_t n) {
+  if (!key_set_ || !tls_) return std::nullopt;
+  const auto written = kind_ == AeadKind::gcm ? gcm_record(dst, src, n) : chacha_record(dst, src, n);
+  iv_set_ = false;
+  tls_ = false;
+  return written;
 }
 
 bool AeadContext::finish() {
   if (!key_set_ || !iv_set_) return false;
   if (!encrypt_ && tag_bytes_ == 0) return false;
-  std::array<uint8_t, kAeadTagBytes> computed;
-  stream_->finish(encrypt_, computed.data());
+  std::array<uint8_t, kAeadTagBytes> computed = tag_;
+  stream_->finish(encrypt_, {computed.data(), encrypt_ ? computed.size() : tag_bytes_});
   iv_set_ = false;
   if (encrypt_) {
     tag_ = computed;
@@ -180,8 +176,8 @@ std::optional<size_t> AeadContext::set_tls_aad(Bytes aad) {
 bool AeadContext::seal_or_open(uint8_t* dst, const uint8_t* src, size_t n, uint8_t* tag_out, const uint8_t* tag_in) {
   std::array<uint8_t, kAeadTagBytes> received{}, computed;
   if (tag_in != nullptr) std::memcpy(received.data(), tag_in, received.size());
-  if (!stream_->add_aad(tls_aad_) || !stream_->update(encrypt_, dst, src, n)) return false;
-  stream_->finish(encrypt_, computed.data());
+  if (!stream_->add_aad(encrypt_, tls_aad_) || !stream_->update(encrypt_, dst, src, n)) return false;
+  stream_->finish(encrypt_, computed);
   if (tag_out != nullptr) {
     std::memcpy(tag_out, computed.data(), computed.size());
     return true;

@@ -16,7 +16,7 @@ inline constexpr size_t kTlsAadBytes = 13;
 class AeadContext {
  public:
   // Null without memory or the CPU's functions.
-  static std::unique_ptr<AeadContext> make(AeadKind kind, size_t key_bytes);
+  static std::unique_ptr<AeadContext> make(AeadKind kind, size_t key_bytes, DefaultPlace place);
   std::unique_ptr<AeadContext> clone() const;
   ~AeadContext();
 
@@ -29,7 +29,11 @@ class AeadContext {
 
   bool add_aad(Bytes aad);
   // Bytes written, or nothing: a failure. Of a TLS record, where its AAD was given, all of it at once.
-  std::optional<size_t> update(uint8_t* dst, const uint8_t* src, size_t n);
+  std::optional<size_t> update(uint8_t* dst, const uint8_t* src, size_t n) {
+    if (tls_ || !key_set_ || !iv_set_) return update_record(dst, src, n);
+    if (!stream_->update(encrypt_, dst, src, n)) return std::nullopt;
+    return n;
+  }
   // False where a tag is missing or wrong.
   bool finish();
 
@@ -53,6 +57,7 @@ class AeadContext {
   AeadContext(AeadKind kind, std::unique_ptr<AeadStream> stream);
   AeadContext(const AeadContext&, std::unique_ptr<AeadStream> stream);
   void start_message(Bytes iv);
+  std::optional<size_t> update_record(uint8_t* dst, const uint8_t* src, size_t n);
   std::optional<size_t> gcm_record(uint8_t* dst, const uint8_t* src, size_t n);
   std::optional<size_t> chacha_record(uint8_t* dst, const uint8_t* src, size_t n);
   bool seal_or_open(uint8_t* dst, const uint8_t* src, size_t n, uint8_t* tag_out, const uint8_t* tag_in);

@@ -36,24 +36,32 @@ GcmFunctions gcm_functions(const IMB_MGR& m, size_t key_bytes) {
   }
 }
 
+const char* gcm_name(size_t key_bytes) {
+  return key_bytes == 16 ? "AES-128-GCM" : key_bytes == 24 ? "AES-192-GCM" : "AES-256-GCM";
+}
+
 class GcmStream final : public AeadStream {
  public:
-  GcmStream(const IMB_MGR& m, size_t key_bytes)
-      : AeadStream(kLongestGcm), functions_(gcm_functions(m, key_bytes)), key_bytes_(key_bytes) {}
+  GcmStream(const IMB_MGR& m, size_t key_bytes, DefaultPlace place)
+      : AeadStream(kLongestGcm, gcm_name(key_bytes), place),
+        functions_(gcm_functions(m, key_bytes)),
+        key_bytes_(key_bytes) {}
   ~GcmStream() override {
     forget_held();
-    LentDevice::forget(GcmStream::device_key());
+    LentDevice::forget(GcmStream::key());
     wipe(&key_, sizeof key_);
     wipe(&context_, sizeof context_);
   }
   std::unique_ptr<AeadStream> clone() const override { return std::make_unique<GcmStream>(*this); }
   bool set_key(Bytes key) override {
     if (key.size() != key_bytes_) return false;
+    LentDevice::forget(GcmStream::key());
     functions_.expand(key.data(), &key_);
     return true;
   }
   // An expanded key begins with the key itself.
-  Bytes device_key() const override { return {key_.expanded_keys, key_bytes_}; }
+  Bytes key() const override { return {key_.expanded_keys, key_bytes_}; }
+  bool device_takes_it() const override { return true; }
 
  private:
   void begin(Bytes iv, Bytes aad) override {
@@ -78,7 +86,11 @@ class GcmStream final : public AeadStream {
 
 class ChachaStream final : public AeadStream {
  public:
-  explicit ChachaStream(const IMB_MGR& m) : AeadStream(kLongestChacha), m_(&m) {}
+  ChachaStream(const IMB_MGR& m, DefaultPlace place)
+      : AeadStream(kLongestChacha, "ChaCha20-Poly1305", place),
+        m_(&m),
+        encrypt_(m.chacha20_poly1305_enc_update),
+        decrypt_(m.chacha20_poly1305_dec_update) {}
   ~ChachaStream() override {
     wipe(key_.data(), key_.size());
     wipe(&context_, sizeof context_);
@@ -89,25 +101,42 @@ class ChachaStream final : public AeadStream {
     std::memcpy(key_.data(), key.data(), key.size());
     return true;
   }
+  Bytes key() const override { return key_; }
 
  private:
   void begin(Bytes iv, Bytes aad) override {
     IMB_CHACHA20_POLY1305_INIT(m_, key_.data(), &context_, iv.data(), aad.data(), aad.size());
   }
   void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) override {
-    (encrypt ? m_->chacha20_poly1305_enc_update : m_->chacha20_poly1305_dec_update)(key_.data(), &context_, dst, src,
-                                                                                    n);
+    (encrypt ? encrypt_ : decrypt_)(key_.data(), &context_, dst, src, n);
   }
   void end(bool, uint8_t* tag) override { IMB_CHACHA20_POLY1305_ENC_FINALIZE(m_, &context_, tag, kAeadTagBytes); }
 
   const IMB_MGR* m_;
+  const chacha_poly_enc_dec_update_t encrypt_, decrypt_;
   alignas(64) std::array<uint8_t, 32> key_{};
   alignas(64) chacha20_poly1305_context_data context_{};
 };
 
 }  // namespace
 
+AeadStream::AeadStream(const AeadStream& o)
+    : longest_(o.longest_),
+      name_(o.name_),
+      place_(o.place_),
+      by_default_(o.by_default_ ? o.by_default_->clone() : nullptr),
+      length_(o.length_),
+      begun_(o.begun_),
+      iv_bytes_(o.iv_bytes_),
+      iv_(o.iv_),
+      aad_(o.aad_),
+      held_(o.held_),
+      held_encrypt_(o.held_encrypt_),
+      expects_tag_(o.expects_tag_),
+      device_tag_(o.device_tag_) {}
+
 void AeadStream::set_iv(Bytes iv) {
+  by_default_.reset();
   iv_bytes_ = static_cast<uint8_t>(std::min(iv.size(), iv_.size()));
   std::memcpy(iv_.data(), iv.data(), iv_bytes_);
   aad_.clear();
@@ -117,8 +146,15 @@ void AeadStream::set_iv(Bytes iv) {
   begun_ = false;
 }
 
-bool AeadStream::add_aad(Bytes aad) {
-  if (begun_ || !held_.empty()) return false;
+bool AeadStream::add_aad(bool encrypt, Bytes aad) {
+  if (begun_ || !held_.empty() || length_ > 0) return false;
+  if (!place_ && aad.size() > kMostAadOfEngine - aad_.size()) return false;
+  if (place_ && !by_default_ && aad.size() > kMostHeldAad - aad_.size()) {
+    by_default_ = DefaultAead::begin(*place_, name_, encrypt, key(), {iv_.data(), iv_bytes_});
+    if (!by_default_ || !by_default_->add_aad(aad_)) return false;
+    aad_.clear();
+  }
+  if (by_default_) return by_default_->add_aad(aad);
   try {
     aad_.insert(aad_.end(), aad.begin(), aad.end());
   } catch (const std::bad_alloc&) {
@@ -135,8 +171,12 @@ void AeadStream::begin_once() {
   begun_ = true;
 }
 
-bool AeadStream::update(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
+bool AeadStream::begin_with(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
   if (n > longest_ - length_) return false;
+  if (by_default_) {
+    length_ += n;
+    return by_default_->update(dst, src, n);
+  }
   if (!held_.empty() && n > 0) recompute_held();
   if (!begun_ && offer_to_device(encrypt, dst, src, n)) return true;
   begin_once();
@@ -157,15 +197,14 @@ void AeadStream::expect_tag(Bytes tag) {
 bool AeadStream::offer_to_device(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
   LentDevice* device = LentDevice::usable();
   if (device == nullptr || !LentDevice::fits(n) || aad_.size() != 4 || iv_bytes_ != 12) return false;
-  const Bytes key = device_key();
-  if (key.empty() || (!encrypt && !expects_tag_)) return false;
+  if (!device_takes_it() || (!encrypt && !expects_tag_)) return false;
   try {
     held_.assign(src, src + n);
   } catch (const std::bad_alloc&) {
     return false;
   }
   const auto direction = encrypt ? Direction::seal : Direction::open;
-  if (!device->run_gcm(key, direction, {iv_.data(), iv_bytes_}, aad_, dst, src, n, device_tag_.data())) {
+  if (!device->run_gcm(key(), direction, {iv_.data(), iv_bytes_}, aad_, dst, src, n, device_tag_.data())) {
     forget_held();
     return false;
   }
@@ -185,21 +224,22 @@ void AeadStream::forget_held() {
   held_.clear();
 }
 
-void AeadStream::finish(bool encrypt, uint8_t* tag) {
+void AeadStream::finish(bool encrypt, MutableBytes tag) {
+  if (by_default_) return by_default_->finish(tag);
   if (!held_.empty()) {
     // An open was verified by the device.
-    std::memcpy(tag, device_tag_.data(), device_tag_.size());
+    std::memcpy(tag.data(), device_tag_.data(), device_tag_.size());
     return forget_held();
   }
   begin_once();
-  end(encrypt, tag);
+  end(encrypt, tag.data());
 }
 
-std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes) {
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, DefaultPlace place) {
   const IMB_MGR* m = imb_functions();
   if (m == nullptr) return nullptr;
-  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes));
-  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaStream(*m));
+  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes, place));
+  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaStream(*m, place));
 }
 
 }  // namespace sluice

@@ -9,7 +9,8 @@
 
 namespace sluice {
 
-enum class ServedMode : uint8_t { ctr, cbc, gcm, chacha20_poly1305 };
+// The last one is no cipher: the provider's HMAC.
+enum class ServedMode : uint8_t { ctr, cbc, gcm, chacha20_poly1305, hmac };
 
 struct ServedCipher {
   int nid;

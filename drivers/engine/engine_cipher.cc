@@ -46,6 +46,7 @@ uint8_t* iv_of(BlockData& data, EVP_CIPHER_CTX* ctx) {
 int init_block(EVP_CIPHER_CTX* ctx, const unsigned char* key, const unsigned char*, int encrypt) {
   block_data(ctx)->used = 0;
   block_data(ctx)->encrypt = encrypt != 0;
+  if (key != nullptr) clean_block(ctx);
   return key == nullptr || expand_aes_key(block_data(ctx)->key, {key, key_bytes(ctx)}) ? 1 : 0;
 }
 
@@ -99,7 +100,7 @@ int copy_aead(EVP_CIPHER_CTX* from, EVP_CIPHER_CTX* to) {
 int make_aead(EVP_CIPHER_CTX* ctx) {
   const AeadKind kind = EVP_CIPHER_CTX_get_mode(ctx) == EVP_CIPH_GCM_MODE ? AeadKind::gcm : AeadKind::chacha20_poly1305;
   clean_aead(ctx);
-  aead_data(ctx)->context = AeadContext::make(kind, key_bytes(ctx)).release();
+  aead_data(ctx)->context = AeadContext::make(kind, key_bytes(ctx), std::nullopt).release();
   return aead_data(ctx)->context ? 1 : 0;
 }
 

@@ -37,17 +37,31 @@ struct Visit {
 }  // namespace
 
 struct LentDevice::Inside {
+  using KeyBytes = std::array<uint8_t, 32>;
   struct PreparedFor {
     const CipherSuite* suite;
     Direction direction;
-    std::array<uint8_t, 32> bytes;
+    KeyBytes bytes;
     std::unique_ptr<PreparedKey> key;
+  };
+
+  struct Forgotten {
+    size_t size;
+    KeyBytes bytes;
   };
 
   PreparedKey* prepared(const CipherSuite& suite, Bytes key, Direction direction);
   bool compute(CryptoOp& op);
+  // Of a key that no context has, and of what was written down while the device was in use. With the mutex.
+  void drop(Bytes key);
+  void drop_forgotten();
+  // Without it: nothing that was written down meanwhile stays.
+  void settle();
 
   std::mutex mutex;
+  std::mutex forgotten_mutex;
+  std::array<Forgotten, kKeys> forgotten;
+  size_t forgotten_count = 0;
   std::unique_ptr<CryptoDriver> driver;
   std::list<PreparedFor> keys;  // the last used first
   std::unique_ptr<uint8_t[]> source = std::make_unique<uint8_t[]>(kDeviceMostBytes + 2 * kRoom);
@@ -136,8 +150,19 @@ bool LentDevice::run_gcm(Bytes key, Direction direction, Bytes iv, Bytes aad, ui
 bool LentDevice::run(const CipherSuite& suite, Bytes key, Direction direction, Bytes iv, Bytes head, uint8_t* dst,
                      const uint8_t* src, size_t n, uint8_t* tag) {
   const Visit visit;
-  const std::unique_lock lock(inside_->mutex, std::try_to_lock);
-  if (!lock.owns_lock() || inside_->lost || n > kDeviceMostBytes) return false;
+  bool done = false;
+  {
+    const std::unique_lock lock(inside_->mutex, std::try_to_lock);
+    if (!lock.owns_lock() || inside_->lost || n > kDeviceMostBytes) return false;
+    inside_->drop_forgotten();
+    done = run_alone(suite, key, direction, iv, head, dst, src, n, tag);
+  }
+  inside_->settle();
+  return done;
+}
+
+bool LentDevice::run_alone(const CipherSuite& suite, Bytes key, Direction direction, Bytes iv, Bytes head, uint8_t* dst,
+                           const uint8_t* src, size_t n, uint8_t* tag) {
   PreparedKey* prepared = inside_->prepared(suite, key, direction);
   if (prepared == nullptr) return false;
   uint8_t* const from = inside_->source.get() + kRoom;
@@ -155,24 +180,66 @@ bool LentDevice::run(const CipherSuite& suite, Bytes key, Direction direction, B
   op.length = static_cast<uint32_t>(head.size() + n);
   std::copy(iv.begin(), iv.end(), op.iv.begin());
   op.direction = direction;
-  if (!inside_->compute(op)) return false;
-  pieces_.fetch_add(1, std::memory_order_relaxed);
-  std::memcpy(dst, to + head.size(), n);
-  if (tag != nullptr && direction == Direction::seal) std::memcpy(tag, tag_place, suite.tag_bytes);
-  return true;
+  const bool computed = inside_->compute(op);
+  if (computed) {
+    pieces_.fetch_add(1, std::memory_order_relaxed);
+    std::memcpy(dst, to + head.size(), n);
+    if (tag != nullptr && direction == Direction::seal) std::memcpy(tag, tag_place, suite.tag_bytes);
+  }
+  // The text stays with the program; a device that was lost may still read and write here.
+  if (!inside_->lost) wipe(direction == Direction::seal ? from : to, head.size() + n);
+  return computed;
 }
 
-void LentDevice::forget(Bytes key) {
-  LentDevice* device = usable();
-  if (device == nullptr || key.empty()) return;
-  const Visit visit;
-  const std::lock_guard lock(device->inside_->mutex);
-  if (device->inside_->lost) return;
-  device->inside_->keys.remove_if([&](Inside::PreparedFor& k) {
+void LentDevice::Inside::drop(Bytes key) {
+  keys.remove_if([&](PreparedFor& k) {
     if (k.suite->cipher->key_bytes != key.size() || !std::equal(key.begin(), key.end(), k.bytes.begin())) return false;
     wipe(k.bytes.data(), k.bytes.size());
     return true;
   });
+}
+
+void LentDevice::Inside::drop_forgotten() {
+  const std::lock_guard lock(forgotten_mutex);
+  for (size_t i = 0; i < forgotten_count; ++i) {
+    drop({forgotten[i].bytes.data(), forgotten[i].size});
+    wipe(forgotten[i].bytes.data(), forgotten[i].bytes.size());
+  }
+  forgotten_count = 0;
+}
+
+void LentDevice::Inside::settle() {
+  while (true) {
+    {
+      const std::unique_lock lock(mutex, std::try_to_lock);
+      // Who has it now looks here when he is done.
+      if (!lock.owns_lock() || lost) return;
+      drop_forgotten();
+    }
+    const std::lock_guard list(forgotten_mutex);
+    if (forgotten_count == 0) return;
+  }
+}
+
+size_t LentDevice::keys() const {
+  const std::lock_guard lock(inside_->mutex);
+  return inside_->keys.size();
+}
+
+void LentDevice::forget(Bytes key) {
+  LentDevice* device = usable();
+  if (device == nullptr || key.empty() || key.size() > sizeof(Inside::KeyBytes)) return;
+  const Visit visit;
+  Inside& inside = *device->inside_;
+  {
+    const std::lock_guard list(inside.forgotten_mutex);
+    // As many as are prepared at most; one that finds no room goes when others push it out.
+    if (inside.forgotten_count == kKeys) return;
+    auto& entry = inside.forgotten[inside.forgotten_count++];
+    entry.size = key.size();
+    std::copy(key.begin(), key.end(), entry.bytes.begin());
+  }
+  inside.settle();
 }
 
 }  // namespace sluice

@@ -34,7 +34,9 @@ class LentDevice {
                uint8_t* tag);
   // Done so far.
   uint64_t pieces() const { return pieces_.load(std::memory_order_relaxed); }
-  // No context has it any more.
+  // Prepared now, for contexts that live.
+  size_t keys() const;
+  // No context has it any more. Never waits for a device that is computing: that key goes when it is done.
   static void forget(Bytes key);
 
  private:
@@ -43,6 +45,8 @@ class LentDevice {
   ~LentDevice();
   bool run(const CipherSuite& suite, Bytes key, Direction direction, Bytes iv, Bytes head, uint8_t* dst,
            const uint8_t* src, size_t n, uint8_t* tag);
+  bool run_alone(const CipherSuite& suite, Bytes key, Direction direction, Bytes iv, Bytes head, uint8_t* dst,
+                 const uint8_t* src, size_t n, uint8_t* tag);
 
   std::unique_ptr<Inside> inside_;
   std::atomic<uint64_t> pieces_{0};

@@ -14,10 +14,10 @@ namespace {
 AeadContext& context_of(void* context) { return *static_cast<AeadContext*>(context); }
 
 template <size_t kRow>
-void* make(void*) {
+void* make(void* provider) {
   constexpr const ServedCipher& row = kServedCiphers[kRow];
   const AeadKind kind = row.mode == ServedMode::gcm ? AeadKind::gcm : AeadKind::chacha20_poly1305;
-  return AeadContext::make(kind, row.key_bytes).release();
+  return AeadContext::make(kind, row.key_bytes, static_cast<ProviderContext*>(provider)->library).release();
 }
 
 void* copy(void* context) { return context_of(context).clone().release(); }

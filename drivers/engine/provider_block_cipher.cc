@@ -172,6 +172,7 @@ bool BlockContext::init(bool encrypt, Bytes key, Bytes iv) {
     iv_ = first_iv_;
   }
   if (!key.empty()) {
+    if (key_set_) LentDevice::forget({key_.encrypt.data(), key_.bytes});
     if (key.size() != row_->key_bytes || !expand_aes_key(key_, key)) return false;
     key_set_ = true;
   }
@@ -182,10 +183,9 @@ bool BlockContext::init(bool encrypt, Bytes key, Bytes iv) {
 bool BlockContext::hand_to_default() {
   tls_.reset();
   if (tls_version_ == 0 || row_->mode != ServedMode::cbc) return true;
-  if (provider_->child == nullptr) return false;
   const char* names = row_->names;
   const std::string name(names, std::strcspn(names, ":"));
-  EVP_CIPHER* cipher = EVP_CIPHER_fetch(provider_->child, name.c_str(), "provider=default");
+  EVP_CIPHER* cipher = EVP_CIPHER_fetch(provider_->library, name.c_str(), "provider=default");
   tls_.reset(EVP_CIPHER_CTX_new());
   const OSSL_PARAM params[] = {OSSL_PARAM_construct_uint(OSSL_CIPHER_PARAM_TLS_VERSION, &tls_version_),
                                OSSL_PARAM_construct_size_t(OSSL_CIPHER_PARAM_TLS_MAC_SIZE, &tls_mac_bytes_),

@@ -9,8 +9,9 @@
 namespace sluice {
 
 struct ProviderContext {
-  OSSL_LIB_CTX* child = nullptr;  // null: there is none, and what only the default provider does fails
+  OSSL_LIB_CTX* library = nullptr;  // a child of the program's, or null, its default one
   std::array<OSSL_ALGORITHM, kServedCiphers.size() + 1> served{};
+  std::array<OSSL_ALGORITHM, 2> macs{};
 };
 
 // Of a row of kServedCiphers.
@@ -18,6 +19,7 @@ const OSSL_DISPATCH* provider_cipher(size_t row);
 // Of one mode, for provider_cipher().
 const OSSL_DISPATCH* provider_block_cipher(size_t row);
 const OSSL_DISPATCH* provider_aead(size_t row);
+const OSSL_DISPATCH* provider_hmac();
 // Both kinds' constant facts.
 int provider_cipher_facts(const ServedCipher& row, OSSL_PARAM params[]);
 const OSSL_PARAM* provider_cipher_fact_names(void*);

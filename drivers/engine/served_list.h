@@ -30,7 +30,7 @@ class ServedModes {
  private:
   explicit constexpr ServedModes(unsigned bits) : bits_(bits) {}
   static unsigned bit_of(std::string_view word) {
-    constexpr std::array<std::string_view, 4> kWords{"ctr", "cbc", "gcm", "chacha20-poly1305"};
+    constexpr std::array<std::string_view, 5> kWords{"ctr", "cbc", "gcm", "chacha20-poly1305", "hmac"};
     while (word.starts_with(' ')) word.remove_prefix(1);
     while (word.ends_with(' ')) word.remove_suffix(1);
     for (unsigned i = 0; i < kWords.size(); ++i)

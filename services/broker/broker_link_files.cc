@@ -72,8 +72,15 @@ void BrokerLink::take(uint32_t request, const OpenFile& open) {
 }
 
 void BrokerLink::take(uint32_t request, const CloseHandle& close) {
-  const bool was_open = handles_.erase(close.handle) > 0;
-  if (request != 0) answer(request, was_open ? BrokerAnswer(Done{}) : BrokerAnswer(bad_handle()));
+  const auto found = handles_.find(close.handle);
+  BrokerAnswer outcome = found != handles_.end() ? BrokerAnswer(Done{}) : BrokerAnswer(bad_handle());
+  if (found != handles_.end()) {
+    // By hand: some file systems say only now that writing failed.
+    auto* file = std::get_if<UniqueFd>(&found->second);
+    if (file && ::close(file->release()) != 0 && errno != EINTR) outcome = system_failure().value();
+    handles_.erase(found);
+  }
+  if (request != 0) answer(request, outcome);
 }
 
 void BrokerLink::take(uint32_t request, const StatPath& stat) {

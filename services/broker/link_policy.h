@@ -48,6 +48,7 @@ struct LinkPolicy {
   std::string message;
   bool message_file = false;
   bool last_login = false;
+  bool user_rc = false;  // ~/.ssh/rc before a shell or a command
 
   bool connect_tcp = false;
   bool listen_tcp = false;
@@ -72,8 +73,8 @@ struct LinkPolicy {
   static auto fields(auto& s) {
     return std::tie(s.files, s.read_only, s.start_folder, s.max_handles, s.mask, s.max_children, s.programs, s.terminal,
                     s.forced_command, s.subsystems, s.environment, s.accepted_names, s.message, s.message_file,
-                    s.last_login, s.connect_tcp, s.listen_tcp, s.connect_unix, s.listen_unix, s.agent, s.permit_open,
-                    s.permit_listen, s.gateway, s.unix_mask, s.replace_sockets);
+                    s.last_login, s.user_rc, s.connect_tcp, s.listen_tcp, s.connect_unix, s.listen_unix, s.agent,
+                    s.permit_open, s.permit_listen, s.gateway, s.unix_mask, s.replace_sockets);
   }
 };
 

@@ -1,4 +1,5 @@
-// Records of who is and was logged in on terminals: utmp, wtmp and lastlog, as `who`, `last` and `lastlog` read them.
+// Records of who is and was logged in on terminals: utmp, wtmp and lastlog, as `who`, `last` and `lastlog` read them;
+// and of logins that failed: btmp, as `lastb` reads it.
 //
 // One thread: libc's functions for utmp share a file position.
 #pragma once
@@ -15,6 +16,7 @@ struct RecordFiles {
   std::string utmp = "/var/run/utmp";
   std::string wtmp = "/var/log/wtmp";
   std::string lastlog = "/var/log/lastlog";
+  std::string btmp = "/var/log/btmp";
 };
 
 struct TerminalLogin {
@@ -27,6 +29,10 @@ struct TerminalLogin {
 
 void record_login(const RecordFiles& files, const TerminalLogin& login);
 void record_logout(const RecordFiles& files, const TerminalLogin& login);
+
+// Of a name and a secret that let nobody in. Names that are typed may be passwords: nothing is written where others
+// than root and its group may read it.
+void record_failed_login(const RecordFiles& files, const std::string& user, const std::string& address);
 
 // "Last login: Mon Jan  5 10:00:00 2026 from 192.0.2.1"; empty for somebody's first, or where nobody may read it.
 std::string last_login_text(const RecordFiles& files, uint32_t uid);

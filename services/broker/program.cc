@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,6 +24,9 @@ constexpr int kCannotRun = 127;
 constexpr int kGate = 3;
 // Records of logins are not worth more.
 constexpr int kMostGateMs = 5000;
+
+constexpr const char* kUserRc = ".ssh/rc";
+constexpr const char* kBourneShell = "/bin/sh";
 
 struct SignalName {
   std::string_view name;
@@ -52,6 +56,8 @@ void say(const char* about, int system_error) {
 struct ChildStart {
   const char* path;
   char* const* words;
+  char* const* rc_words;
+  bool user_rc;
   char* const* environment;
   const char* folder;
   std::array<int, 3> streams;
@@ -72,6 +78,26 @@ void wait_and_greet(const ChildStart& start) {
   }
 }
 
+// sshd(8), SSHRC: by the user's shell, before anything of his runs. Nothing is to be read there, since no X11 comes
+// here.
+void run_rc(const ChildStart& start, bool at_home) {
+  static char shell[] = "sh", system_rc[] = "/etc/ssh/sshrc";
+  static char* const system_words[] = {shell, system_rc, nullptr};
+  struct stat facts;
+  const bool users = start.user_rc && at_home && ::stat(kUserRc, &facts) == 0;
+  if (!users && ::stat(system_rc, &facts) != 0) return;
+  const pid_t pid = ::_Fork();
+  if (pid == 0) {
+    int ends[2];
+    if (::pipe(ends) != 0 || ::dup2(ends[0], 0) != 0 || ::close_range(kGate, ~0u, 0) != 0) ::_exit(kCannotRun);
+    ::execve(users ? start.path : kBourneShell, users ? start.rc_words : system_words, start.environment);
+    say(users ? start.path : kBourneShell, errno);
+    ::_exit(kCannotRun);
+  }
+  // What it prepares the program finds there.
+  while (pid > 0 && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {}
+}
+
 // In the child. Async-signal-safe calls only.
 [[noreturn]] void become_program(const ChildStart& start) {
   ::setsid();
@@ -84,10 +110,12 @@ void wait_and_greet(const ChildStart& start) {
   if (start.gate >= 0) ::dup2(start.gate, kGate);
   ::close_range(start.gate >= 0 ? kGate + 1 : kGate, ~0u, 0);
   if (start.terminal) wait_and_greet(start);
-  if (::chdir(start.folder) != 0) {
+  const bool at_home = ::chdir(start.folder) == 0;
+  if (!at_home) {
     say(start.folder, errno);
     (void)!::chdir("/");
   }
+  run_rc(start, at_home);
   ::execve(start.path, start.words, start.environment);
   say(start.path, errno);
   ::_exit(kCannotRun);
@@ -110,8 +138,9 @@ Outcome<Program::Started> Program::start(ProgramPlan plan, bool ample) {
     }
   }
   const std::vector<char*> words = pointers(plan.words), environment = pointers(plan.environment);
-  ChildStart start{plan.path.c_str(),         words.data(),      environment.data(), plan.folder.c_str(), {},
-                   plan.terminal.has_value(), gate_inside.get(), plan.greeting};
+  const std::vector<char*> rc_words = pointers(plan.rc_words);
+  ChildStart start{plan.path.c_str(),   words.data(), rc_words.data(),           plan.user_rc,      environment.data(),
+                   plan.folder.c_str(), {},           plan.terminal.has_value(), gate_inside.get(), plan.greeting};
   for (size_t i = 0; i < 3; ++i) start.streams[i] = streams->inner[i].get();
   const pid_t pid = ::fork();
   if (pid < 0) return system_failure();

@@ -78,6 +78,9 @@ Outcome<ProgramPlan> plan_program(const UserIdentity& identity, const LinkPolicy
   } else {
     plan.words = {base_name(shell), "-c", *command};
   }
+  // As sshd: a subsystem has only the system's.
+  plan.user_rc = policy.user_rc && request.kind != ProgramKind::subsystem;
+  plan.rc_words = {base_name(shell), "-c", "/bin/sh .ssh/rc"};
   if (!agent_path.empty()) environment["SSH_AUTH_SOCK"] = agent_path;
   if (request.terminal) {
     plan.terminal = request.terminal;

@@ -19,6 +19,9 @@ struct ProgramPlan {
   std::vector<std::string> words;  // argv, [0] included
   std::vector<std::string> environment;
   std::string folder;
+  // What prepares the session: .ssh/rc in the home folder, else the system's, where there is one.
+  bool user_rc = false;
+  std::vector<std::string> rc_words;
   std::optional<TerminalRequest> terminal;
   // What is on the terminal before the program's own words.
   std::string greeting;

@@ -21,6 +21,9 @@ enum class ConnectionNote : uint32_t {
   hang_up = 8,
   // To control: a line for the file of transfers, bytes: the text.
   transfer = 9,
+  // To control: what a channel is, for who looks at the connection. id: the channel's number; bytes: whether it has a
+  // terminal, then its type; nothing: it is gone.
+  channel = 10,
 };
 
 }  // namespace sluice

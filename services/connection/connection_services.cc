@@ -1,6 +1,8 @@
 // Notes from control, opens and global requests to their services.
 #include "services/connection/connection_services.h"
 
+#include <algorithm>
+
 #include "base/wire.h"
 #include "services/connection/connection_notes.h"
 #include "services/connection/idle_clock.h"
@@ -70,6 +72,23 @@ void ConnectionServices::log_transfer(std::string text) {
   SinkNote note;
   note.kind = static_cast<uint32_t>(ConnectionNote::transfer);
   note.bytes.assign(text.begin(), text.end());
+  host_->tell_control(std::move(note));
+}
+
+void ConnectionServices::tell_channel(uint32_t number, std::string_view type, bool terminal) {
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::channel);
+  note.id = number;
+  note.bytes.resize(1 + type.size());
+  note.bytes[0] = terminal ? 1 : 0;
+  std::copy(type.begin(), type.end(), note.bytes.begin() + 1);
+  host_->tell_control(std::move(note));
+}
+
+void ConnectionServices::tell_no_channel(uint32_t number) {
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::channel);
+  note.id = number;
   host_->tell_control(std::move(note));
 }
 

@@ -65,6 +65,10 @@ class ConnectionServices final : public ChannelOpener {
   // The connection ends, in good order.
   void hang_up(ErrorCode why);
   bool more_sessions() const { return !no_more_sessions_ && session_channels_ < settings_->session_channels; }
+  // What is told of channels to who looks at the connection.
+  uint32_t next_channel() { return ++channels_told_; }
+  void tell_channel(uint32_t number, std::string_view type, bool terminal);
+  void tell_no_channel(uint32_t number);
   // A session channel has begun or ended.
   void count_session(int change) {
     session_channels_ = static_cast<size_t>(static_cast<int>(session_channels_) + change);
@@ -88,6 +92,7 @@ class ConnectionServices final : public ChannelOpener {
   std::map<std::string_view, std::unique_ptr<ConnectionPart>> parts_;
   size_t session_channels_ = 0;
   bool no_more_sessions_ = false;
+  uint32_t channels_told_ = 0;
 };
 
 }  // namespace sluice

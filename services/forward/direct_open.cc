@@ -22,10 +22,12 @@ class DirectOpen final : public ServerStream {
  public:
   DirectOpen(ConnectionServices& connection, BrokerRequest request)
       : ServerStream(connection, connection.part<ForwardState>().direct()),
+        connection_(connection),
         state_(connection.part<ForwardState>()),
         request_(std::move(request)) {}
   ~DirectOpen() override {
     if (ticket_ != 0) state_.forget(ticket_);
+    if (number_ != 0) connection_.tell_no_channel(number_);
   }
 
   void attach(Channel& channel) override {
@@ -38,6 +40,8 @@ class DirectOpen final : public ServerStream {
     ticket_ = 0;
     if (std::holds_alternative<Connected>(received.answer) && !received.descriptors.empty()) {
       channel().confirm();
+      number_ = connection_.next_channel();
+      connection_.tell_channel(number_, "port-forwarded-local", false);
       return join(StreamEnds(std::move(received.descriptors[0])));
     }
     const auto* failure = std::get_if<Failure>(&received.answer);
@@ -45,6 +49,8 @@ class DirectOpen final : public ServerStream {
                      failure ? std::string_view(failure->text) : "Not connected");
   }
 
+  ConnectionServices& connection_;
+  uint32_t number_ = 0;
   ForwardState& state_;
   BrokerRequest request_;
   uint64_t ticket_ = 0;
@@ -60,15 +66,22 @@ OpenDecision pending(ConnectionServices& connection, BrokerRequest request) {
 
 OpenDecision open_direct_tcpip(ConnectionServices& connection, Bytes extra) {
   if (!connection.settings().local_forwarding || !connection.login().port_forwarding) {
+    connection.log(LogLevel::warning,
+                   "%SECURITY-SSHD-3-PORT_FWD_ERR_GENERAL : Port Forwarding, Port forwarding is not enabled");
     return refusal(OpenFailure::administratively_prohibited, "Port forwarding is off");
   }
   WireReader reader(extra);
   const std::string_view host = reader.text();
   const uint32_t port = reader.u32();
   // Who connected at the client, in the client's words: nothing is decided by it.
-  reader.text();
-  reader.u32();
+  const std::string_view originator = reader.text();
+  const uint32_t from = reader.u32();
   if (!reader.ok()) return refusal(OpenFailure::connect_failed, "Malformed request");
+  constexpr size_t kMostTold = 256;
+  connection.log(LogLevel::info, "%SECURITY-SSHD-6-PORT_FWD_INFO_GENERAL : Port Forwarding, Target:=" +
+                                     std::string(host.substr(0, kMostTold)) + ", Port:=" + std::to_string(port) +
+                                     ", Originator:=" + std::string(originator.substr(0, kMostTold)) +
+                                     ",Port:=" + std::to_string(from) + ", Vrf:=0x60000000, Connection forwarded");
   return pending(connection, ConnectTcp{std::string(host), port});
 }
 

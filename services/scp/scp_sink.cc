@@ -334,11 +334,22 @@ void ScpSink::finish_file() {
     change.mode = now & ~static_cast<uint32_t>(S_IWUSR);
   }
   change.times = file_->times;
-  if (!change.size && !change.mode && !change.times) return answer_file();
+  if (!change.size && !change.mode && !change.times) return close_file();
+  ask_of_file(ChangeHandle{file_->handle, change}, [this] { close_file(); });
+}
+
+// What is at somebody's server may say only with the last of its descriptors that writing failed, and that is the
+// broker's.
+void ScpSink::close_file() {
+  if (!file_->held.far) return answer_file();
+  ask_of_file(CloseHandle{std::exchange(file_->handle, 0)}, [this] { answer_file(); });
+}
+
+void ScpSink::ask_of_file(BrokerRequest request, std::function<void()> then) {
   state_ = State::waiting;
-  ask(ChangeHandle{file_->handle, change}, [this](BrokerReceived&& received) {
+  ask(std::move(request), [this, then = std::move(then)](BrokerReceived&& received) {
     if (file_->fault.empty() && !std::holds_alternative<Done>(received.answer)) file_->fault = why_not(received.answer);
-    answer_file();
+    then();
   });
 }
 
@@ -369,7 +380,7 @@ void ScpSink::release() {
   if (!file_) return;
   if (!file_->logged)
     log_transfer(file_->path, file_->written, file_->opened_ns, file_->fault.empty() ? "interrupted" : file_->fault);
-  connection_.broker().tell(CloseHandle{file_->handle});
+  if (file_->handle != 0) connection_.broker().tell(CloseHandle{file_->handle});
   file_.reset();
   jobs_.trim();
 }

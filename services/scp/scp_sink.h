@@ -24,7 +24,7 @@ class ScpSink final : public ScpPeer {
     std::string path;
     HeldFile held;
     std::shared_ptr<HandleGrant> grant;
-    uint32_t handle = 0;
+    uint32_t handle = 0;    // the broker's; 0: closed
     FileAttributes before;  // as it was opened
     bool existed = false;
     uint32_t mode = 0;
@@ -63,6 +63,9 @@ class ScpSink final : public ScpPeer {
   void drop_writes();
   void end_file();
   void finish_file();
+  void close_file();
+  // A failure is the file's fault.
+  void ask_of_file(BrokerRequest request, std::function<void()> then);
   void answer_file();
   void refuse(std::string_view path, std::string_view why);
   void fail(std::string_view why);

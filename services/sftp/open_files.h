@@ -17,7 +17,9 @@ namespace sluice {
 
 struct SftpFile : HeldFile {
   bool readable = false, writable = false;
-  bool closing = false;  // CLOSE came: no longer to be found
+  bool closing = false;     // CLOSE came: no longer to be found
+  uint32_t closes_out = 0;  // of its two descriptors, ours and the broker's
+  std::optional<Failure> close_fault;
   uint32_t broker_handle = 0;
   uint32_t slot = 0;
   uint64_t secret = 0;

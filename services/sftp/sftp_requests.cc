@@ -60,18 +60,46 @@ void SftpRequests::answer_handle(SftpSession& session, uint32_t id, SftpFile&& f
 
 void SftpRequests::close(SftpSession& session, Task& task) {
   SftpFile& file = *task.file;
+  // Only where something was written to a disk may closing still fail, or take its time.
+  if (file.kind != FileKind::disk || !file.writable) {
+    session.connection_.broker().tell(CloseHandle{file.broker_handle});
+    return end_close(session, task.id, file);
+  }
+  file.closes_out = 2;
+  session.close_in_pool(file, task.id);
+  // The broker, which others wait for too, has nothing left to wait for when a far file's data has gone by the pool.
+  // Elsewhere what comes behind finds the file closed: the broker takes requests in their order.
+  if (!file.far) close_at_broker(session, task.id, file);
+}
+
+void SftpRequests::close_at_broker(SftpSession& session, uint32_t id, SftpFile& file) {
+  ++session.at_broker_;
+  session.connection_.broker().ask(*session.caller_, CloseHandle{file.broker_handle},
+                                   [&session, id, &file](BrokerReceived&& got) {
+                                     --session.at_broker_;
+                                     auto* failure = std::get_if<Failure>(&got.answer);
+                                     if (failure && !file.close_fault) file.close_fault = std::move(*failure);
+                                     closed(session, id, file);
+                                   });
+  if (session.connection_.broker().wants_turn()) session.channel_->ask_turn();
+}
+
+// Either of its descriptors: whichever was the one to hear of an error.
+void SftpRequests::closed(SftpSession& session, uint32_t id, SftpFile& file) {
+  if (--file.closes_out == 0) end_close(session, id, file);
+}
+
+void SftpRequests::end_close(SftpSession& session, uint32_t id, SftpFile& file) {
+  const Failure fault = file.close_fault.value_or(failure_of(file.error));
   if (file.kind != FileKind::directory)
-    session.log_transfer(file, file.error == 0 ? "ok" : failure_of(file.error).text);
-  const CloseHandle request{file.broker_handle};
-  // Only where something was written to a disk may closing still fail, or take its time. What comes behind finds the
-  // file closed either way: the broker takes requests in their order.
-  const bool waits = file.kind == FileKind::disk && file.writable;
-  if (waits) session.close_in_pool(file);
+    session.log_transfer(file, file.close_fault || file.error != 0 ? fault.text : "ok");
+  if (file.close_fault) {
+    session.answer(failure_packet(id, fault));
+  } else {
+    session.answer(id, SftpStatus::ok, "Success");
+  }
   session.files_.remove(file);
   session.jobs_.trim();
-  if (waits) return ask_done(session, task.id, request);
-  session.connection_.broker().tell(request);
-  session.answer(task.id, SftpStatus::ok, "Success");
 }
 
 void SftpRequests::answer_attributes(SftpSession& session, uint32_t id, const FileAttributes& attributes) {

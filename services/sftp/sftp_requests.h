@@ -64,6 +64,10 @@ struct SftpRequests {
   static void check_name(SftpSession& session, Task& task);
 
  private:
+  friend class SftpSession;
+  static void close_at_broker(SftpSession& session, uint32_t id, SftpFile& file);
+  static void closed(SftpSession& session, uint32_t id, SftpFile& file);
+  static void end_close(SftpSession& session, uint32_t id, SftpFile& file);
   static void read_names(SftpSession& session, uint32_t id, SftpFile& file);
   static void answer_entries(SftpSession& session, uint32_t id, SftpFile& file);
   static void answer_name(SftpSession& session, uint32_t id, std::string_view path);

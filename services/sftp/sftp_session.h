@@ -88,11 +88,12 @@ class SftpSession final : public Service, private PacketSink {
   void start_write_job(SftpFile& file);
   void tell_written(SftpFile& file, std::span<const WriteMark> marks);
   // The last close of a file that was written may wait for its file system.
-  void close_in_pool(SftpFile& file);
+  void close_in_pool(SftpFile& file, uint32_t id);
   // So many bytes more may be in jobs.
   bool may_hold(size_t bytes) const { return job_bytes_ + bytes <= kMaxJobBytes && bytes <= memory_.room(); }
   void take_jobs();
   void take_write(std::unique_ptr<FileJob> job);
+  void take_close(std::unique_ptr<FileJob> job);
   void take_read(std::unique_ptr<FileJob> job);
 
   // sftp_reads.cc

@@ -1,6 +1,6 @@
 // WRITE: from where it was received into the file, adjoining ones at once; or through the pool, with one copy.
 
-#include "services/sftp/sftp_session.h"
+#include "services/sftp/sftp_requests.h"
 
 namespace sluice {
 namespace {
@@ -106,8 +106,10 @@ void SftpSession::start_write_job(SftpFile& file) {
   jobs_.submit(std::move(file.writes.front()));
 }
 
-void SftpSession::close_in_pool(SftpFile& file) {
+void SftpSession::close_in_pool(SftpFile& file, uint32_t id) {
   auto job = jobs_.blank(FileJob::Kind::close);
+  job->slot = file.slot;
+  job->id = id;
   job->file = std::move(file.descriptor);
   jobs_.submit(std::move(job));
 }
@@ -117,9 +119,16 @@ void SftpSession::take_jobs() {
     switch (job->kind) {
       case FileJob::Kind::write: take_write(std::move(job)); break;
       case FileJob::Kind::read: take_read(std::move(job)); break;
-      case FileJob::Kind::close: break;
+      case FileJob::Kind::close: take_close(std::move(job)); break;
     }
   }
+}
+
+void SftpSession::take_close(std::unique_ptr<FileJob> job) {
+  SftpFile& file = files_.at(job->slot);
+  if (job->error != 0) file.close_fault = failure_of(job->error);
+  if (file.far) SftpRequests::close_at_broker(*this, job->id, file);
+  SftpRequests::closed(*this, job->id, file);
 }
 
 void SftpSession::take_write(std::unique_ptr<FileJob> job) {

@@ -46,6 +46,12 @@ SessionService::~SessionService() {
   if (channel_ && connection_.settings().watches_idleness()) connection_.part<IdleClock>().leave(*this);
   inner_.reset();
   connection_.count_session(-1);
+  if (told_number_ != 0) connection_.tell_no_channel(told_number_);
+}
+
+void SessionService::tell(std::string_view type) {
+  told_number_ = connection_.next_channel();
+  connection_.tell_channel(told_number_, type, spawn_.terminal.has_value());
 }
 
 void SessionService::attach(Channel& channel) {
@@ -160,12 +166,18 @@ RequestAnswer SessionService::start(const Wanted& wanted) {
   const bool asks_sftp = wanted.kind == ProgramKind::subsystem && wanted.words == "sftp" && !forced;
   if (is_internal_sftp(forced) || asks_sftp) {
     if (!settings.sftp_enabled) return RequestAnswer::failure;
-    if (makers.sftp) return run_inside(makers.sftp(connection_));
+    if (makers.sftp) {
+      tell("Sftp-Subsystem");
+      return run_inside(makers.sftp(connection_));
+    }
   }
   if (wanted.kind == ProgramKind::shell_command && !forced && makers.scp) {
     // Off means that the system's program does not stand in for it.
-    if (auto service = makers.scp(connection_, wanted.words))
-      return settings.scp_enabled ? run_inside(std::move(service)) : RequestAnswer::failure;
+    if (auto service = makers.scp(connection_, wanted.words)) {
+      if (!settings.scp_enabled) return RequestAnswer::failure;
+      tell("Scp");
+      return run_inside(std::move(service));
+    }
   }
   const bool runs_commands = settings.shell_enabled || wanted.kind == ProgramKind::subsystem || forced;
   return runs_commands ? spawn(wanted) : RequestAnswer::failure;
@@ -184,6 +196,9 @@ RequestAnswer SessionService::spawn(const Wanted& wanted) {
   program.kind = wanted.kind;
   if (wanted.kind != ProgramKind::login_shell) program.words = {wanted.words};
   program.agent = agent_handle_;
+  tell(wanted.kind == ProgramKind::login_shell     ? "Command-Line-Interface"
+       : wanted.kind == ProgramKind::shell_command ? "Exec-Command"
+                                                   : wanted.words + "-Subsystem");
   inner_ = std::make_unique<ProgramService>(connection_, std::move(program), [this] { inner_refused_ = true; });
   inner_->attach(*channel_);
   if (eof_received_) inner_->on_eof();

@@ -30,6 +30,8 @@ class SessionService final : public Service, private IdleWatched {
     std::string words;
   };
 
+  // What the channel turned out to be.
+  void tell(std::string_view type);
   RequestAnswer prepare(const ChannelRequest& request);
   RequestAnswer take_terminal(Bytes extra);
   RequestAnswer take_variable(Bytes extra);
@@ -59,6 +61,7 @@ class SessionService final : public Service, private IdleWatched {
   uint64_t moved_ns_ = 0;
   // Gone with this: an agent's socket may come when nobody waits for it.
   std::shared_ptr<SessionService*> self_;
+  uint32_t told_number_ = 0;
 };
 
 }  // namespace sluice

@@ -26,7 +26,8 @@ constexpr size_t kMostCloses = 64;
 }  // namespace
 
 void FileJob::fail_with(int number) {
-  error = number;
+  // Whoever lets go of a file closes it all the same.
+  if (kind != Kind::close) error = number;
   for (WriteMark& mark : marks) mark.error = number;
 }
 

@@ -167,3 +167,46 @@ def test_A_token_that_cannot_be_opened_is_said_so_and_files_serve(tmp_path, toke
     with Sluiced(BUILD, tmp_path / "server", "crypto token engine /nowhere/pkcs11.so", *token_lines("rsa")[1:]) as server:
         assert ssh(server).stdout == "there\n"
         assert "/nowhere/pkcs11.so" in server.log.read_text()
+
+
+CLIENT = BUILD / "apps/sluice/sluice"
+
+
+def login_by_client(server, engine, kex):
+    """What the client does beside its login, on standard error."""
+    words = [CLIENT, "ssh", "-o", "LogLevel=DEBUG", *server.options(), "-o", f"CryptoEngine={engine}", "-o",
+             f"KexAlgorithms={kex}", "-p", str(server.port), f"{USER}@127.0.0.1", "echo there"]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0 and done.stdout == "there\n", done.stderr
+    return done.stderr
+
+
+KEX = ("curve25519-sha256", "diffie-hellman-group14-sha256", "ecdh-sha2-nistp256")
+
+
+@pytest.mark.parametrize("kex", KEX)
+def test_A_client_s_engine_does_the_arithmetic_of_its_logins(tmp_path, kex):
+    with Sluiced(BUILD, tmp_path) as server:
+        told = login_by_client(server, f"{FAKE},PAUSES=2,DELAY_US=3000", kex)
+        found = re.search(r"engine \S+: operations (\d+), failures 0", told)
+        assert found and int(found[1]) >= 1, told
+        failing = login_by_client(server, f"{FAKE},FAIL=1", kex)
+        found = re.search(r"engine \S+: operations 0, failures (\d+)", failing)
+        assert found and int(found[1]) >= 1 and failing.count("failed at") == 1, failing
+
+
+def test_A_client_s_engine_signs_with_its_user_s_rsa_key(tmp_path):
+    subprocess.run(["ssh-keygen", "-q", "-t", "rsa", "-N", "", "-f", tmp_path / "rsa"], check=True)
+    with Sluiced(BUILD, tmp_path / "server") as server:
+        with open(server.authorized, "a") as file:
+            file.write((tmp_path / "rsa.pub").read_text())
+        server.key = tmp_path / "rsa"
+        # A wrong signature does not leave: software makes another one.
+        told = login_by_client(server, f"{FAKE},WRONG=1", "sntrup761x25519-sha512@openssh.com")
+        assert re.search(r"engine \S+: operations \d+, failures [1-9]", told), told
+
+
+def test_A_client_whose_engine_is_not_there_says_so_and_logs_in(tmp_path):
+    with Sluiced(BUILD, tmp_path) as server:
+        told = login_by_client(server, "/nowhere/engine.so", KEX[0])
+        assert "/nowhere/engine.so" in told and "software does its work" in told

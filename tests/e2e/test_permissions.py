@@ -71,6 +71,44 @@ REQUESTS = {
 }
 
 
+def extended(name, *fields):
+    # SSH_FXP_EXTENDED
+    return lambda s: s._request(200, name, *fields)
+
+
+def open_to_all():
+    attributes = paramiko.SFTPAttributes()
+    attributes.st_mode = 0o777
+    return attributes
+
+
+# What paramiko sends in 64 bits; newer ones call it int64.
+NUMBER = getattr(paramiko.sftp, "int64", None) or paramiko.sftp_client.long
+REQUESTS |= {
+    "hard link": extended("hardlink@openssh.com", "/home/bob/secret", "/home/ann/taken"),
+    "space": extended("statvfs@openssh.com", "/home/bob/secret"),
+    "lsetstat": extended("lsetstat@openssh.com", "/home/bob/secret", open_to_all()),
+    "checksum": extended("check-file-name", "/home/bob/secret", "sha256", NUMBER(0), NUMBER(0), 0),
+    "list inner": lambda s: s.listdir("/home/bob/inner"),
+}
+
+
+def test_copying_data_between_handles_needs_both_to_be_ones_own(world):
+    with sftp(world, "ann") as session:
+        with session.open("/home/ann/secret", "r") as readable, session.open("/home/ann/target", "w") as writable:
+            def copy(source, target):
+                session._request(200, "copy-data", source, NUMBER(0), NUMBER(0), target, NUMBER(0))
+            copy(readable.handle, writable.handle)
+            for wrong in ((writable.handle, readable.handle), (readable.handle, readable.handle), (readable.handle, b"x" * 12),
+                          (b"", writable.handle), (writable.handle, writable.handle)):
+                with pytest.raises(OSError):
+                    copy(*wrong)
+        assert session.open("/home/ann/target").read() == b"ann's secret\n"
+        # Another channel's handle is nobody's here.
+        with sftp(world, "bob") as other, other.open("/home/bob/secret") as his, pytest.raises(OSError):
+            session._request(5, his.handle, NUMBER(0), 10)
+
+
 @pytest.mark.parametrize("request_name", REQUESTS)
 def test_no_sftp_request_reaches_another_users_files(world, request_name):
     with sftp(world, "ann") as session, pytest.raises(OSError):
@@ -194,6 +232,23 @@ def test_nothing_leads_out_of_a_root(tmp_path, line):
                     session.open("/inside/link").read()
             finally:
                 session.remove("/inside/link")
+        # A folder that is moved while somebody is in it: the kernel finds the root above, wherever it lies then.
+        session.mkdir("/inside/deep")
+        session.mkdir("/inside/deep/deeper")
+        session.chdir("/inside/deep/deeper")
+        session.rename("/inside/deep/deeper", "/inside/up")
+        for path in ("/inside/up/../../../outside", "/inside/deep/../../../../../home/jail/outside", "/inside/up/../../../../etc/passwd"):
+            with pytest.raises(OSError):
+                session.open(path)
+        session.chdir(None)
+        # What was opened stays what it was, and leads nowhere else.
+        with session.open("/inside/up/file", "w") as file:
+            file.write("inside")
+        session.symlink("/inside/up", "/inside/turn")
+        session.remove("/inside/turn")
+        session.symlink("../../..", "/inside/turn")
+        assert sorted(session.listdir("/inside/turn")) == ["inside"]
+        session.remove("/inside/turn")
         for change in (lambda: session.rename("/inside", "/../out"), lambda: session.posix_rename("/inside", "/home/jail/out"),
                        lambda: session.mkdir("/../made")):
             with pytest.raises(OSError):

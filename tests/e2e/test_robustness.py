@@ -1,4 +1,5 @@
 """Peers, processes and machines that fail: each ends cleanly, everything is given back, and the server serves on."""
+import contextlib
 import os
 import pathlib
 import re
@@ -210,6 +211,36 @@ def test_a_peer_that_never_reads_holds_bounded_memory(tmp_path):
             for client in clients:
                 client.kill()
                 client.wait()
+
+
+def test_programs_that_never_read_hold_no_more_than_the_budget(tmp_path):
+    budget, least, connections = 16 << 20, 2 << 20, 4
+    with Sluiced(BUILD, tmp_path, "ssh server window-budget 16", "ssh server login-limit-source 64") as server:
+        assert run(server, "true").returncode == 0
+        held = memory(network(server))
+        clients = [connect(server) for _ in range(connections)]
+        try:
+            channels, sent = [], 0
+            for client in clients:
+                # Where the budget ends each still has one.
+                with contextlib.suppress(paramiko.ChannelException):
+                    for _ in range(16):
+                        channels.append(client.get_transport().open_session(timeout=60))
+                        channels[-1].exec_command("sleep 1000")
+            assert len(channels) > connections
+            assert sum(channel.out_window_size for channel in channels) <= budget + connections * least
+            for channel in channels * 2:
+                while channel.out_window_size > 0:
+                    sent += channel.send(bytes(32768))
+            # A pipe takes up to a megabyte off each one's window, which is given again.
+            assert budget // 2 < sent < budget + connections * least + len(channels) * (1 << 20), sent
+            # What grows by doubling has twice the memory for a moment.
+            assert memory(network(server)) < held + 2 * (budget + connections * least) // 1024
+            # The others are served.
+            assert run(server, "echo served").stdout == "served\n"
+        finally:
+            for client in clients:
+                client.close()
 
 
 def test_no_more_sessions_means_it(server):

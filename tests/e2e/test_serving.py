@@ -146,7 +146,7 @@ def test_lines_go_to_syslog_and_to_the_journal(tmp_path):
               "\" >/dev/null 2>&1")
     with RootWorld(BUILD, tmp_path, "logging journal", extra=listen) as world:
         assert world.ssh("ann", "true").returncode == 0
-        eventually(lambda: "MESSAGE=accepted publickey for ann" in world.inside("cat", "/run/journal.txt").stdout, "the journal heard nothing")
+        eventually(lambda: "MESSAGE=%SECURITY-SSHD-6-INFO_SUCCESS : accepted publickey for ann" in world.inside("cat", "/run/journal.txt").stdout, "the journal heard nothing")
         text = world.inside("cat", "/run/journal.txt").stdout
         assert "SYSLOG_IDENTIFIER=sluiced" in text and "PRIORITY=6" in text
         world.inside("pkill", "--ns", str(world.process.pid), "--nslist", "mnt", "python3", check=False)

@@ -148,6 +148,69 @@ def test_a_message_of_the_configuration_replaces_the_file(tmp_path):
             assert "Be brief." in said and "Welcome" not in said and "Last login" not in said
 
 
+RC = "mkdir -p /etc/ssh; echo 'echo system $1 >&2; cat >&2' > /etc/ssh/sshrc"
+
+
+@pytest.fixture(scope="module")
+def rc_world(tmp_path_factory):
+    with RootWorld(BUILD, tmp_path_factory.mktemp("rc"), "subsystem say echo said", extra=RC) as running:
+        yield running
+
+
+@pytest.fixture
+def rc(rc_world):
+    rc_world.inside("su", "ann", "-c", "echo 'echo $SHELL $USER $(id -u) $(pwd) >&2; cat >&2; touch made; exit 7' > /home/ann/.ssh/rc")
+    yield rc_world
+    rc_world.inside("rm", "-f", "/home/ann/.ssh/rc", "/home/ann/made")
+
+
+USERS_RC = "/bin/sh ann 61001 /home/ann\n"
+
+
+def test_a_users_rc_runs_before_the_command_and_reads_nothing(rc):
+    done = rc.ssh("ann", "ls made; cat", input="the command's\n", stdin=None)
+    assert (done.stdout, done.stderr, done.returncode) == ("made\nthe command's\n", USERS_RC, 0)
+
+
+def test_a_users_rc_runs_before_the_shell_on_a_terminal(rc):
+    said = rc.terminal("ann", "echo in''side\nexit\n")
+    assert said.index("Welcome") < said.index(USERS_RC) < said.index("inside")
+
+
+def test_the_systems_rc_runs_where_the_user_has_none(rc_world):
+    done = rc_world.ssh("ann", "echo in")
+    assert (done.stdout, done.stderr) == ("in\n", "system\n")
+
+
+def test_a_subsystem_that_is_a_program_has_the_systems_rc_only(rc):
+    done = rc.ssh("ann", "say", options=("-s",))
+    assert (done.stdout, done.stderr) == ("said\n", "system\n")
+
+
+def test_copying_files_runs_no_rc(rc, tmp_path):
+    (tmp_path / "file").write_text("content")
+    for protocol in ("-O", "-s"):
+        done = subprocess.run(["scp", protocol, *rc.login_options("ann"), "-P", str(rc.port), tmp_path / "file", "ann@127.0.0.1:copy"],
+                              capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert rc.inside("ls", "/home/ann/made", check=False).returncode != 0
+
+
+def test_key_options_and_the_configuration_turn_a_users_rc_off(rc, tmp_path):
+    keys = rc.path("/home/ann/.ssh/authorized_keys")
+    kept = keys.read_text()
+    try:
+        # A key's forced command is not the administrator's: sshd runs the user's rc before it.
+        for options, seen in (("no-user-rc", "system\n"), ("restrict", "system\n"), ("restrict,user-rc", USERS_RC),
+                              ('command="echo forced"', USERS_RC)):
+            keys.write_text(f"{options} {kept}")
+            assert rc.ssh("ann", "true").stderr == seen, options
+    finally:
+        keys.write_text(kept)
+    with RootWorld(BUILD, tmp_path, "no login user-rc", extra="echo 'echo users >&2' > /home/ann/.ssh/rc") as world:
+        assert world.ssh("ann", "echo in").stderr == ""
+
+
 PAM = r"""
 printf 'FROM_PAM=yes\n' > /etc/test.env
 printf '* hard nofile 123\n' > /etc/test.limits

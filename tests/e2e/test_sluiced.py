@@ -1,4 +1,5 @@
 """sluiced as a program: its configuration's errors, its signals, and what its network process may still do."""
+import errno
 import os
 import pathlib
 import signal
@@ -11,6 +12,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
+from tests.support import asked_calls  # noqa: E402
 from tests.support.ssh_servers import Sluiced, USER, family_of  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
@@ -67,6 +69,37 @@ def test_the_network_process_has_no_rights_left(server):
         assert facts["Groups"].split() == []
         assert int(facts["CapEff"], 16) == 0
         assert os.listdir(f"/proc/{pid}/root/") == []
+
+
+@pytest.mark.skipif(not asked_calls.possible(), reason="ptrace of another account's process, on x86-64")
+def test_the_network_process_is_refused_whatever_it_asks_for(server):
+    holder = subprocess.Popen(["ssh", *server.options(), "-p", str(server.port), f"{USER}@127.0.0.1", "cat"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        holder.stdin.write("before\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "before\n"
+        pid = network_process(server)
+        monitor = server.process.pid
+        with asked_calls.asking(pid) as asked:
+            # That questions are answered at all.
+            assert asked.call(asked_calls.GETPID) == pid
+            here = -100
+            for path in (b"/etc/passwd", b"/dev/null", b".", b"/proc/self/mem", os.fsencode(server.key)):
+                assert asked.call(asked_calls.OPENAT, here, asked.text(path), os.O_RDONLY) == -errno.EPERM, path
+            assert asked.call(asked_calls.OPENAT, here, asked.text(b"/tmp/made"), os.O_CREAT | os.O_WRONLY, 0o600) == -errno.EPERM
+            assert asked.call(asked_calls.EXECVE, asked.text(b"/bin/sh"), 0, 0) == -errno.EPERM
+            assert asked.call(asked_calls.FORK) == -errno.EPERM
+            assert asked.call(asked_calls.SOCKET, socket.AF_INET, socket.SOCK_STREAM, 0) == -errno.EPERM
+            assert asked.call(asked_calls.KILL, monitor, signal.SIGKILL) == -errno.EPERM
+        # And it goes on serving.
+        holder.stdin.write("behind\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == "behind\n"
+        assert ssh(server, "true").returncode == 0
+    finally:
+        holder.kill()
+        holder.wait()
 
 
 def test_a_reload_leaves_sessions_alone(server):

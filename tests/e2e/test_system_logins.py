@@ -3,6 +3,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
 
 import paramiko
 import pytest
@@ -125,6 +126,61 @@ def test_accounts_that_are_shut_stay_out(world, spoil, mend):
     finally:
         world.inside("sh", "-c", mend)
     assert world.ssh("bob", "true").returncode == 0
+
+
+@pytest.mark.parametrize("path", ("/etc/nologin", "/run/nologin"))
+def test_who_proved_who_he_is_reads_why_logins_are_off(world, path):
+    world.inside("sh", "-c", f"printf 'Back at noon.\\nAsk ann.' > {path}")
+    try:
+        # A stock client keeps banners to itself where it is told to speak of errors only.
+        words = [word.replace("ERROR", "INFO") for word in world.ssh_command("bob", "echo in")]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        assert done.returncode == 255 and done.stdout == ""
+        assert "Back at noon.\nAsk ann." in done.stderr.replace("\r", "")
+        # Whoever knows no key of his learns nothing.
+        key = ["-i", str(world.folder / "ann")]
+        done = subprocess.run([*words[:3], *key, *words[5:]], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        assert done.returncode == 255 and "denied" in done.stderr and "noon" not in done.stderr
+        with paramiko.Transport(world.connect()) as transport:
+            transport.start_client(timeout=60)
+            with pytest.raises(paramiko.SSHException):
+                transport.auth_password("bob", "wrong")
+            assert not transport.get_banner()
+        with paramiko.Transport(world.connect()) as transport:
+            transport.start_client(timeout=60)
+            over = threading.Event()
+            transport.auth_password("bob", PASSWORD, over)
+            # The transport forgets it at its end.
+            handler = transport.auth_handler
+            assert over.wait(60) and not handler.is_authenticated()
+            assert b"Back at noon." in handler.banner
+    finally:
+        world.inside("rm", path)
+    assert world.ssh("bob", "echo in").stdout == "in\n"
+
+
+def test_root_enters_where_logins_are_off(tmp_path):
+    key = "mkdir -p -m 700 /mnt/keys; cp \"$FOLDER/ann.pub\" /mnt/keys/root; echo shut > /etc/nologin"
+    with RootWorld(BUILD, tmp_path, "login authorized-keys /mnt/keys/%u", "no login strict-modes", extra=key) as world:
+        done = subprocess.run(["ssh", *world.login_options("ann"), "-p", str(world.port), "root@127.0.0.1", "id -u"], capture_output=True,
+                              text=True, timeout=60, stdin=subprocess.DEVNULL)
+        assert done.stdout == "0\n" and "shut" not in done.stderr
+
+
+def test_wrong_passwords_are_recorded_and_keys_that_do_not_fit_are_not(tmp_path):
+    with RootWorld(BUILD, tmp_path) as world:
+        recorded = lambda: [line.split()[:3] for line in world.inside("lastb", "-i").stdout.splitlines() if "ssh:notty" in line]
+        assert not password_of(world, "bob", "wrong")
+        assert not password_of(world, "nobody-here")
+        assert password_of(world, "bob")
+        done = subprocess.run(["ssh", *world.login_options("ann"), "-p", str(world.port), "bob@127.0.0.1", "true"], capture_output=True,
+                              text=True, timeout=60, stdin=subprocess.DEVNULL)
+        assert done.returncode == 255
+        assert recorded() == [["nobody-h", "ssh:notty", "127.0.0.1"], ["bob", "ssh:notty", "127.0.0.1"]]
+        # Names that were typed may be passwords.
+        world.inside("chmod", "664", "/var/log/btmp")
+        assert not password_of(world, "bob", "wrong")
+        assert len(recorded()) == 2
 
 
 def test_root_enters_by_the_policys_ways_only(tmp_path):

@@ -14,6 +14,7 @@
 #include "control/keys/known_hosts.h"
 #include "control/keys/private_key_file.h"
 #include "control/keys/public_key_text.h"
+#include "control/keys/revoked_keys.h"
 
 namespace sluice::fuzz {
 namespace {
@@ -121,6 +122,7 @@ void exercise_known_hosts(Bytes input) {
   const HostVerdict verdict = hosts.lookup("host.example", 22, keys[0]).verdict;
   SLUICE_CHECK(verdict == HostVerdict::found || verdict == HostVerdict::revoked);
   SLUICE_CHECK(KnownHosts::parse(hosts.text()).text() == hosts.text());
+  (void)is_revoked(input, keys[0]);
 }
 
 }  // namespace sluice::fuzz

@@ -194,8 +194,9 @@ def test_a_host_is_known_by_its_authority(world, keys, authority, tmp_path, kind
     (["-n", "127.0.0.1", "-V", FUTURE], "hosts", b"it is valid from 2099"),
     (["-n", "one.example,two.example"], "hosts", b"it is for one.example, two.example and not for 127.0.0.1"),
     (["-n", "127.0.0.1"], "strangers", b"no @cert-authority line for this host names its authority"),
+    ([], "hosts", b"it names no host"),
     (["-n", "127.0.0.1", "-O", "critical:new@example.org=x"], "hosts", b"a critical option that is not understood"),
-], ids=["expired", "too early", "other names", "other authority", "critical option"])
+], ids=["expired", "too early", "other names", "other authority", "no names", "critical option"])
 def test_a_host_certificate_that_does_not_hold_is_explained_and_its_key_looked_at(world, keys, authority, tmp_path, options, signer, says):
     certificate = host_certificate(keys, tmp_path, authority[signer], *options)
     user = copied(keys, tmp_path)
@@ -236,6 +237,40 @@ def test_an_authority_may_sign_only_with_what_is_allowed(world, keys, authority,
 
 
 # --- Other ways to know a host
+
+
+def test_revoked_host_keys_are_final_in_either_form_of_list(world, keys, authority, tmp_path):
+    certificate = host_certificate(keys, tmp_path, authority["hosts"], "-n", "127.0.0.1", "-z", "77")
+    user = copied(keys, tmp_path)
+    certify(authority["users"], user, "-n", "ann")
+    revoked, wants = tmp_path / "revoked_hosts", tmp_path / "specification"
+
+    def revoke(text, *more):
+        wants.write_text(text)
+        subprocess.run(["ssh-keygen", "-q", "-k", "-f", revoked, *map(str, more), wants], check=True)
+
+    with world.serve(f"HostCertificate {certificate}") as server:
+        client = world.client(server.port, user, f"RevokedHostKeys {revoked}")
+        known = trust(client, authority["hosts"], f"[127.0.0.1]:{server.port}")
+        host = pathlib.Path(str(tmp_path / "host") + ".pub").read_text()
+        known.write_text(known.read_text() + f"[127.0.0.1]:{server.port} {host}")
+        assert b"revoked_hosts" in client.run("test", "true", code=255).stderr, "a list that is not there"
+        revoke("serial: 78\nid: others\n", "-s", f"{authority['hosts']}.pub")
+        assert client.run("test", "echo in").stdout == b"in\n"
+        plain = ["-o", "HostKeyAlgorithms=ssh-ed25519"]
+        for text, more, covers_plain in (("serial: 70-77\n", ["-s", f"{authority['hosts']}.pub"], False),
+                                         (f"sha256: {host}", [], True), (f"key: {host}", [], True)):
+            revoke(text, *more)
+            for words in ([], plain) if covers_plain else ([],):
+                said = client.run(*words, "test", "true", code=255).stderr
+                assert b"REVOKED HOST KEY" in said and bytes(revoked) in said, said
+            if not covers_plain:
+                assert client.run(*plain, "test", "echo in").stdout == b"in\n"
+        for text in (host, pathlib.Path(f"{authority['hosts']}.pub").read_text()):
+            revoked.write_text(text)
+            assert b"REVOKED HOST KEY" in client.run("-o", "StrictHostKeyChecking=no", "test", "true", code=255).stderr
+        revoked.write_bytes(b"SSHKRL\n\0cut")
+        assert b"Host key verification failed" in client.run("test", "true", code=255).stderr
 
 
 def test_a_program_knows_hosts(world, keys, authority, tmp_path):

@@ -57,7 +57,11 @@ def ends(request, servers, tmp_path_factory):
 
 def scp(ends, *words, code=0, **more):
     server, flags, _ = ends
-    return run([SLUICE, "scp", *server.options(), "-P", server.port, *flags, *words], code, **more)
+    done = run([SLUICE, "scp", *server.options(), "-P", server.port, *flags, *words], None, **more)
+    if code is not None and done.returncode != code:
+        log = pathlib.Path(server.server.log).read_text(errors="replace") if isinstance(server, Dropbear) else ""
+        pytest.fail(f"{done.returncode}: {done.stdout}{done.stderr}{log}")
+    return done
 
 
 @pytest.mark.parametrize("size", SIZES)

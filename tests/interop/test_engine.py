@@ -1,4 +1,4 @@
-"""Sluice's ENGINE and provider in programs that nobody here wrote: openssl, stock ssh, sshd and sftp, curl over TLS.
+"""Sluice's ENGINE and provider in programs that nobody here wrote: openssl, stock ssh, sshd and sftp, curl, nginx.
 
 Each is told by OPENSSL_CONF alone, as `sluice-offload engine-conf` prints it; what comes out is compared by checksum with
 what the same program makes without it.
@@ -8,6 +8,7 @@ import hashlib
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -62,15 +63,21 @@ def test_Openssl_lists_what_the_configuration_brings_in(world):
     assert "available" in engine and "AES-256-CTR" in engine and "id-aes128-GCM" in engine and "ChaCha20-Poly1305" in engine
     less = openssl("engine", "-c", "sluice", conf=world["confs"]["engine"]).stdout.decode()
     assert "AES-256-CTR" not in less and "id-aes128-GCM" in less
+    # What an ENGINE cannot do well enough its module does as a provider.
+    inside = openssl("list", "-cipher-algorithms", conf=world["confs"]["engine"]).stdout.decode()
+    assert "AES-256-CTR @ sluice" in inside and "AES-128-CBC, AES128 } @ sluice" in inside
+    assert not re.search("GCM.*@ sluice", inside) and re.search("GCM.*@ default", inside)
 
 
 def test_A_module_that_is_asked_for_what_it_lacks_is_not_used_at_all(world, tmp_path):
     wrong = tmp_path / "wrong.cnf"
     wrong.write_text(world["confs"]["provider"].read_text().replace("# algorithms = ctr", "algorithms = rot13"))
     assert b"Sluice" not in openssl("list", "-providers", conf=wrong).stdout
-    wrong.write_text(world["confs"]["engine"].read_text().replace("ALGORITHMS = gcm", "ALGORITHMS = rot13"))
-    done = openssl("engine", "-c", "sluice", conf=wrong, check=False)
-    assert done.returncode != 0 or b"CTR" not in done.stdout and b"GCM" not in done.stdout
+    for line in ("ALGORITHMS = gcm", "PROVIDER = ctr"):
+        wrong.write_text(world["confs"]["engine"].read_text().replace(line, line.split()[0] + " = rot13"))
+        done = openssl("engine", "-c", "sluice", conf=wrong, check=False)
+        assert done.returncode != 0 or b"CTR" not in done.stdout and b"GCM" not in done.stdout
+        assert b"Sluice" not in openssl("list", "-providers", conf=wrong, check=False).stdout
 
 
 @pytest.mark.parametrize("way", ["provider", "whole engine"])
@@ -85,6 +92,18 @@ def test_Enc_writes_the_same_file_and_reads_it_back(world, way, cipher):
     # A pipe gives pieces of all sizes; a buffer of one byte gives the smallest.
     small = openssl("enc", f"-{cipher}", "-bufsize", 7, *key, conf=world["confs"][way], stdin=DATA[:3001]).stdout
     assert small == openssl("enc", f"-{cipher}", *key, stdin=DATA[:3001]).stdout
+
+
+@pytest.mark.parametrize("way", MODULES)
+@pytest.mark.parametrize("digest", ["SHA1", "SHA256", "SHA384", "SHA512", "SHA3-256"])
+def test_Mac_makes_the_same_hmac_of_a_file(world, way, digest):
+    conf = world["confs"][way]
+    assert "HMAC @ sluice" in openssl("list", "-mac-algorithms", conf=conf).stdout.decode()
+    for key in ("hexkey:" + "0b" * 20, "hexkey:" + "aa" * 131):
+        words = ["mac", "-digest", digest, "-macopt", key, "-in", world["folder"] / "data", "HMAC"]
+        assert openssl(*words, conf=conf).stdout == openssl(*words).stdout
+    done = openssl("dgst", "-" + digest.lower(), "-mac", "HMAC", "-macopt", "hexkey:" + "0b" * 20, world["folder"] / "data", conf=conf)
+    assert done.stdout.split()[-1].lower() == openssl(*words[:4], "hexkey:" + "0b" * 20, *words[5:]).stdout.split()[-1].lower()
 
 
 @pytest.mark.skipif(not (BUILD / "drivers/sluice-dpdk.so").exists(), reason="built without DPDK")
@@ -150,7 +169,7 @@ TLS = {"1.3 aes128-gcm": ["-tls1_3", "-ciphersuites", "TLS_AES_128_GCM_SHA256"],
 
 
 @pytest.mark.parametrize("suite", TLS)
-@pytest.mark.parametrize("way", ["provider", "whole engine"])
+@pytest.mark.parametrize("way", ["provider", "engine", "whole engine"])
 def test_Tls_between_it_and_stock_gives_the_same_bytes(world, way, suite):
     conf = world["confs"][way]
     for server_conf, client_conf in ((conf, conf), (conf, "/dev/null"), (None, conf)):
@@ -195,13 +214,14 @@ def maps(pid, name):
 
 GCM = ["aes128-gcm@openssh.com", "aes256-gcm@openssh.com"]
 OTHERS = ["aes128-ctr", "aes256-ctr", "chacha20-poly1305@openssh.com"]
-SSH = [("provider", cipher) for cipher in GCM + OTHERS] + [("engine", cipher) for cipher in [*GCM, OTHERS[2], OTHERS[1]]]
+CBC = ["aes128-cbc", "aes256-cbc"]
 
 
-@pytest.mark.parametrize("way,cipher", SSH)
+@pytest.mark.parametrize("cipher", GCM + OTHERS + CBC)
+@pytest.mark.parametrize("way", MODULES)
 def test_Stock_sshd_and_sftp_move_the_same_bytes_and_rekey(world, tmp_path, way, cipher):
     conf = world["confs"][way]
-    with EngineSshd(tmp_path / "sshd", conf, "LogLevel=DEBUG1") as server:
+    with EngineSshd(tmp_path / "sshd", conf, "LogLevel=DEBUG1", "Ciphers=+aes128-cbc,aes256-cbc") as server:
         mapped = maps(server.process.pid, MODULES[way].name)
         assert mapped, "sshd did not load it"
         assert not maps(server.process.pid, "librte"), "nobody asked for a device"
@@ -232,3 +252,60 @@ def test_A_dozen_connections_at_once_do_not_meet(world, tmp_path):
         for thread in threads:
             thread.join()
         assert all(done.stdout == DATA[:700_001] for done in results), [done.stderr[-300:] for done in results]
+
+
+NGINX = """daemon off; {user} worker_processes 2; pid {folder}/pid; error_log {folder}/error.log; events {{ worker_connections 64; }}
+http {{ access_log {folder}/access.log; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+  log_format workers "$pid $status $ssl_cipher"; access_log {folder}/workers.log workers;
+  server {{ listen 127.0.0.1:{port} ssl reuseport; root {folder}; ssl_certificate {tls}/cert; ssl_certificate_key {tls}/tls_key;
+    ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites {suite}; }} }}
+"""
+
+
+class Nginx(EngineSshd):
+    """nginx with two workers that its master forks, told by OPENSSL_CONF like every program."""
+
+    def __init__(self, folder, conf, tls, suite):
+        super().__init__(folder, conf)
+        self.tls, self.suite = tls, suite
+
+    def __enter__(self):
+        def command(port):
+            user = f"user {USER};" if os.geteuid() == 0 else ""
+            text = NGINX.format(folder=self.folder, port=port, tls=self.tls, suite=self.suite, user=user)
+            (self.folder / "nginx.conf").write_text(text)
+            return [NGINX_PROGRAM, "-c", self.folder / "nginx.conf", "-e", self.log]
+
+        return self.launch(command)
+
+    def workers(self):
+        return subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True).stdout.split()
+
+
+NGINX_PROGRAM = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+
+
+@pytest.mark.skipif(NGINX_PROGRAM is None, reason="nginx is not installed (Debian: nginx-light)")
+@pytest.mark.parametrize("suite", ["TLS_AES_128_GCM_SHA256", "TLS_CHACHA20_POLY1305_SHA256"])
+@pytest.mark.parametrize("way", MODULES)
+def test_Nginx_s_workers_serve_a_large_file_to_stock_curl(world, tmp_path, way, suite):
+    with tls_server(world, None):  # which makes the certificate
+        pass
+    content = os.urandom(50_000_003)
+    with Nginx(tmp_path / "nginx", world["confs"][way], world["folder"], suite) as server:
+        (server.folder / "data").write_bytes(content)
+        assert len(server.workers()) == 2 and all(maps(pid, MODULES[way].name) for pid in server.workers())
+        bodies = [None] * 4
+
+        def run(number):
+            bodies[number] = fetch(world, server.port, "/dev/null" if number % 2 else world["confs"][way])
+
+        threads = [threading.Thread(target=run, args=(i,)) for i in range(len(bodies))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [hashlib.sha256(body or b"").digest() for body in bodies] == [hashlib.sha256(content).digest()] * len(bodies)
+        served = (server.folder / "workers.log").read_text().splitlines()
+        assert len(served) == len(bodies) and all(line.split()[0] in server.workers() and suite in line for line in served)

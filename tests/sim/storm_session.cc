@@ -84,7 +84,7 @@ void StormSession::rekey() {
   strict_ = world_.random.below(2) == 0;
   send_.install(epoch(Direction::seal, suite, seed));
   receive_.install(epoch(Direction::open, suite, seed));
-  receive_.set_one_at_a_time(true);
+  receive_.expect_newkeys(true);
   draft->payload[0] = kNewKeys;
   send_.finish_newkeys(*draft, 1, strict_);
   turning_ = true;
@@ -142,7 +142,7 @@ bool StormSession::consume() {
   receive_.release(n);
   if (turned) {
     receive_.turn_keys(strict_);
-    receive_.set_one_at_a_time(false);
+    receive_.expect_newkeys(false);
     turning_ = false;
   }
   while (receive_.take_drained()) {}

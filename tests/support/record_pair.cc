@@ -35,7 +35,7 @@ void RecordPair::rekey(const CipherSuite& suite, uint64_t key_seed, bool strict)
   strict_ = strict;
   send_path.install(epoch(suite, Direction::seal, key_seed));
   receive_path.install(epoch(suite, Direction::open, key_seed));
-  receive_path.set_one_at_a_time(true);
+  receive_path.expect_newkeys(true);
   const auto draft = send_path.reserve(1);
   SLUICE_CHECK(draft.has_value());
   draft->payload[0] = kNewKeys;
@@ -71,7 +71,7 @@ void RecordPair::turn_receiver() {
   receive_path.release(n);
   if (turned) {
     receive_path.turn_keys(strict_);
-    receive_path.set_one_at_a_time(false);
+    receive_path.expect_newkeys(false);
     receive_path.take_drained();
   }
 }

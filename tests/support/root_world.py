@@ -25,6 +25,7 @@ mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs -o mode=755 logs /var/log
 mount -t devpts -o newinstance,mode=600,ptmxmode=666 terminals /dev/pts
 for f in /run/utmp /var/log/wtmp /var/log/lastlog /var/log/btmp; do : > $f; chgrp utmp $f; chmod 664 $f; done
+chmod 660 /var/log/btmp
 groupadd -g 61100 sluicers
 for user in ann:61001 bob:61002; do
   name=${user%:*}

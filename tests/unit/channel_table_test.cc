@@ -122,7 +122,7 @@ uint64_t windows_given(ChannelBench& bench, uint32_t window, int rounds) {
 }
 
 TEST(ChannelTable, lets_the_window_of_a_quick_peer_grow_up_to_the_limit_and_the_budget) {
-  constexpr uint64_t kBudget = uint64_t{7} << 20;
+  constexpr uint64_t kBudget = uint64_t{10} << 20;
   WindowBudget budget(kBudget);
   ChannelLimits limits;
   limits.least_window = 1 << 20;
@@ -133,10 +133,10 @@ TEST(ChannelTable, lets_the_window_of_a_quick_peer_grow_up_to_the_limit_and_the_
     bench.open();
     constexpr uint64_t kRounds = 12;
     const uint64_t given = windows_given(bench, limits.least_window, kRounds);
-    // Doubled three times: 1 + 2 + 4 MiB of budget; the next 8 there are not.
+    // Doubled three times: 1 + 2 + 4 MiB of budget; the next 8 there are not, and a quarter is for small windows.
     EXPECT_GT(given, kRounds * limits.least_window);
     EXPECT_LE(given, kRounds * (uint64_t{8} << 20));
-    EXPECT_FALSE(budget.take(1)) << "all of the budget is lent";
+    EXPECT_FALSE(budget.take(1, budget.reserve() + (512 << 10))) << "seven are lent";
   }
   EXPECT_TRUE(budget.take(kBudget)) << "the end of a channel gives back what it borrowed";
   budget.give(kBudget);
@@ -150,6 +150,85 @@ TEST(ChannelTable, lets_the_window_of_a_quick_peer_grow_up_to_the_limit_and_the_
     bench.give(close(0));
     EXPECT_TRUE(budget.take(1 << 20));
   }
+}
+
+// What a peer may have sent that no service took, in all connections, as far as it was told.
+uint64_t told(ChannelBench& bench) {
+  uint64_t all = 0;
+  bench.turn();
+  for (const auto& message : bench.sender.take()) {
+    if (message[0] == kMsgChannelOpenConfirmation) all += load_be32(&message[9]);
+    if (message[0] == kMsgChannelWindowAdjust) all += load_be32(&message[5]);
+  }
+  return all;
+}
+
+TEST(ChannelTable, all_connections_together_hold_the_budget_and_a_least_window_of_each) {
+  constexpr uint64_t kBudget = uint64_t{16} << 20;
+  constexpr size_t kConnections = 6;
+  WindowBudget budget(kBudget);
+  ChannelLimits limits;
+  limits.least_window = 1 << 20;
+  limits.most_window = 8 << 20;
+  limits.channels = 256;
+  limits.budget = &budget;
+  std::vector<std::unique_ptr<ChannelBench>> benches;
+  uint64_t held = 0, largest = 0;
+  size_t channels = 0;
+  for (size_t i = 0; i < kConnections; ++i) {
+    auto& bench = *benches.emplace_back(std::make_unique<ChannelBench>(limits));
+    bench.sender.room = 100000;
+    for (uint32_t peer = 0; peer < 256; ++peer) bench.give(open_message("any", peer, 1 << 20, 32768));
+    channels += bench.diaries.size();
+    const uint64_t window = told(bench);
+    held += window;
+    largest = std::max(largest, window);
+  }
+  EXPECT_EQ(held, kBudget + kConnections * limits.least_window);
+  EXPECT_GE(channels, kConnections) << "each connection has one channel, whatever the others have";
+  // Nobody gets more by being quick.
+  for (auto& bench : benches) {
+    for (uint32_t round = 0; round < 4; ++round) {
+      bench->give(data_message(0, std::string(limits.least_window, 'x')));
+      bench->diaries[0]->channel->consumed(limits.least_window);
+      EXPECT_EQ(told(*bench), limits.least_window);
+    }
+  }
+  EXPECT_FALSE(budget.take(1));
+  benches.clear();
+  EXPECT_TRUE(budget.take(kBudget));
+}
+
+TEST(ChannelTable, large_windows_of_one_connection_leave_another_its_channels) {
+  WindowBudget budget(uint64_t{32} << 20);
+  ChannelLimits limits;
+  limits.budget = &budget;
+  ChannelBench greedy(limits), modest(limits);
+  greedy.sender.room = 100000;
+  for (uint32_t peer = 0; peer < 40; ++peer) greedy.give(open_message("any", peer, 1 << 20, 32768));
+  EXPECT_EQ(told(greedy), (1 + 12) * uint64_t{kLeast} + 27 * kSmallWindow);
+  for (const uint32_t peer : {7u, 8u, 9u}) modest.give(open_message("any", peer, 1 << 20, 32768));
+  EXPECT_EQ(told(modest), kLeast + 2 * kSmallWindow);
+}
+
+TEST(ChannelTable, a_channel_without_a_least_window_begins_small_and_grows_when_there_is_room) {
+  WindowBudget budget(kSmallWindow + 100);
+  ChannelLimits limits;
+  limits.budget = &budget;
+  ChannelBench bench(limits);
+  for (const uint32_t peer : {7u, 8u}) bench.give(open_message("any", peer, 1 << 20, 32768));
+  EXPECT_EQ(told(bench), kLeast + kSmallWindow);
+  EXPECT_TRUE(bench.give(open_message("any", 9, 1, 1)));
+  EXPECT_EQ(bench.diaries.size(), 2u);
+  EXPECT_EQ(bench.turn_lines(), Lines({"refuse 9 4"}));
+  budget.give(uint64_t{2} * kLeast);
+  uint32_t window = kSmallWindow;
+  for (int round = 0; round < 4; ++round) {
+    ASSERT_TRUE(bench.give(data_message(1, std::string(window, 'x'))));
+    bench.diaries[1]->channel->consumed(window);
+    window = static_cast<uint32_t>(told(bench));
+  }
+  EXPECT_GT(window, kSmallWindow);
 }
 
 TEST(ChannelTable, keeps_the_least_window_without_a_budget) {

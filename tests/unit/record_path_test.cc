@@ -231,7 +231,7 @@ TEST(RecordPathKeys, A_receiver_whose_next_keys_are_not_there_parks_until_they_a
   RecordPool pool;
   MemoryTransport transport(size_t{1} << 20);
   ReceivePath path(transport, pool);
-  path.set_one_at_a_time(true);
+  path.expect_newkeys(true);
   const std::vector<uint8_t> new_keys{kNewKeys};
   transport.receive(frame_payload(plain_suite(), new_keys));
   const ReferenceKeys keys = random_keys(suite, 1);

@@ -14,7 +14,7 @@
 #include "apps/sluice/scp/exec_channel.h"
 #include "apps/sluice/scp/legacy_talk.h"
 #include "apps/sluice/sftp/file_program_flags.h"
-#include "apps/sluice/sftp/interrupt.h"
+#include "apps/terminal/interrupt.h"
 #include "apps/sluice/sftp/progress_meter.h"
 #include "apps/sluice/sftp/sftp_connection.h"
 #include "services/copy/copy_run.h"
@@ -38,13 +38,15 @@ Several sources, and patterns at a host, need a folder as target.
   -l KBITS                 at most so much a second
   -X nrequests=N|buffer=N  requests on their way; bytes of one
   -B -q -v                 ask nothing; no progress and warnings; tell more
+  -S PROGRAM               speaks SSH for us, with the flags of ssh
+  -D COMMAND               a server of SFTP here, whatever host is named
   -s -O -T                 SFTP (usual); the old protocol; take what it sends
   -3 -R                    between two hosts: through here (usual); or the
                            first runs scp to the second
 Exit status: 0; 1 something failed; 255 no connection. See sluice-scp(1).
 )";
 
-constexpr const char* kLetters = "+46Ac:CF:i:J:l:o:pP:qrvX:123hBD:dfORsS:tT";
+constexpr const char* kLetters = "+46Ac:CD:F:i:J:l:o:pP:qrS:vX:123hBdfORstT";
 
 struct Place {
   std::optional<RemoteName> remote;
@@ -72,8 +74,6 @@ void take_own(CommandLine& line, int flag) {
     case 'R': line.at_origin = true; break;
     case 'T': line.trust_names = true; break;
     case '1': problem = "-1: protocol 1 of SSH is not spoken any more"; break;
-    case 'S': problem = "-S: sluice scp speaks SSH itself and starts no program for it; -o ProxyCommand may do"; break;
-    case 'D': problem = "-D: an SFTP server without SSH is not spoken to; start sluiced and use localhost"; break;
     case 'd':
     case 'f':
     case 't': problem = "-f, -t and -d are a server's: sluiced answers them without a program"; break;
@@ -192,7 +192,7 @@ class ScpProgram {
     const std::string key = place.remote->destination + " " + place.remote->port;
     if (held.connection && held.key == key && !held.connection->files().client().gone()) return held.connection.get();
     held.connection.reset();
-    held.connection = SftpConnection::open(invocation(place), line_.flags.start);
+    held.connection = SftpConnection::open(invocation(place), line_.flags);
     held.key = key;
     // Before, control-C ends the program, and whoever it asks something.
     catch_interrupts();
@@ -309,7 +309,7 @@ class ScpProgram {
   }
 
   int receive_legacy(const Place& source) {
-    const auto channel = ExecChannel::open(invocation(source), legacy_command('f', source.path));
+    const auto channel = ExecChannel::open(invocation(source), line_.flags, legacy_command('f', source.path));
     if (!channel) return kFailed;
     catch_interrupts();
     const bool good = LegacyTalk(channel->socket(), wishes()).receive(source.path, line_.target.path);
@@ -318,7 +318,8 @@ class ScpProgram {
 
   int send_legacy(const Place& source) {
     const bool folder = line_.sources.size() > 1;
-    const auto channel = ExecChannel::open(invocation(line_.target), legacy_command('t', line_.target.path, folder));
+    const auto channel =
+        ExecChannel::open(invocation(line_.target), line_.flags, legacy_command('t', line_.target.path, folder));
     if (!channel) return kFailed;
     catch_interrupts();
     LegacyTalk talk(channel->socket(), wishes());
@@ -329,9 +330,10 @@ class ScpProgram {
   // Each side's words are the other's: nothing of it is looked at.
   int relay_legacy(const Place& source) {
     const bool folder = line_.sources.size() > 1;
-    const auto from = ExecChannel::open(invocation(source), legacy_command('f', source.path));
+    const auto from = ExecChannel::open(invocation(source), line_.flags, legacy_command('f', source.path));
     const auto to =
-        from ? ExecChannel::open(invocation(line_.target), legacy_command('t', line_.target.path, folder)) : nullptr;
+        from ? ExecChannel::open(invocation(line_.target), line_.flags, legacy_command('t', line_.target.path, folder))
+             : nullptr;
     if (!to) return kFailed;
     catch_interrupts();
     pollfd ends[2] = {{from->socket(), POLLIN, 0}, {to->socket(), POLLIN, 0}};
@@ -368,7 +370,7 @@ class ScpProgram {
     const RemoteName& to = *line_.target.remote;
     if (!to.port.empty()) command += " -P " + to.port;
     command += " -- " + (source.path.empty() ? std::string(".") : source.path) + " " + to.destination + ":" + to.path;
-    const auto channel = ExecChannel::open(invocation(source), command);
+    const auto channel = ExecChannel::open(invocation(source), line_.flags, command);
     return channel && channel->finish() == 0 ? 0 : kFailed;
   }
 

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "control/client/config/config_words.h"
+
 namespace sluice {
 namespace {
 
@@ -50,6 +52,7 @@ bool FileProgramFlags::take(int flag, const std::string& value) {
     case 'A': say("ForwardAgent yes"); break;
     case 'c': say("Ciphers " + value); break;
     case 'C': say("Compression yes"); break;
+    case 'D': sftp_server = value; break;
     case 'F': invocation.config_file = value; break;
     case 'i': say("IdentityFile \"" + value + "\""); break;
     case 'J': say("ProxyJump " + value); break;
@@ -59,6 +62,7 @@ bool FileProgramFlags::take(int flag, const std::string& value) {
     case 'P': say("Port " + value); break;
     case 'q': quiet = true; break;
     case 'r': recursive = true; break;
+    case 'S': ssh_program = value; break;
     case 'v': ++verbosity; break;
     case 'X': take_extra(value); break;
     default: return false;
@@ -86,6 +90,26 @@ void FileProgramFlags::finish() {
                            "RequestTTY no", "RemoteCommand none"}) {
     say(line);
   }
+}
+
+ResultOrText<std::vector<std::string>> FileProgramFlags::program(const ClientInvocation& to,
+                                                                 const std::string& command) const {
+  if (!sftp_server.empty() && command.empty()) {
+    auto words = split_words(sftp_server);
+    if (!words || words->empty()) return fail("-D wants a server's command line, not \"" + sftp_server + "\"");
+    return *words;
+  }
+  if (ssh_program.empty()) return std::vector<std::string>{};
+  const auto destination = parse_destination(to.destination);
+  if (!destination) return fail(destination.error());
+  std::vector<std::string> words{ssh_program};
+  if (!to.config_file.empty()) words.insert(words.end(), {"-F", to.config_file});
+  for (const std::string& line : to.lines) words.push_back("-o" + line);
+  if (destination->port) words.push_back("-oPort " + std::to_string(*destination->port));
+  if (!destination->user.empty()) words.insert(words.end(), {"-l", destination->user});
+  if (command.empty() && !start.command) words.emplace_back("-s");
+  words.insert(words.end(), {"--", destination->host, command.empty() ? start.name : command});
+  return words;
 }
 
 std::shared_ptr<RateLimit> FileProgramFlags::limit() const {

@@ -14,15 +14,20 @@ struct FileProgramFlags {
   uint64_t limit_kbits = 0;  // -l; 0: none
   bool preserve = false, recursive = false, quiet = false;
   int verbosity = 0;
-  std::string problem;  // the first, for the user
+  std::string ssh_program;  // -S: speaks SSH instead of us
+  std::string sftp_server;  // -D: a server's command line, here, and no SSH
+  std::string problem;      // the first, for the user
 
   // getopt's letters of it, to be joined with a program's own.
-  static constexpr const char* kLetters = "46Ac:CF:i:J:l:o:pP:qrvX:";
+  static constexpr const char* kLetters = "46Ac:CD:F:i:J:l:o:pP:qrS:vX:";
   // True: it was one of these.
   bool take(int flag, const std::string& value);
   // When all flags were taken.
   void finish();
   std::shared_ptr<RateLimit> limit() const;
+  // The program to be started instead of a connection of ours to that destination; empty: none. With `command` it
+  // is to run that there, else the server of SFTP.
+  ResultOrText<std::vector<std::string>> program(const ClientInvocation& to, const std::string& command = {}) const;
 
  private:
   void say(std::string line) { invocation.lines.push_back(std::move(line)); }

@@ -1,10 +1,13 @@
 // From a destination to a server whose folder is known.
 #include "apps/sluice/sftp/sftp_connection.h"
 
+#include <signal.h>
+
 #include <cstdio>
 
 #include "apps/sluice/client_log.h"
-#include "apps/sluice/sftp/interrupt.h"
+#include "apps/sluice/program_stream.h"
+#include "apps/terminal/interrupt.h"
 
 namespace sluice {
 
@@ -13,35 +16,63 @@ bool begin_log(const ClientOptions& options) {
   return set_client_log(options.verbosity);
 }
 
-std::unique_ptr<SftpConnection> SftpConnection::open(const ClientInvocation& invocation, const SftpStart& start) {
-  auto options = read_client_options(invocation);
-  if (!options) return complain(options.error()), nullptr;
-  if (!begin_log(*options)) return nullptr;
-  std::unique_ptr<SftpConnection> out(new SftpConnection(std::move(*options)));
-  LinkWishes wishes{.opener = out->client_->make_opener(start)};
-  wishes.channels.budget = &out->run_.windows();
-  const auto link = out->run_.connect(std::move(wishes));
-  if (!link) return std::fputs(explain(link.error(), out->run_.options()).c_str(), stderr), nullptr;
-  out->link_ = *link;
-  auto facts = out->client_->wait_ready();
-  if (!facts) {
-    complain(facts.error().text);
-    return nullptr;
-  }
-  out->files_ = std::make_unique<RemoteFiles>(out->client_, std::move(*facts), interrupted);
-  const auto folder = out->files_->realpath(".");
-  if (!folder) return complain("Couldn't find out where we are at the server: " + folder.error().text), nullptr;
-  out->files_->enter(*folder);
-  return out;
+std::unique_ptr<SftpConnection> SftpConnection::open(const ClientInvocation& invocation,
+                                                     const FileProgramFlags& flags) {
+  std::unique_ptr<SftpConnection> out(new SftpConnection);
+  const auto words = flags.program(invocation);
+  if (!words) return complain(words.error()), nullptr;
+  const bool made = words->empty() ? out->connect(invocation, flags.start) : out->start_instead(*words, flags.start);
+  return made && out->find_folder() ? std::move(out) : nullptr;
 }
 
-std::string SftpConnection::why_lost() { return link_ ? run_.why_ended(*link_) : std::string(); }
+bool SftpConnection::connect(const ClientInvocation& invocation, const SftpStart& start) {
+  auto options = read_client_options(invocation);
+  if (!options) return complain(options.error()), false;
+  if (!begin_log(*options)) return false;
+  host_ = options->original_host;
+  run_ = std::make_unique<ClientRun>(std::move(*options));
+  LinkWishes wishes{.opener = client_->make_opener(start)};
+  wishes.channels.budget = &run_->windows();
+  const auto link = run_->connect(std::move(wishes));
+  if (!link) return std::fputs(explain(link.error(), run_->options()).c_str(), stderr), false;
+  link_ = *link;
+  return true;
+}
+
+bool SftpConnection::start_instead(const std::vector<std::string>& words, const SftpStart& start) {
+  ::signal(SIGPIPE, SIG_IGN);
+  auto started = start_program(words);
+  if (!started) return complain(words.front() + ": " + started.error()), false;
+  host_ = words.front();
+  program_ = started->child;
+  channel_ = std::make_unique<StreamChannel>(client_->make_service(start), std::move(started->stream));
+  return true;
+}
+
+bool SftpConnection::find_folder() {
+  auto facts = client_->wait_ready();
+  if (!facts) return complain(facts.error().text), false;
+  files_ = std::make_unique<RemoteFiles>(client_, std::move(*facts), interrupted);
+  const auto folder = files_->realpath(".");
+  if (!folder) {
+    complain("Couldn't find out where we are at the server: " + folder.error().text);
+    return false;
+  }
+  files_->enter(*folder);
+  return true;
+}
+
+std::string SftpConnection::why_lost() { return link_ ? run_->why_ended(*link_) : std::string(); }
 
 SftpConnection::~SftpConnection() {
   client_->close();
+  if (channel_) {
+    channel_.reset();
+    status_of_program(program_);
+  }
   if (!link_) return;
-  run_.close(*link_);
-  run_.wait_ended(*link_);
+  run_->close(*link_);
+  run_->wait_ended(*link_);
 }
 
 }  // namespace sluice

@@ -2,14 +2,16 @@
 #pragma once
 
 #include "apps/sluice/client_run.h"
+#include "apps/sluice/sftp/file_program_flags.h"
 #include "apps/sluice/sftp/remote_files.h"
+#include "services/sftp_client/stream_channel.h"
 
 namespace sluice {
 
 class SftpConnection {
  public:
   // Null: why was told on standard error.
-  static std::unique_ptr<SftpConnection> open(const ClientInvocation& invocation, const SftpStart& start);
+  static std::unique_ptr<SftpConnection> open(const ClientInvocation& invocation, const FileProgramFlags& flags);
   ~SftpConnection();
   SftpConnection(const SftpConnection&) = delete;
   SftpConnection& operator=(const SftpConnection&) = delete;
@@ -17,17 +19,24 @@ class SftpConnection {
   RemoteFiles& files() { return *files_; }
   std::shared_ptr<SftpClient> client() const { return client_; }
   // As the user named it.
-  const std::string& host() const { return run_.options().original_host; }
+  const std::string& host() const { return host_; }
   // Once the client is gone: what the transport says of it; empty: nothing.
   std::string why_lost();
 
  private:
-  explicit SftpConnection(ClientOptions options) : run_(std::move(options)) {}
+  SftpConnection() = default;
+  bool connect(const ClientInvocation& invocation, const SftpStart& start);
+  bool start_instead(const std::vector<std::string>& words, const SftpStart& start);
+  bool find_folder();
 
+  std::string host_;
   std::shared_ptr<SftpClient> client_ = SftpClient::create();
   std::unique_ptr<RemoteFiles> files_;
   std::optional<SessionId> link_;
-  ClientRun run_;
+  std::unique_ptr<ClientRun> run_;
+  // Where a program speaks for us.
+  std::unique_ptr<StreamChannel> channel_;
+  pid_t program_ = -1;
 };
 
 // Shows what is to be warned of, and logs as the options say. False: told, exit.

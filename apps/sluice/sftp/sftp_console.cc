@@ -5,7 +5,7 @@
 #include <ctime>
 #include <set>
 
-#include "apps/sluice/sftp/interrupt.h"
+#include "apps/terminal/interrupt.h"
 
 namespace sluice {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "apps/sluice/sftp/file_copier.h"
-#include "apps/sluice/sftp/line_editor.h"
+#include "apps/terminal/line_editor.h"
 #include "apps/sluice/sftp/listing.h"
 
 namespace sluice {

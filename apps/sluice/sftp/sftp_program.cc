@@ -9,7 +9,7 @@
 #include "apps/sluice/client_log.h"
 #include "apps/sluice/programs.h"
 #include "apps/sluice/sftp/file_program_flags.h"
-#include "apps/sluice/sftp/interrupt.h"
+#include "apps/terminal/interrupt.h"
 #include "apps/sluice/sftp/progress_meter.h"
 #include "apps/sluice/sftp/sftp_connection.h"
 #include "apps/sluice/sftp/sftp_console.h"
@@ -35,13 +35,15 @@ A PATH that is a folder is where it begins; else it is fetched to LOCAL.
                            and modes, whole folders
   -l KBITS -B BYTES -R N   a second at most; of one request; requests on their
                            way (usually as many as the path needs)
+  -S PROGRAM               speaks SSH for us, with the flags of ssh
+  -D COMMAND               instead of a host: a server of SFTP here
   -s NAME                  another subsystem, or with a slash a program there
   -q -N -v                 tell nothing; tell all the same after -b; tell more
 Exit status: 0; 1 something failed; 255 no connection. See sluice-sftp(1).
 )";
 
 // + : flags end at the first other word, as people's scripts expect it.
-constexpr const char* kLetters = "+46Ac:CF:i:J:l:o:pP:qrvX:12hab:B:D:fNR:s:S:";
+constexpr const char* kLetters = "+46Ac:CD:F:i:J:l:o:pP:qrS:vX:12hab:B:fNR:s:";
 
 struct CommandLine {
   FileProgramFlags flags;
@@ -68,8 +70,6 @@ void take_own(CommandLine& line, int flag, const std::string& value) {
       break;
     case '1': problem = "-1: protocol 1 of SSH is not spoken any more"; break;
     case '2': break;
-    case 'S': problem = "-S: sluice sftp speaks SSH itself and starts no program for it; -o ProxyCommand may do"; break;
-    case 'D': problem = "-D: an SFTP server without SSH is not spoken to; start sluiced and use localhost"; break;
     default: problem = wrong_flag(optopt, kLetters, "sftp"); break;
   }
 }
@@ -88,6 +88,11 @@ ResultOrText<CommandLine> parse(int argc, char** argv) {
   }
   if (!line.flags.problem.empty()) return fail(line.flags.problem);
   if (line.help) return line;
+  if (!line.flags.sftp_server.empty()) {
+    if (optind < argc) return fail(std::string("with -D no host is named\n") + kHelp);
+    line.flags.finish();
+    return line;
+  }
   if (optind >= argc || argc - optind > 2) return fail(std::string("one host is to be named\n") + kHelp);
   const std::string name = argv[optind];
   if (const auto remote = parse_remote_name(name, "sftp", line.flags.problem)) {
@@ -111,7 +116,7 @@ int run(CommandLine& line) {
     return complain(line.batch_file + ": " + std::strerror(errno)), 1;
   }
   const bool quiet = (line.flags.quiet || batch) && !line.loud;
-  const auto connection = SftpConnection::open(line.flags.invocation, line.flags.start);
+  const auto connection = SftpConnection::open(line.flags.invocation, line.flags);
   if (!connection) return kNoConnection;
   catch_interrupts();
   RemoteFiles& files = connection->files();

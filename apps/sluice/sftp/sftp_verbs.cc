@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "apps/sluice/sftp/interrupt.h"
+#include "apps/terminal/interrupt.h"
 #include "apps/sluice/sftp/sftp_console.h"
 
 namespace sluice {

@@ -22,12 +22,13 @@ struct LoginSource {
   uint16_t local_port = 0;
 };
 
-enum class LoginOutcome : uint8_t { refused, accepted, prompts, change_password };
+// shut_out: as accepted, but nobody like him may come in now. He hears why when he has proved who he is.
+enum class LoginOutcome : uint8_t { refused, accepted, shut_out, prompts, change_password };
 
 struct LoginAnswer {
   LoginOutcome outcome = LoginOutcome::refused;
   std::string reason;  // for the log, never for the client
-  std::string text;    // of change_password, for the user
+  std::string text;    // of change_password and shut_out, for the user
   PromptSet prompts;
   std::optional<Permit> permit;
   TouchPolicy touch;  // what a signature by this key has to show
@@ -35,10 +36,18 @@ struct LoginAnswer {
 
 inline LoginAnswer refused(std::string reason) { return {LoginOutcome::refused, std::move(reason), {}, {}, {}, {}}; }
 inline LoginAnswer accepted(Permit permit) { return {LoginOutcome::accepted, {}, {}, {}, std::move(permit), {}}; }
+inline LoginAnswer shut_out(Permit permit, std::string reason, std::string text) {
+  return {LoginOutcome::shut_out, std::move(reason), std::move(text), {}, std::move(permit), {}};
+}
 inline LoginAnswer change_wanted(std::string text) {
   return {LoginOutcome::change_password, {}, std::move(text), {}, {}, {}};
 }
 inline LoginAnswer ask(PromptSet prompts) { return {LoginOutcome::prompts, {}, {}, std::move(prompts), {}, {}}; }
+
+// What proof is asked of, and of nobody else.
+inline bool identifies(LoginOutcome outcome) {
+  return outcome == LoginOutcome::accepted || outcome == LoginOutcome::shut_out;
+}
 
 // Called once, on any thread.
 using LoginSink = std::function<void(LoginAnswer)>;

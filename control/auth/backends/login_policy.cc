@@ -43,10 +43,11 @@ std::optional<std::string> refusal_of(const LoginPolicy& policy, const AccountFa
   if (!policy.allow_users.empty() && !any_user(policy.allow_users, facts.name, source)) return "not allowed by name";
   if (any_group(policy.deny_groups, facts.groups)) return "denied by group";
   if (!policy.allow_groups.empty() && !any_group(policy.allow_groups, facts.groups)) return "not allowed by group";
-  if (facts.nologin && facts.uid != 0) return "logins are off: " + policy.nologin_path + " exists";
   if (facts.uid == 0 && policy.root_login == RootLogin::no) return "root may not log in";
   return std::nullopt;
 }
+
+bool is_shut_out(const AccountFacts& facts) { return facts.nologin && facts.uid != 0; }
 
 bool root_may_use(RootLogin root_login, AuthMethod method) {
   switch (root_login) {

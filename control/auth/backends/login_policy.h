@@ -34,7 +34,8 @@ struct AccountFacts {
   std::vector<std::string> groups;
   std::string shell;
   bool shell_runs = false;  // exists, a regular file, executable
-  bool nologin = false;     // the nologin file is there
+  // Where there is a nologin file: what it says.
+  std::optional<std::string> nologin = {};
   // Of the shadow entry, where it was read.
   bool locked = false;   // the hash begins with '!'
   bool expired = false;  // the account, not the password
@@ -42,6 +43,8 @@ struct AccountFacts {
 
 // Why the account may not log in at all; nothing when it may.
 std::optional<std::string> refusal_of(const LoginPolicy& policy, const AccountFacts& facts, const LoginSource& source);
+// Logins are off for all but root.
+bool is_shut_out(const AccountFacts& facts);
 // Whether the method is one that root may use.
 bool root_may_use(RootLogin root_login, AuthMethod method);
 // Whether a key that is worth this permit lets root in.

@@ -146,11 +146,13 @@ class PamStack {
     return status_ == PAM_SUCCESS && same_user();
   }
   // PAM_NEW_AUTHTOK_REQD is a success that wants a new password.
-  int account() { return status_ == PAM_SUCCESS ? status_ = ::pam_acct_mgmt(handle_, PAM_SILENT) : status_; }
+  int account() { return status_ == PAM_SUCCESS ? status_ = ::pam_acct_mgmt(handle_, 0) : status_; }
   bool change() {
     status_ = ::pam_chauthtok(handle_, PAM_CHANGE_EXPIRED_AUTHTOK);
     return status_ == PAM_SUCCESS && same_user();
   }
+  // Of whoever proved who he is: he hears what the modules say of it.
+  LoginAnswer shut() { return shut_out(attempt_.success.permit.value_or(Permit{}), reason(), std::move(round_.told)); }
   std::string reason() const {
     return handle_ ? std::string("PAM: ") + ::pam_strerror(handle_, status_) : "PAM failed";
   }
@@ -205,8 +207,8 @@ LoginAnswer run_dialogue(const PamAttempt& attempt, DialogueState& state) {
   PamStack stack(attempt, answer);
   if (!stack.authenticate() || !attempt.allowed) return refused(stack.reason());
   const int account = stack.account();
-  if (account == PAM_NEW_AUTHTOK_REQD ? !stack.change() : account != PAM_SUCCESS) return refused(stack.reason());
-  return accepted(attempt.permit);
+  if (account == PAM_NEW_AUTHTOK_REQD) return stack.change() ? attempt.success : refused(stack.reason());
+  return account == PAM_SUCCESS ? attempt.success : stack.shut();
 }
 
 class PamConversation : public Conversation {
@@ -267,18 +269,18 @@ LoginAnswer pam_check_password(const PamAttempt& attempt, const Secret& password
   PamStack stack(attempt, answer);
   if (!stack.authenticate() || !attempt.allowed) return refused(stack.reason());
   const int account = stack.account();
-  if (account == PAM_SUCCESS) return accepted(attempt.permit);
-  if (account != PAM_NEW_AUTHTOK_REQD) return refused(stack.reason());
+  if (account == PAM_SUCCESS) return attempt.success;
+  if (account != PAM_NEW_AUTHTOK_REQD) return stack.shut();
   if (!new_password) return change_wanted(kExpired);
   changing = true;
-  return stack.change() ? accepted(attempt.permit) : change_wanted("The new password was not accepted.");
+  return stack.change() ? attempt.success : change_wanted("The new password was not accepted.");
 }
 
 LoginAnswer pam_check_account(const PamAttempt& attempt) {
   const Answerer answer = [](const PromptSet&) { return std::optional<std::vector<Secret>>(); };
   PamStack stack(attempt, answer);
   // Nobody was authenticated by PAM, so pam_start's success is what the account phase stands on.
-  return stack.account() == PAM_SUCCESS ? accepted(attempt.permit) : refused(stack.reason());
+  return stack.account() == PAM_SUCCESS ? attempt.success : stack.shut();
 }
 
 std::shared_ptr<Conversation> pam_converse(PamAttempt attempt) {

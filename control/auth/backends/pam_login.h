@@ -19,7 +19,7 @@ struct PamAttempt {
   // False: everything is done as for a true account, but the answers given to PAM are not the user's and nothing is
   // accepted.
   bool allowed = true;
-  Permit permit;  // what a success is worth
+  LoginAnswer success;
 };
 
 // new_password: change it too, where PAM says that it has expired. Blocks.

@@ -1,6 +1,7 @@
 // Look-ups in the system's files, and what they say about a key or a password.
 #include "control/auth/backends/system_users.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <shadow.h>
@@ -12,6 +13,7 @@
 #include <ctime>
 
 #include "base/log.h"
+#include "base/unique_fd.h"
 #include "control/auth/backends/acting_as.h"
 #include "control/auth/backends/hashed_secret.h"
 #include "control/auth/backends/pam_login.h"
@@ -26,10 +28,24 @@ constexpr int64_t kDaySeconds = 86400;
 constexpr size_t kRefusedLinesLogged = 4;
 // While the system starts and stops.
 constexpr const char* kNologinOfBoot = "/run/nologin";
+constexpr const char* kShut = "logins are off: there is a nologin file";
 
 bool runs(const std::string& shell) {
   struct stat status;
   return ::stat(shell.c_str(), &status) == 0 && S_ISREG(status.st_mode) && (status.st_mode & 0111) != 0;
+}
+
+// Nothing: it is not there. One that cannot be read is there all the same.
+std::optional<std::string> text_of_nologin(const std::string& path) {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  // A FIFO there would make every login wait.
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  std::string text(kMaxBanner / 2, '\0');
+  const ssize_t n = file ? ::read(file.get(), text.data(), text.size()) : 0;
+  text.resize(n > 0 ? static_cast<size_t>(n) : 0);
+  if (!text.empty() && text.back() != '\n') text.push_back('\n');
+  return text;
 }
 
 std::string group_name(gid_t gid) {
@@ -107,9 +123,8 @@ std::optional<SystemUsers::Account> SystemUsers::find(std::string_view name) con
   account.facts.shell_runs = runs(account.facts.shell);
   account.gid = found->pw_gid;
   account.home = found->pw_dir;
-  struct stat status;
-  account.facts.nologin =
-      ::stat(config_.policy.nologin_path.c_str(), &status) == 0 || ::stat(kNologinOfBoot, &status) == 0;
+  account.facts.nologin = text_of_nologin(config_.policy.nologin_path);
+  if (!account.facts.nologin) account.facts.nologin = text_of_nologin(kNologinOfBoot);
   int count = 64;
   account.group_ids.resize(static_cast<size_t>(count));
   while (::getgrouplist(wanted.c_str(), found->pw_gid, account.group_ids.data(), &count) < 0) {
@@ -130,6 +145,11 @@ bool SystemUsers::knows(std::string_view user) const {
   return ::getpwnam_r(std::string(user).c_str(), &entry, room.data(), room.size(), &found) == 0 && found;
 }
 
+LoginAnswer SystemUsers::let_in(const Account& account) {
+  if (!is_shut_out(account.facts)) return accepted(permit_for(account));
+  return shut_out(permit_for(account), kShut, *account.facts.nologin);
+}
+
 Permit SystemUsers::permit_for(const Account& account) {
   Permit permit;
   permit.user = account.facts.name;
@@ -138,7 +158,8 @@ Permit SystemUsers::permit_for(const Account& account) {
   permit.gid = account.gid;
   permit.home = account.home;
   permit.shell = account.facts.shell;
-  permit.privilege = account.facts.uid == 0 ? kMaxPrivilege : 1;
+  // Who runs the server may do with it what he likes.
+  permit.privilege = account.facts.uid == ::geteuid() ? kMaxPrivilege : 1;
   return permit;
 }
 
@@ -179,7 +200,7 @@ LoginAnswer SystemUsers::search_keys(const Account& account, const PublicKey& ke
       log_line(LogLevel::warning, reason);
       continue;
     }
-    LoginAnswer answer = accepted(permit_for(account));
+    LoginAnswer answer = let_in(account);
     answer.permit->apply(admission.key->options);
     answer.touch = admission.key->options.touch;
     return answer;
@@ -192,12 +213,11 @@ LoginAnswer SystemUsers::judge_key(std::string_view user, const PublicKey& key, 
   if (!account) return refused("unknown user");
   if (auto why = refusal(*account, AuthMethod::publickey, source)) return refused(std::move(*why));
   LoginAnswer answer = search_keys(*account, key, source);
-  if (answer.outcome == LoginOutcome::accepted && account->facts.uid == 0 &&
+  if (identifies(answer.outcome) && account->facts.uid == 0 &&
       !root_may_enter(config_.policy.root_login, *answer.permit))
     return refused("root may use keys with a forced command only");
   if (answer.outcome != LoginOutcome::accepted || !uses_pam()) return answer;
-  const LoginAnswer judged = pam_check_account({config_.pam, std::string(user), source, true, *answer.permit});
-  return judged.outcome == LoginOutcome::accepted ? answer : refused(judged.reason);
+  return pam_check_account({config_.pam, std::string(user), source, true, answer});
 }
 
 LoginAnswer SystemUsers::check_by_pam(const std::optional<Account>& account, std::string_view user,
@@ -205,7 +225,7 @@ LoginAnswer SystemUsers::check_by_pam(const std::optional<Account>& account, std
                                       const LoginSource& source) const {
   const auto why =
       account ? refusal(*account, AuthMethod::password, source) : std::optional<std::string>("unknown user");
-  PamAttempt attempt{config_.pam, std::string(user), source, !why, account ? permit_for(*account) : Permit{}};
+  PamAttempt attempt{config_.pam, std::string(user), source, !why, account ? let_in(*account) : LoginAnswer{}};
   LoginAnswer answer = pam_check_password(attempt, password, new_password);
   return why ? refused(*why) : answer;
 }
@@ -220,7 +240,7 @@ LoginAnswer SystemUsers::check_password(std::string_view user, const Secret& pas
   if (!right) return refused(root_ ? "wrong password" : "passwords of the system cannot be read as an ordinary user");
   // Without PAM there is nobody to write the shadow file by the system's rules.
   if (account->password_expired) return refused("the password has expired and PAM is off");
-  return accepted(permit_for(*account));
+  return let_in(*account);
 }
 
 LoginAnswer SystemUsers::change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
@@ -236,7 +256,7 @@ std::shared_ptr<Conversation> SystemUsers::converse(std::string_view user, const
   if (!uses_pam()) return LoginBackend::converse(user, source);
   const auto account = find(user);
   const bool allowed = account && !refusal(*account, AuthMethod::keyboard_interactive, source);
-  return pam_converse({config_.pam, std::string(user), source, allowed, account ? permit_for(*account) : Permit{}});
+  return pam_converse({config_.pam, std::string(user), source, allowed, account ? let_in(*account) : LoginAnswer{}});
 }
 
 }  // namespace sluice

@@ -54,6 +54,8 @@ class SystemUsers : public LoginBackend {
   LoginAnswer check_by_pam(const std::optional<Account>& account, std::string_view user, const Secret& password,
                            const Secret* new_password, const LoginSource& source) const;
   static Permit permit_for(const Account& account);
+  // Of whoever proved to be him.
+  static LoginAnswer let_in(const Account& account);
 
   SystemUsersConfig config_;
   bool root_;

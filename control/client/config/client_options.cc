@@ -77,6 +77,7 @@ class Maker {
   void identities();
   void hosts();
   void proxies();
+  void own_port();
   void master();
   void session();
   void forwards();
@@ -102,6 +103,7 @@ void Maker::network() {
   if (!interactive || !bulk || qos.size() > 2) return refuse("IPQoS", "one or two of af11..cs7, ef, none or a number");
   out_.dscp_interactive = *interactive;
   out_.dscp_bulk = *bulk;
+  own_port();
   const std::string level = word("LogLevel");
   out_.verbosity = level == "quiet"                       ? Verbosity::quiet
                    : level == "fatal" || level == "error" ? Verbosity::error
@@ -111,6 +113,21 @@ void Maker::network() {
   if (said_.flag("Compression")) {
     out_.warnings.push_back("Compression is not offered: the connection goes without");
   }
+}
+
+// Ours alone: ssh_config(5) has no such options.
+void Maker::own_port() {
+  constexpr long long kLeastMtu = 576, kMostMtu = 65535;
+  out_.own_port.device = said_.one("PortDevice");
+  out_.own_port.addresses = said_.all("PortAddress");
+  out_.own_port.gateways = said_.all("PortGateway");
+  out_.own_port.eal_arguments = said_.one("PortEalArguments");
+  out_.own_port.capture = said_.one("PortCapture");
+  const long long mtu = said_.number("PortMtu");
+  if (mtu < kLeastMtu || mtu > kMostMtu) return refuse("PortMtu", "a number from 576 to 65535");
+  out_.own_port.mtu = static_cast<size_t>(mtu);
+  if (!out_.own_port.device.empty() && out_.own_port.addresses.empty())
+    refuse("PortDevice", "PortAddress beside it: an address with its prefix, as 192.0.2.1/24");
 }
 
 void Maker::algorithms() {
@@ -232,6 +249,8 @@ void Maker::hosts() {
   for (const std::string& file : said_.all("UserKnownHostsFile"))
     to.user_files.push_back(path("UserKnownHostsFile", file));
   to.global_files = said_.all("GlobalKnownHostsFile");
+  const std::string revoked = said_.one("RevokedHostKeys");
+  if (!revoked.empty() && to_lower(revoked) != "none") to.revoked_file = path("RevokedHostKeys", revoked);
   const std::string command = said_.one("KnownHostsCommand");
   if (!command.empty() && to_lower(command) != "none") {
     auto program = known_hosts_program(command, out_.tokens);
@@ -253,6 +272,8 @@ void Maker::hosts() {
   // A user who keeps another file has a reason for what stands in it.
   if (!said_.has("UpdateHostKeys") && said_.has("UserKnownHostsFile")) out_.update_host_keys = UpdateHostKeys::no;
   out_.visual_host_key = said_.flag("VisualHostKey");
+  const std::string engine = said_.one("CryptoEngine");
+  if (to_lower(engine) != "none") out_.crypto_engine = engine;
 }
 
 void Maker::proxies() {

@@ -52,6 +52,16 @@ struct SessionWishes {
   unsigned socket_mask = 0177;
 };
 
+// A port of DPDK that takes the place of the kernel's sockets; an empty device: none.
+struct ClientPort {
+  std::string device;
+  std::vector<std::string> addresses;  // with their prefixes
+  std::vector<std::string> gateways;
+  size_t mtu = 1500;
+  std::string eal_arguments;
+  std::string capture;
+};
+
 struct ClientOptions {
   std::string original_host;  // as the user named it
   std::string host;           // what is dialed
@@ -65,6 +75,7 @@ struct ClientOptions {
   bool tcp_keepalive = true;
   int dscp_interactive = 0x48, dscp_bulk = 0x20;  // the TOS octet; -1: the system's
 
+  ClientPort own_port;
   std::string proxy_command;       // for a shell, expanded
   std::vector<std::string> jumps;  // user@host:port or ssh://..., the nearest first
   TransportConfig transport;
@@ -73,6 +84,7 @@ struct ClientOptions {
   HostKeyPolicyConfig host_keys;
   UpdateHostKeys update_host_keys = UpdateHostKeys::yes;
   bool visual_host_key = false;
+  std::string crypto_engine;  // NAME[,COMMAND[=VALUE]]...; empty: software alone
   bool batch = false;
   Verbosity verbosity = Verbosity::info;
 

@@ -27,7 +27,7 @@ using test::write_text;
 
 const LoginSource kHere{"192.0.2.1", "client.example"};
 
-AccountFacts ann() { return {"ann", 1000, {"ann", "staff"}, "/bin/sh", true, false, false, false}; }
+AccountFacts ann() { return {"ann", 1000, {"ann", "staff"}, "/bin/sh", true, {}, false, false}; }
 
 TEST(HashedSecret, meets_only_the_right_password_and_never_a_locked_hash) {
   const std::string hash = hash_secret(secret("right"));
@@ -57,10 +57,15 @@ TEST(LoginPolicy, refuses_locked_expired_and_shell_less_accounts) {
   facts.shell_runs = false;
   EXPECT_TRUE(refusal_of(policy, facts, kHere));
   facts = ann();
-  facts.nologin = true;
-  EXPECT_TRUE(refusal_of(policy, facts, kHere));
+}
+
+TEST(LoginPolicy, shuts_out_all_but_root_where_there_is_a_nologin_file) {
+  AccountFacts facts = ann();
+  EXPECT_FALSE(is_shut_out(facts));
+  facts.nologin = "";
+  EXPECT_TRUE(is_shut_out(facts));
   facts.uid = 0;
-  EXPECT_FALSE(refusal_of(policy, facts, kHere));
+  EXPECT_FALSE(is_shut_out(facts));
 }
 
 TEST(LoginPolicy, asks_deny_before_allow_and_users_before_groups) {
@@ -307,7 +312,8 @@ TEST_F(SystemUsersTest, check_passwords_and_the_state_of_the_account) {
   EXPECT_EQ(by_password("*"), LoginOutcome::refused);
   SystemUsersConfig closed;
   closed.policy.nologin_path = "/etc/passwd";
-  EXPECT_EQ(by_key(closed), LoginOutcome::refused);
+  EXPECT_EQ(by_key(closed), LoginOutcome::shut_out);
+  EXPECT_EQ(by_password("no", closed), LoginOutcome::refused);
 }
 
 TEST_F(SystemUsersTest, let_pam_judge_passwords_and_accounts) {
@@ -321,7 +327,7 @@ TEST_F(SystemUsersTest, let_pam_judge_passwords_and_accounts) {
   EXPECT_EQ(users.change_password(name_, secret("pw"), secret("An0ther-long.one"), kHere).outcome,
             LoginOutcome::accepted);
   EXPECT_EQ(by_password("An0ther-long.one", pam_config(unix)), LoginOutcome::accepted);
-  EXPECT_EQ(by_key(pam_config("account required pam_deny.so\n")), LoginOutcome::refused);
+  EXPECT_EQ(by_key(pam_config("account required pam_deny.so\n")), LoginOutcome::shut_out);
   EXPECT_EQ(by_key(pam_config("account required pam_permit.so\n")), LoginOutcome::accepted);
   // PAM would let anybody in; the policy does not.
   SystemUsersConfig open = pam_config("auth required pam_permit.so\naccount required pam_permit.so\n");

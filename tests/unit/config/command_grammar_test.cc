@@ -26,7 +26,7 @@ TEST(CommandGrammar, completes_a_word_that_has_begun) {
 }
 
 TEST(CommandGrammar, offers_what_may_follow_behind_a_blank) {
-  EXPECT_EQ(words("ssh "), (Words{"server", "timeout"}));
+  EXPECT_EQ(words("ssh "), (Words{"client", "server", "timeout"}));
   EXPECT_EQ(words("ssh timeout "), Words{"<5-120>"});
   EXPECT_EQ(words("ssh timeout 30 "), Words{"<cr>"});
   EXPECT_EQ(words("no ssh timeout "), (Words{"<5-120>", "<cr>"}));

@@ -206,6 +206,19 @@ TEST(RunningConfig, parses_back_to_the_same_with_all_defaults) {
   }
 }
 
+TEST(RunningConfig, leaves_to_lines_behind_a_file_what_only_they_say) {
+  const std::string file = "ssh timeout 60\nssh server listen 192.0.2.1\n",
+                    behind = "ssh server port 2222\nno ip scp server enable\n";
+  const ServerConfig whole = config_of(file + behind);
+  const auto saved = [&](const std::string& changes) {
+    return running_config(without_lines_behind(config_of(file + behind + changes), whole, config_of(file)), kMachine);
+  };
+  EXPECT_EQ(saved(""), shown(file));
+  EXPECT_EQ(saved("ssh timeout 90\n"), shown("ssh timeout 90\nssh server listen 192.0.2.1\n"));
+  // Who changes what the line says means it.
+  EXPECT_EQ(saved("ssh server port 3333\n"), shown(file + "ssh server port 3333\n"));
+}
+
 TEST(ConfigDiff, says_what_changed_and_what_waits_for_a_restart) {
   const auto changes = diff(config_of("workers count 2"), config_of("workers count 4\nssh server dscp 8"));
   ASSERT_EQ(changes.size(), 2u);

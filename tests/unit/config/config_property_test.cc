@@ -30,6 +30,7 @@ std::string sample(const ValueKind& kind, Random& random) {
       {"CORES", {"0", "0-3,6", "1,2"}},
       {"HASH", {"0123456789abcdef0123456789abcdef", "key1", "FEDCBA9876543210FEDCBA9876543210"}},
       {"WAY", {"publickey", "password,publickey", "keyboard-interactive"}},
+      {"FILE", {"/known", "slot1:/server_pubkey", "disk0:/k"}},
       {"PATH", {"/", "/srv/a folder", "/home/%u"}},
       {"LINE", {"$6$salt$hash", "two words", "5"}},
       {"TEXT", {"#one#", "^Ctwo\n lines\n!\n^C", "%a # and ^C%"}},

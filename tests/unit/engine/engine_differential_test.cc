@@ -362,20 +362,54 @@ TEST_P(CounterEdges, Gcm_counts_in_32_bits_alone_whatever_its_iv_hashes_to) {
 
 TEST_P(CounterEdges, An_aead_takes_a_large_aad_and_none_after_data) {
   Random random(31);
+  // Around what is held before a message begins, and far beyond.
+  for (const size_t aad_bytes : {65535u, 65536u, 65537u, 300000u}) {
+    for (const CipherFacts& facts : served_ciphers()) {
+      if (!facts.aead) continue;
+      Message m;
+      m.key = random.bytes(facts.key_bytes);
+      m.iv = random.bytes(12);
+      m.aad = random.bytes(aad_bytes);
+      m.aad_pieces = 1 + random.below(77);
+      m.text = random.bytes(1000);
+      m.pieces = cut(m.text.size(), random);
+      Outcome sealed = run(GetParam(), facts, true, m, {});
+      EXPECT_EQ(sealed, run(Way::default_provider, facts, true, m, {}));
+      Context context = start(GetParam(), facts.name, true, m.key, m.iv);
+      Outcome out;
+      ASSERT_TRUE(feed(context, m.text, false, out));
+      EXPECT_FALSE(feed_aad(context, m.aad, 1));
+      const Buffer text = m.text;
+      m.text = sealed.bytes;
+      const Outcome opened = run(GetParam(), facts, false, m, sealed.tag);
+      EXPECT_TRUE(opened.fine);
+      EXPECT_EQ(opened.bytes, text);
+      sealed.tag[3] = static_cast<uint8_t>(sealed.tag[3] ^ 0x10);
+      EXPECT_FALSE(run(GetParam(), facts, false, m, sealed.tag).fine);
+    }
+  }
+}
+
+TEST_P(CounterEdges, A_copy_made_within_a_long_aad_goes_on_by_itself) {
+  Random random(37);
   for (const CipherFacts& facts : served_ciphers()) {
     if (!facts.aead) continue;
-    Message m;
-    m.key = random.bytes(facts.key_bytes);
-    m.iv = random.bytes(12);
-    m.aad = random.bytes(300000);
-    m.aad_pieces = 77;
-    m.text = random.bytes(100);
-    m.pieces = {100};
-    EXPECT_EQ(run(GetParam(), facts, true, m, {}), run(Way::default_provider, facts, true, m, {}));
-    Context context = start(GetParam(), facts.name, true, m.key, m.iv);
-    Outcome out;
-    ASSERT_TRUE(feed(context, m.text, false, out));
-    EXPECT_FALSE(feed_aad(context, m.aad, 1));
+    const Buffer key = random.bytes(facts.key_bytes), iv = random.bytes(12), aad = random.bytes(100000);
+    std::array<Buffer, 2> tags{Buffer(16), Buffer(16)};
+    Context first = start(GetParam(), facts.name, true, key, iv);
+    ASSERT_TRUE(feed_aad(first, aad, 3));
+    Context second(EVP_CIPHER_CTX_new());
+    ASSERT_EQ(EVP_CIPHER_CTX_copy(second.get(), first.get()), 1);
+    for (size_t i = 0; i < 2; ++i) {
+      const Context& context = i == 0 ? first : second;
+      ASSERT_TRUE(feed_aad(context, aad, 1));
+      Outcome out;
+      ASSERT_TRUE(feed(context, aad, false, out));
+      int written = 0;
+      ASSERT_EQ(EVP_CipherFinal_ex(context.get(), nullptr, &written), 1);
+      ASSERT_EQ(EVP_CIPHER_CTX_ctrl(context.get(), EVP_CTRL_AEAD_GET_TAG, 16, tags[i].data()), 1);
+    }
+    EXPECT_EQ(tags[0], tags[1]);
   }
 }
 

@@ -242,6 +242,18 @@ TEST_P(Protocol, Threads_work_side_by_side) {
   EXPECT_EQ(wrong, std::vector<int>(4));
 }
 
+TEST(TwoEngines, Of_one_module_do_not_take_each_other_s_ciphers_along) {
+  const Buffer key = random_bytes(16), iv = random_bytes(16), text = random_bytes(1000);
+  Context before = start(Way::engine, "AES-128-CTR", true, key, iv);
+  another_engine_comes_and_goes();
+  Context after = start(Way::engine, "AES-128-CTR", true, key, iv);
+  Buffer a(text.size()), b(text.size());
+  int written = 0;
+  ASSERT_EQ(EVP_CipherUpdate(before.get(), a.data(), &written, text.data(), 1000), 1);
+  ASSERT_EQ(EVP_CipherUpdate(after.get(), b.data(), &written, text.data(), 1000), 1);
+  EXPECT_EQ(a, b);
+}
+
 // For the run over a device alone.
 TEST(EngineDevice, Does_the_large_pieces_of_the_parent_and_nothing_in_a_child) {
   if (!std::getenv("SLUICE_TEST_DEVICE")) GTEST_SKIP() << "no device is named in SLUICE_TEST_DEVICE";

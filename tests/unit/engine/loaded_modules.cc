@@ -49,6 +49,16 @@ const EVP_CIPHER* fetched(Way way, const std::string& name) {
 
 }  // namespace
 
+void another_engine_comes_and_goes() {
+  ENGINE* other = engine() ? ENGINE_by_id("dynamic") : nullptr;
+  ASSERT_NE(other, nullptr);
+  ASSERT_EQ(ENGINE_ctrl_cmd_string(other, "SO_PATH", SLUICE_ENGINE, 0), 1);
+  ASSERT_EQ(ENGINE_ctrl_cmd_string(other, "ID", "sluice", 0), 1);
+  // Later releases of OpenSSL 3.0 refuse a module that is loaded already, earlier ones bind it once more.
+  ENGINE_ctrl_cmd_string(other, "LOAD", nullptr, 0);
+  ENGINE_free(other);
+}
+
 int device_pieces() { return ENGINE_ctrl(engine(), ENGINE_CMD_BASE + 2, 0, nullptr, nullptr); }
 
 const char* name_of(Way way) {

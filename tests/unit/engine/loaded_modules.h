@@ -14,6 +14,8 @@ namespace sluice::test {
 enum class Way : uint8_t { default_provider, engine, provider };
 inline constexpr Way kOurWays[] = {Way::engine, Way::provider};
 const char* name_of(Way way);
+// A second ENGINE of the same module, which is destroyed again.
+void another_engine_comes_and_goes();
 // What the ENGINE's device did, where SLUICE_TEST_DEVICE named one.
 int device_pieces();
 

@@ -3,6 +3,7 @@
 #include "control/engine/key_engine.h"
 
 #include <gtest/gtest.h>
+#include <openssl/async.h>
 #include <openssl/engine.h>
 #include <openssl/rand.h>
 #include <unistd.h>
@@ -223,6 +224,23 @@ TEST_F(KeyEngineTest, alone_does_not_decide_random_bytes_and_may_fail_at_them) {
   ASSERT_EQ(RAND_bytes(first.data(), 32), 1);
   EXPECT_EQ(engine_->failures(), 1u);
   EXPECT_EQ(exchange_once(), true);
+}
+
+// In a job whose random bytes are asked for under a lock, which is held while the job pauses.
+TEST_F(KeyEngineTest, gives_random_bytes_without_pausing_the_job_that_asks) {
+  ASSERT_TRUE(use_engine_random(*engine_));
+  set("PAUSES", "3");
+  ASYNC_WAIT_CTX* wait = ASYNC_WAIT_CTX_new();
+  ASYNC_JOB* job = nullptr;
+  int result = 0;
+  std::array<uint8_t, 32> out{};
+  uint8_t* argument = out.data();
+  const auto ask = [](void* place) { return RAND_bytes(*static_cast<uint8_t**>(place), 32); };
+  EXPECT_EQ(ASYNC_start_job(&job, wait, &result, ask, &argument, sizeof argument), ASYNC_FINISH);
+  while (job != nullptr && ASYNC_start_job(&job, wait, &result, ask, &argument, sizeof argument) == ASYNC_PAUSE) {}
+  EXPECT_EQ(result, 1);
+  EXPECT_EQ(engine_->operations(), 1u);
+  ASYNC_WAIT_CTX_free(wait);
 }
 
 TEST_F(KeyEngineTest, takes_control_commands_before_it_starts_and_says_which_it_refuses) {

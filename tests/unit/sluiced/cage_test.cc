@@ -93,7 +93,7 @@ int in_the_cage(bool without_rights) {
   const pid_t child = ::fork();
   if (child == 0) {
     if (without_rights && !drop_rights()) ::_exit(255);
-    if (!restrict_calls()) ::_exit(255);
+    if (!restrict_calls(false)) ::_exit(255);
     int number = 0;
     for (const Attempt& attempt : kAttempts) {
       ++number;
@@ -126,7 +126,7 @@ TEST(Cage, still_starts_threads_and_moves_bytes) {
   ASSERT_EQ(::pipe(ends), 0);
   const pid_t child = ::fork();
   if (child == 0) {
-    if (!restrict_calls()) ::_exit(1);
+    if (!restrict_calls(false)) ::_exit(1);
     bool moved = false;
     std::thread([&] { moved = ::write(ends[1], "x", 1) == 1; }).join();
     char byte = 0;

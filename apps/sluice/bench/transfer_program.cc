@@ -1,0 +1,157 @@
+// sluice bench transfer: its command line.
+#include <cstdio>
+
+#include "apps/sluice/bench/bench_output.h"
+#include "apps/sluice/bench/bench_programs.h"
+#include "apps/sluice/bench/transfer_matrix.h"
+
+namespace sluice::bench {
+namespace {
+
+constexpr const char* kHelp = R"(usage: sluice bench transfer [FLAG]...
+Files by each client to each server in turn, round by round; medians, ratios
+round by round, CPU seconds a GiB of both ends, peak memory. Sums are compared.
+  --client LIST      sluice-cp sluice-cp-auto sluice-sftp sluice-scp sftp scp
+                     scp-O psftp pscp lftp rclone rsync curl, or all; another
+                     build of a program as sftp=/opt/hpn/bin/sftp
+  --server LIST      sluiced, sshd (started here), sshd=PATH, HOST:PORT
+  --pair LIST        only these: sluice-cp+sluiced,sftp+sshd (the default)
+  --against PAIR     what ratios are to (sftp+sshd, else the last)
+  --way put|get      one way only
+  --suite LIST       aes128-gcm, chacha20-poly1305 ... or default
+  --size LIST        of a file: 256M,1G
+  --files N          a folder of N such files instead of one
+  --streams LIST     so many clients at once: 1,4,100
+  --rounds N         measured rounds (5), after one to warm up
+  --to-null          measured rounds end in /dev/null, the first in a file
+  --folder DIR       where files are (memory); --remote-folder DIR at a HOST
+  --user NAME, --identity FILE   for HOST:PORT
+  --patience SECONDS             the longest that one transfer may take
+  --json FILE --html FILE --plain -q     as for all (sluice bench --help)
+Exit status: 0; 1 wrong bytes or a failure; 2 usage; 3 a program is missing.
+)";
+
+struct Words {
+  std::vector<std::string> clients, servers, pairs, suites{"aes128-gcm"};
+  std::string against, way;
+};
+
+using Contestants = std::vector<TransferPlan::Contestant>;
+
+ResultOrText<void> add(Contestants& to, const std::string& client, const std::string& server) {
+  auto who = parse_client(client);
+  if (!who) return fail(who.error());
+  auto where = parse_server(server);
+  if (!where) return fail(where.error());
+  to.push_back({std::move(*who), std::move(*where)});
+  return {};
+}
+
+ResultOrText<Contestants> contestants_of(const Words& words) {
+  Contestants out;
+  auto pairs = words.pairs;
+  if (pairs.empty() && words.clients.empty() && words.servers.empty()) pairs = {"sluice-cp+sluiced", "sftp+sshd"};
+  for (const std::string& pair : pairs) {
+    const size_t plus = pair.rfind('+');
+    if (plus == pair.npos) return fail("--pair: " + pair + " is no CLIENT+SERVER");
+    if (auto added = add(out, pair.substr(0, plus), pair.substr(plus + 1)); !added) return fail(added.error());
+  }
+  if (words.clients.empty() && words.servers.empty()) return out;
+  std::vector<std::string> clients = words.clients, servers = words.servers;
+  if (clients.empty()) clients = {"sluice-cp", "sftp"};
+  if (servers.empty()) servers = {"sluiced", "sshd"};
+  if (clients == std::vector<std::string>{"all"}) {
+    clients.clear();
+    for (const ClientKind& kind : client_kinds()) clients.emplace_back(kind.name);
+  }
+  for (const std::string& client : clients) {
+    for (const std::string& server : servers) {
+      if (auto added = add(out, client, server); !added) return fail(added.error());
+    }
+  }
+  return out;
+}
+
+ResultOrText<void> choose_reference(TransferPlan& plan, const std::string& against) {
+  plan.reference = plan.contestants.size() - 1;
+  for (size_t i = 0; i < plan.contestants.size(); ++i) {
+    if (plan.contestants[i].name() != (against.empty() ? "sftp+sshd" : against)) continue;
+    plan.reference = i;
+    return {};
+  }
+  return against.empty() ? ResultOrText<void>{} : fail("--against: " + against + " does not compete");
+}
+
+ResultOrText<void> complete(TransferPlan& plan, const Words& words) {
+  for (const std::string& name : words.suites) {
+    auto suite = parse_transfer_suite(name);
+    if (!suite) return fail("--suite: " + suite.error());
+    plan.suites.push_back(std::move(*suite));
+  }
+  if (!words.way.empty() && words.way != "put" && words.way != "get") return fail("--way: put or get");
+  if (words.way == "put") plan.ways = {Way::put};
+  if (words.way == "get") plan.ways = {Way::get};
+  if (plan.folder.empty()) plan.folder = default_folder();
+  if (plan.to_null && plan.files > 1) return fail("--to-null is for one file, not for a folder");
+  auto contestants = contestants_of(words);
+  if (!contestants) return fail(contestants.error());
+  plan.contestants = std::move(*contestants);
+  return choose_reference(plan, words.against);
+}
+
+void tell_settings(const TransferPlan& plan, const Words& words, RunReport& report) {
+  std::vector<std::string> names, sizes, streams;
+  for (const auto& who : plan.contestants) {
+    names.push_back(who.name());
+    if (who.client.installed()) report.settings.emplace_back("client " + who.client.name, who.client.program);
+    if (who.server.kind != ServerKind::foreign)
+      report.settings.emplace_back("server " + who.server.name, who.server.program);
+  }
+  for (const uint64_t size : plan.sizes) sizes.push_back(size_text(size));
+  for (const uint64_t n : plan.streams) streams.push_back(std::to_string(n));
+  report.settings.insert(report.settings.end(), {{"contestants", join(names, ", ")},
+                                                 {"reference", plan.contestants[plan.reference].name()},
+                                                 {"suites", join(words.suites, ", ")},
+                                                 {"sizes", join(sizes, ", ")},
+                                                 {"files", std::to_string(plan.files)},
+                                                 {"streams", join(streams, ", ")},
+                                                 {"rounds", std::to_string(plan.rounds)},
+                                                 {"target", plan.to_null ? "/dev/null" : "a file"},
+                                                 {"folder", plan.folder}});
+  const auto same = std::unique(report.settings.begin(), report.settings.end());
+  report.settings.erase(same, report.settings.end());
+}
+
+}  // namespace
+
+int run_transfer(int argc, char** argv) {
+  CommonFlags common;
+  TransferPlan plan;
+  plan.remote_folder = "/tmp";
+  Words words;
+  const auto rest = parse_flags(
+      argc, argv, common,
+      {flag_list("--client", words.clients), flag_list("--server", words.servers), flag_list("--pair", words.pairs),
+       flag_text("--against", words.against), flag_text("--way", words.way), flag_list("--suite", words.suites),
+       flag_sizes("--size", plan.sizes), flag_count("--files", 1, 1000000, plan.files),
+       flag_counts("--streams", 1, 1000, plan.streams), flag_count("--rounds", 1, 1000, plan.rounds),
+       flag_switch("--to-null", plan.to_null), flag_text("--folder", plan.folder),
+       flag_text("--remote-folder", plan.remote_folder), flag_text("--user", plan.user),
+       flag_text("--identity", plan.identity), flag_decimal("--patience", 1, 86400, plan.patience_seconds)});
+  if (!rest) return complain("transfer", rest.error(), kUsage);
+  if (common.help) return std::fputs(kHelp, stdout), kPassed;
+  if (!rest->empty()) return complain("transfer", rest->front() + ": flags only; --help lists them", kUsage);
+  if (auto fine = complete(plan, words); !fine) {
+    return complain("transfer", fine.error(),
+                    fine.error().find("no such program") == std::string::npos ? kUsage : kNotAvailable);
+  }
+  RunReport report = begin_report("transfer");
+  tell_settings(plan, words, report);
+  {
+    LiveView view(manner_of(common), stderr);
+    if (auto done = measure_transfers(plan, report, view); !done) return complain("transfer", done.error(), kMissed);
+  }
+  return finish_report(report, common);
+}
+
+}  // namespace sluice::bench

@@ -1,0 +1,193 @@
+// The terminal's side of a shell that the server has.
+#include "apps/sluicectl/shell.h"
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/line_editor.h"
+
+namespace sluice::ctl {
+namespace {
+
+constexpr int kFine = 0, kFailed = 1, kNotUnderstood = 2;
+
+void print(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+// Beside this program, in the folder of the users' programs, or wherever PATH leads.
+std::string program_path(const std::string& name) {
+  std::array<char, 4096> path{};
+  const ssize_t n = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
+  const std::string own(path.data(), static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  if (name == "sluicectl") return own;
+  const std::string folder = own.substr(0, own.rfind('/') + 1);
+  for (const std::string& candidate : {folder + name, folder + "../bin/" + name})
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  return name;
+}
+
+// In the operator's own name, and without what lets him in here.
+int run_program(std::vector<std::string> words) {
+  const pid_t child = ::fork();
+  if (child < 0) return std::perror("sluicectl: fork"), kFailed;
+  if (child == 0) {
+    ::unsetenv("SLUICE_TICKET");
+    ::unsetenv("SLUICE_CONTROL");
+    ::signal(SIGINT, SIG_DFL);
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    ::execvp(program_path(words[0]).c_str(), arguments.data());
+    std::fprintf(stderr, "sluicectl: %s: %s\n", words[0].c_str(), std::strerror(errno));
+    ::_exit(127);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+  return WIFEXITED(status) ? WEXITSTATUS(status) : kFailed;
+}
+
+std::string common_beginning(const std::vector<std::string>& words) {
+  std::string common = words.front();
+  for (const std::string& word : words) {
+    size_t same = 0;
+    while (same < common.size() && same < word.size() && common[same] == word[same]) ++same;
+    common.resize(same);
+  }
+  return common;
+}
+
+Completion completion_of(ControlLink& link, std::string_view line) {
+  const auto found = link.complete(std::string(line));
+  if (!found) return {};
+  const size_t blank = line.find_last_of(" \t");
+  const std::string_view begun = line.substr(blank == line.npos ? 0 : blank + 1);
+  std::vector<std::string> words;
+  for (const Candidate& candidate : *found)
+    if (candidate.literal) words.push_back(candidate.word);
+  Completion completion;
+  if (words.empty()) return completion;
+  const std::string common = common_beginning(words);
+  if (common.size() > begun.size()) completion.insert = common.substr(begun.size());
+  if (words.size() == 1) completion.insert.push_back(' ');
+  if (words.size() > 1 && common.size() <= begun.size()) completion.choices = std::move(words);
+  return completion;
+}
+
+// A question's last line is what its answer is typed behind.
+std::string last_line(std::string& text) {
+  const size_t end = text.rfind('\n');
+  std::string last = end == text.npos ? text : text.substr(end + 1);
+  text.resize(end == text.npos ? 0 : end + 1);
+  return last;
+}
+
+std::optional<std::string> unseen_answer(const std::string& question) {
+  char* typed = ::getpass(question.c_str());
+  if (typed == nullptr) return std::nullopt;
+  std::string answer(typed);
+  ::explicit_bzero(typed, std::strlen(typed));
+  return answer;
+}
+
+}  // namespace
+
+std::string help_lines(const std::vector<Candidate>& candidates) {
+  size_t widest = 0;
+  for (const Candidate& one : candidates) widest = std::max(widest, one.word.size());
+  std::string lines;
+  for (const Candidate& one : candidates) {
+    std::string line = "  " + one.word;
+    if (!one.help.empty()) line.append(widest + 2 - one.word.size(), ' ').append(one.help);
+    lines.append(line).append("\n");
+  }
+  return lines.empty() ? "% Unrecognized command\n" : lines;
+}
+
+int run_shell(ControlLink& link) {
+  const bool typed = ::isatty(STDIN_FILENO) != 0;
+  ShellReply reply;
+  reply.prompt = link.prompt();
+  // Lines of debugging, wherever they come.
+  link.on_event([](const std::string& text) { print(text); });
+  catch_interrupts();
+  LineEditorOptions options;
+  options.name = "sluicectl";
+  options.complete = [&](std::string_view line) {
+    return reply.next == ShellReply::Next::line ? completion_of(link, line) : Completion();
+  };
+  options.help = [&](std::string_view line) {
+    if (reply.next != ShellReply::Next::line) return std::string();
+    const auto found = link.complete(std::string(line));
+    return found ? help_lines(*found) : "% " + found.error() + "\n";
+  };
+  bool gone = false;
+  options.events = link.descriptor();
+  options.on_event = [&] { gone = gone || !link.take_events(); };
+  options.stop_line = "end";
+  const auto editor = make_line_editor(typed ? reply.prompt : "", options);
+  int status = kFine;
+  std::string question;
+  while (reply.next != ShellReply::Next::closed && !gone) {
+    editor->set_prompt(!typed ? "" : question.empty() ? reply.prompt : question);
+    std::optional<std::string> line;
+    if (reply.next == ShellReply::Next::secret && typed)
+      line = unseen_answer(question);
+    else
+      line = editor->read();
+    if (!line) break;
+    if (line->empty() && interrupted()) forget_interrupt();
+    auto answer = link.line(*line);
+    if (!answer) return print("% " + answer.error() + "\n"), kFailed;
+    reply = std::move(*answer);
+    status = reply.failed ? kFailed : kFine;
+    question.clear();
+    if (reply.next == ShellReply::Next::answer || reply.next == ShellReply::Next::secret)
+      question = last_line(reply.output);
+    print(reply.output);
+    if (!reply.run.empty()) status = run_program(reply.run);
+  }
+  return typed ? kFine : status;
+}
+
+int run_line(ControlLink& link, const std::string& text, bool yes) {
+  std::string line = text;
+  for (;;) {
+    auto reply = link.line(line);
+    if (!reply) return std::fprintf(stderr, "sluicectl: %s\n", reply.error().c_str()), kFailed;
+    const bool asks = reply->next == ShellReply::Next::answer || reply->next == ShellReply::Next::secret;
+    if (!asks) {
+      if (reply->failed)
+        std::fputs(reply->output.c_str(), stderr);
+      else
+        print(reply->output);
+      if (!reply->run.empty()) return run_program(reply->run);
+      const bool understood = reply->output.find("% Invalid input") == std::string::npos;
+      return !reply->failed ? kFine : understood ? kFailed : kNotUnderstood;
+    }
+    if (reply->next == ShellReply::Next::secret && ::isatty(STDIN_FILENO)) {
+      line = unseen_answer(reply->output).value_or("");
+      continue;
+    }
+    if (yes && reply->next == ShellReply::Next::answer) {
+      line = "yes";
+      continue;
+    }
+    std::fputs(reply->output.c_str(), stderr);
+    const auto answer = make_line_reader(STDIN_FILENO, "")->read();
+    if (!answer) return std::fputs("\nsluicectl: no answer came (--yes says yes)\n", stderr), kFailed;
+    line = *answer;
+  }
+}
+
+}  // namespace sluice::ctl

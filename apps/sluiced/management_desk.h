@@ -1,0 +1,71 @@
+// ManagementDesk: the monitor's process as the shell of operators sees it: questions to the network process, changes of
+// the configuration, files, and the tickets of operators who come by SSH.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "apps/sluiced/options.h"
+#include "apps/sluiced/process_link.h"
+#include "control/auth/permit.h"
+#include "control/management/management_server.h"
+#include "control/work_pool.h"
+
+namespace sluice {
+
+// What the desk is given of its process; all of it outlives the desk.
+struct DeskParts {
+  const ServerConfig& config;
+  const Machine& machine;
+  ProcessLink& orders;
+  JobRunner& slow;
+  std::shared_ptr<Completions> completions;
+  std::string state_directory;
+  std::string config_file;
+  ServerOptions options;
+  std::function<void(const ServerConfig&, std::function<void(ResultOrText<void>)>)> take_up;
+  std::function<void(std::function<void()>)> reload_keys;
+  // Null unless the connection is there and logged in.
+  std::function<const Permit*(uint32_t connection)> permit_of;
+};
+
+class ManagementDesk final : public ManagementHost {
+ public:
+  explicit ManagementDesk(DeskParts parts);
+
+  // Where operators connect; what cannot be had is logged, and nothing is managed.
+  void open();
+  int descriptor() const { return server_.descriptor(); }
+  void on_ready() { server_.on_ready(); }
+  void take_answer(const ReceivedOrder& order);
+  void take_debug(std::string_view text);
+  const std::string& socket_path() const { return path_; }
+  // For the shell of an operator who came by this connection.
+  std::string make_ticket(uint32_t connection);
+
+ private:
+  const ServerConfig& running() const override { return parts_.config; }
+  const Machine& machine() const override { return parts_.machine; }
+  void ask(const std::string& question, Answered answered) override;
+  void put_into_effect(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) override;
+  std::string saved() const override;
+  ResultOrText<std::string> save(const ServerConfig& config) override;
+  ResultOrText<HostKeyStore> host_keys() const override;
+  void host_keys_changed(std::function<void()> done) override { parts_.reload_keys(std::move(done)); }
+  bool run_slowly(std::function<void()> work, std::function<void()> then) override;
+  uint64_t started_ms() const override { return started_ms_; }
+
+  std::optional<Operator> holder_of(const std::string& ticket) const;
+
+  DeskParts parts_;
+  std::string path_;
+  uint64_t started_ms_;
+  uint64_t last_question_ = 0;
+  std::map<uint64_t, Answered> questions_;
+  std::unordered_map<std::string, uint32_t> tickets_;
+  ManagementServer server_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,184 @@
+// Counters of other threads are read as they are: nobody stands still for an operator.
+#include "apps/sluiced/network_answers.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/clock.h"
+#include "base/debug.h"
+
+namespace sluice {
+namespace {
+
+constexpr uint64_t kNsInS = 1'000'000'000;
+constexpr unsigned kMostLinesASecond = 2000;
+
+uint64_t cpu_of(const std::thread& thread) {
+  clockid_t clock;
+  timespec used{};
+  if (::pthread_getcpuclockid(const_cast<std::thread&>(thread).native_handle(), &clock) != 0 ||
+      ::clock_gettime(clock, &used) != 0)
+    return 0;
+  return static_cast<uint64_t>(used.tv_sec) * kNsInS + static_cast<uint64_t>(used.tv_nsec);
+}
+
+void add_workers(const NetworkParts& parts, NetworkFacts& facts) {
+  static const uint64_t began = monotonic_clock().now_ns();
+  for (size_t i = 0; i < parts.workers.size(); ++i) {
+    const WorkerCounters& counters = parts.workers[i]->counters();
+    WorkerFacts& worker = facts.workers.emplace_back();
+    worker.sessions = parts.loop.sessions_on(i);
+    worker.turns = counters.turns.get();
+    worker.busy_turns = counters.busy.get();
+    worker.sleeps = counters.sleeps.get();
+    worker.records = counters.records.get();
+    worker.batches = counters.batches.get();
+    if (i < parts.threads.size()) worker.cpu_ns = cpu_of(parts.threads[i]);
+    worker.since_ns = monotonic_clock().now_ns() - began;
+    worker.commands_waiting = parts.workers[i]->port().has_commands() ? 1 : 0;
+  }
+}
+
+void add_suite(DriverFacts& driver, const CipherSuite& suite, const SuiteCounters& counters) {
+  if (counters.records.get() == 0 && counters.errors.get() == 0) return;
+  const std::string name(suite.name());
+  auto found =
+      std::find_if(driver.suites.begin(), driver.suites.end(), [&](const auto& one) { return one.suite == name; });
+  if (found == driver.suites.end()) {
+    found = driver.suites.emplace(found);
+    found->suite = name;
+  }
+  found->records += counters.records.get();
+  found->bytes += counters.bytes.get();
+  found->errors += counters.errors.get();
+  found->redone += counters.redone.get();
+  found->median_ns = std::max(found->median_ns, counters.latency.percentile(50));
+  found->worst_ns = std::max(found->worst_ns, counters.latency.percentile(99));
+  for (const Counter& reason : counters.passed_over) driver.passed_over += reason.get();
+}
+
+void add_drivers(const NetworkParts& parts, NetworkFacts& facts) {
+  for (const auto& worker : parts.workers) {
+    const Dispatch& dispatch = worker->dispatch();
+    const DriverSet& set = dispatch.drivers();
+    for (size_t i = 0; i < set.size(); ++i) {
+      const std::string name(set[i].name());
+      auto found =
+          std::find_if(facts.drivers.begin(), facts.drivers.end(), [&](const auto& one) { return one.name == name; });
+      if (found == facts.drivers.end()) {
+        found = facts.drivers.emplace(found);
+        found->name = name;
+      }
+      const DriverCounters& counters = dispatch.counters(i);
+      found->hardware = set[i].kind() == DriverKind::hardware;
+      found->out_of_service = found->out_of_service || set.is_out(i);
+      found->held += counters.held.load(std::memory_order_relaxed);
+      found->outages += counters.outages.get();
+      found->returns += counters.returns.get();
+      for (const CipherSuite& suite : cipher_suites()) add_suite(*found, suite, counters.suite(suite.id));
+    }
+  }
+}
+
+std::string act(const NetworkParts& parts, std::string_view verb, std::string_view what) {
+  if (verb == "clear" && what == "all") {
+    const size_t count = parts.loop.connections();
+    parts.loop.close_all(Disconnect::by_application, "Cleared by the operator");
+    return std::to_string(count) + " sessions ended\n";
+  }
+  if (verb == "rekey" && what == "all") {
+    parts.loop.rekey_all();
+    return "New keys for " + std::to_string(parts.loop.connections()) + " sessions\n";
+  }
+  SessionId id = 0;
+  std::from_chars(what.data(), what.data() + what.size(), id);
+  TransportMachine* machine = parts.loop.machine(id);
+  if (machine == nullptr) return "% There is no session " + std::to_string(id) + "\n";
+  if (verb == "clear") {
+    machine->close(Disconnect::by_application, "Cleared by the operator");
+    return "Session " + std::to_string(id) + " ended\n";
+  }
+  machine->rekey();
+  return "New keys for session " + std::to_string(id) + "\n";
+}
+
+}  // namespace
+
+NetworkFacts facts_of(const NetworkParts& parts) {
+  NetworkFacts facts;
+  parts.book.write(facts);
+  add_workers(parts, facts);
+  add_drivers(parts, facts);
+  parts.counts.write(facts);
+  if (parts.listener) {
+    write_counts(parts.listener->counters(), facts);
+    for (const Endpoint& place : parts.listener->endpoints()) {
+      const std::string text = place.address.text();
+      const bool any = text == "0.0.0.0" || text == "::";
+      facts.listening.push_back((any ? text == "::" ? "any6" : "any" : text) + "," + std::to_string(place.port));
+    }
+  }
+  facts.host_keys = parts.gate.host_keys() ? parts.gate.host_keys()->size() : 0;
+  return facts;
+}
+
+void answer_question(const NetworkParts& parts, ProcessLink& link, const ReceivedOrder& order) {
+  const std::string_view text = order.text;
+  const size_t first = text.find(' ');
+  if (first == text.npos) return;
+  const std::string number(text.substr(0, first));
+  const std::string_view question = text.substr(first + 1);
+  const size_t second = std::min(question.find(' '), question.size());
+  const std::string_view verb = question.substr(0, second),
+                         what = question.substr(std::min(second + 1, question.size()));
+  std::string answer;
+  if (verb == "facts") {
+    const auto facts = facts_of(parts).write();
+    answer.assign(facts.begin(), facts.end());
+  } else if (verb == "debug") {
+    uint32_t mask = 0;
+    std::from_chars(what.data(), what.data() + what.size(), mask);
+    debug_wanted.store(mask & kDebugAll, std::memory_order_relaxed);
+  } else {
+    answer = act(parts, verb, what);
+  }
+  const auto file = text_file(answer);
+  if (file) link.send(Order::answer, number, {file->get()});
+}
+
+void DebugLines::tell(uint32_t kind, const Login& login, std::string_view line) {
+  const uint64_t second = monotonic_clock().now_ns() / kNsInS;
+  if (second != second_) {
+    second_ = second;
+    told_ = 0;
+    if (const uint64_t dropped = std::exchange(dropped_, 0); dropped > 0)
+      send(kind, login, "(" + std::to_string(dropped) + " lines were not told)");
+  }
+  if (++told_ > kMostLinesASecond) {
+    ++dropped_;
+    return;
+  }
+  send(kind, login, line);
+}
+
+// As the routers number them: SSHn for the connection, SSH2 n for the protocol's messages.
+void DebugLines::send(uint32_t kind, const Login& login, std::string_view line) {
+  const std::string number = std::to_string(login.session);
+  const bool connection = line.find("protocol version id") != line.npos || line.starts_with("Session terminated");
+  std::string text = std::to_string(kind) + " " + number + " " + login.facts.source;
+  text.append(connection ? " SSH" : " SSH2 ").append(number).append(": ").append(line);
+  if (!link_.offer(Order::debug, text)) ++dropped_;
+}
+
+void DebugLines::tell_channel(const Login& login, const SinkNote& note) {
+  if (note.bytes.empty()) return tell(kDebugDetail, login, "channel close message received");
+  const std::string_view type = text_of(Bytes(note.bytes).subspan(1));
+  tell(kDebugDetail, login, "channel open request");
+  if (note.bytes[0] != 0) tell(kDebugDetail, login, "pty-req request");
+  if (type == "Command-Line-Interface") tell(kDebugDetail, login, "shell request");
+  if (type == "Scp") tell(kDebugScp, login, "SCP: transfer of " + login.facts.user);
+}
+
+}  // namespace sluice

@@ -1,0 +1,229 @@
+// EXEC `ssh`, `scp`, `sftp` and `copy` in both dialects' words, as command lines of `sluice`: the operator's client
+// runs them in his own name.
+#include <algorithm>
+#include <array>
+
+#include "control/config/algorithm_choice.h"
+#include "control/management/exec_handlers.h"
+#include "control/management/management_host.h"
+#include "control/management/shell_session.h"
+
+namespace sluice::exec {
+namespace {
+
+using Words = std::vector<std::string>;
+
+struct Spelling {
+  std::string_view router, protocol;
+};
+
+constexpr std::array kSpellings{Spelling{"3des", "3des-cbc"}, Spelling{"hmac-md5-128", "hmac-md5"},
+                                Spelling{"hmac-sha1-160", "hmac-sha1"}};
+
+std::string protocol_name(const std::string& word) {
+  for (const Spelling& spelling : kSpellings)
+    if (spelling.router == word) return std::string(spelling.protocol);
+  return word;
+}
+
+std::string joined(const Words& words) {
+  std::string out;
+  for (const std::string& word : words) out.append(out.empty() ? "" : ",").append(word);
+  return out;
+}
+
+void option(Words& out, std::string_view name, const std::string& value) {
+  if (!value.empty()) out.insert(out.end(), {"-o", std::string(name) + "=" + value});
+}
+
+// What the configuration says of the client.
+Words configured(const ServerConfig& config) {
+  const ClientSettings& client = config.client;
+  Words out;
+  Words methods = client.auth_methods;
+  if (methods.empty()) methods = {"publickey", "keyboard-interactive", "password"};
+  option(out, "PreferredAuthentications", joined(methods));
+  Words ciphers = client.ciphers;
+  if (client.aes_cbc) ciphers.insert(ciphers.end(), {"aes128-cbc", "aes192-cbc", "aes256-cbc"});
+  if (client.des3_cbc) ciphers.emplace_back("3des-cbc");
+  if (!ciphers.empty()) option(out, "Ciphers", (client.ciphers.empty() ? "+" : "") + joined(ciphers));
+  option(out, "KexAlgorithms", joined(client.kex));
+  option(out, "MACs", joined(client.macs));
+  if (client.macs.empty() && !client.disabled_macs.empty()) option(out, "MACs", "-" + joined(client.disabled_macs));
+  Words host_keys;
+  for (const std::string& word : client.host_keys)
+    for (const std::string_view name : host_key_algorithms(word)) host_keys.emplace_back(name);
+  option(out, "HostKeyAlgorithms", joined(host_keys));
+  const size_t colon = client.known_hosts.starts_with('/') ? std::string::npos : client.known_hosts.find(':');
+  option(out, "UserKnownHostsFile",
+         colon == std::string::npos ? client.known_hosts : client.known_hosts.substr(colon + 1));
+  if (client.strict_host_keys) option(out, "StrictHostKeyChecking", "yes");
+  // A router's name of an interface has its instance behind a blank; no interface of a host has.
+  if (client.source_interface.find(' ') == std::string::npos) option(out, "BindInterface", client.source_interface);
+  option(out, "IPQoS", std::to_string(client.dscp * 4));
+  return out;
+}
+
+Words split(const std::string& text) {
+  Words words;
+  std::string word;
+  bool quoted = false, any = false;
+  for (const char c : text) {
+    if (c == '"') {
+      quoted = !quoted;
+      any = true;
+    } else if (!quoted && (c == ' ' || c == '\t')) {
+      if (any) words.push_back(std::exchange(word, {}));
+      any = false;
+    } else {
+      word.push_back(c);
+      any = true;
+    }
+  }
+  if (any) words.push_back(word);
+  return words;
+}
+
+// Of scp and sftp no options but those that run no program and read no other configuration.
+bool add_file_words(Exec& exec, const Words& words) {
+  constexpr std::string_view kFlags = "rpqv3";
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    const bool flag = word.starts_with('-') && word.size() > 1;
+    const bool port = word == "-P" && i + 1 < words.size() && words[i + 1].find_first_not_of("0123456789") == word.npos;
+    if (flag && !port && word.find_first_not_of(kFlags, 1) != word.npos) {
+      exec.run.clear();
+      exec.refuse(word + " is not taken here: -r -p -q -v -3 -P PORT");
+      return false;
+    }
+    exec.run.push_back(word);
+    if (port) exec.run.push_back(words[++i]);
+  }
+  return true;
+}
+
+void begin(Exec& exec, const char* program, Words options) {
+  exec.run = {"sluice", program};
+  const Words from = configured(exec.host.running());
+  exec.run.insert(exec.run.end(), from.begin(), from.end());
+  exec.run.insert(exec.run.end(), options.begin(), options.end());
+}
+
+// -v {1|2} -c CIPHER -m MAC -l USER -o numberofpasswordprompts N -p PORT {HOST} [COMMAND]
+void ios_line(Exec& exec, const Words& words) {
+  Words options;
+  size_t at = 0;
+  for (; at < words.size() && words[at].starts_with('-') && words[at].size() == 2; at += 2) {
+    const char flag = words[at][1];
+    if (at + 1 >= words.size()) return exec.refuse("a value is missing behind " + words[at]);
+    const std::string& value = words[at + 1];
+    if (flag == 'v') {
+      if (value != "2") return exec.refuse("version 1 is not spoken: -v 2");
+    } else if (flag == 'c') {
+      option(options, "Ciphers", protocol_name(value));
+    } else if (flag == 'm') {
+      option(options, "MACs", protocol_name(value));
+    } else if (flag == 'l') {
+      if (value.find(":rotary") != value.npos) return exec.refuse("there are no rotary groups here");
+      const size_t vrf = value.find(':');
+      if (vrf != value.npos) option(options, "BindInterface", value.substr(vrf + 1));
+      options.insert(options.end(), {"-l", value.substr(0, vrf)});
+    } else if (flag == 'o') {
+      if (at + 2 >= words.size()) return exec.refuse("a number is missing behind -o " + value);
+      option(options, "NumberOfPasswordPrompts", words[at + 2]);
+      ++at;
+    } else if (flag == 'p') {
+      options.insert(options.end(), {"-p", value});
+    } else {
+      return exec.refuse("-" + std::string(1, flag) + " is not known: -v -c -m -l -o -p");
+    }
+  }
+  if (at >= words.size() || words[at].starts_with('-')) return exec.refuse("a host is missing behind the options");
+  begin(exec, "ssh", std::move(options));
+  exec.run.insert(exec.run.end(), {"--", words[at]});
+  if (at + 1 < words.size())
+    exec.run.insert(exec.run.end(), words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end());
+}
+
+// HOST, and in any order: username USER, cipher CIPHER..., port PORT, source-interface NAME [INSTANCE], command TEXT.
+void xr_line(Exec& exec, const Words& words) {
+  constexpr std::array<std::string_view, 6> kKeys{"username",         "cipher",  "port",
+                                                  "source-interface", "command", "hashmac"};
+  Words options, command;
+  size_t at = 0;
+  if (words[0] == "vrf" && words.size() > 2) {
+    option(options, "BindInterface", words[1] == "default" ? "" : words[1]);
+    at = 2;
+  }
+  const std::string host = words[at];
+  for (++at; at < words.size();) {
+    const std::string key = words[at++];
+    const auto known = std::find_if(kKeys.begin(), kKeys.end(), [&](std::string_view k) { return k.starts_with(key); });
+    if (known == kKeys.end())
+      return exec.refuse(key + " is not known: username, cipher, port, source-interface, command");
+    Words values;
+    while (at < words.size() && std::find(kKeys.begin(), kKeys.end(), words[at]) == kKeys.end())
+      values.push_back(words[at++]);
+    if (values.empty()) return exec.refuse("a value is missing behind " + key);
+    if (*known == "username") options.insert(options.end(), {"-l", values[0]});
+    if (*known == "port") options.insert(options.end(), {"-p", values[0]});
+    if (*known == "cipher") option(options, "Ciphers", joined(values));
+    if (*known == "hashmac") option(options, "MACs", joined(values));
+    if (*known == "source-interface" && values.size() == 1) option(options, "BindInterface", values[0]);
+    if (*known == "source-interface" && values.size() > 1)
+      exec.report.eyes("% There is no interface " + values[0] + " " + values[1] + " here\n");
+    if (*known == "command") command = values;
+  }
+  if (host.starts_with('-')) return exec.refuse("a host is missing");
+  begin(exec, "ssh", std::move(options));
+  exec.run.insert(exec.run.end(), {"--", host});
+  exec.run.insert(exec.run.end(), command.begin(), command.end());
+}
+
+}  // namespace
+
+void ssh_line(Command exec) {
+  const Words words = split(std::string(exec->word(0)));
+  if (words.empty()) return exec->refuse("a host is missing");
+  if (words[0].starts_with('-')) return ios_line(*exec, words);
+  xr_line(*exec, words);
+}
+
+// Values: host, then as the names say, those behind them.
+void ssh_with(Command exec, std::initializer_list<const char*> names) {
+  std::string line = exec->word(0);
+  size_t value = 0;
+  for (const char* name : names)
+    if (exec->has(++value)) line.append(" ").append(name).append(" ").append(exec->word(value));
+  xr_line(*exec, split(line));
+}
+
+void ssh_host(Command exec) { ssh_with(exec, {"port", "username", "cipher", "source-interface", "command"}); }
+void ssh_user(Command exec) { ssh_with(exec, {"username", "port", "cipher", "source-interface", "command"}); }
+void ssh_vrf(Command exec) { xr_line(*exec, split("vrf " + exec->word(0) + " " + exec->word(1))); }
+
+void scp_line(Command exec) {
+  begin(*exec, "scp", {});
+  add_file_words(*exec, split(exec->word(0)));
+}
+
+void sftp_line(Command exec) {
+  begin(*exec, "sftp", {});
+  add_file_words(*exec, split(exec->word(0)));
+}
+
+// copy FROM TO, each a path or scp://[USER@]HOST[:PORT]/PATH.
+void copy_line(Command exec) {
+  Words words = split(std::string(exec->word(0)));
+  if (words.size() != 2) return exec->refuse("copy takes two places: paths, or scp://USER@HOST/PATH");
+  begin(*exec, "scp", {});
+  exec->run.emplace_back("--");
+  for (std::string& word : words) {
+    const size_t colon = word.find(":/");
+    // A router's device in front of a path.
+    const bool device = colon != word.npos && word.find("://") == word.npos && word.find('@') == word.npos;
+    exec->run.push_back(device ? word.substr(colon + 1) : std::move(word));
+  }
+}
+
+}  // namespace sluice::exec

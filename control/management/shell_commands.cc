@@ -1,0 +1,116 @@
+// Moving between modes and privileges, and what becomes of the candidate.
+#include <cstdlib>
+
+#include "control/auth/backends/hashed_secret.h"
+#include "control/config/cisco_secret.h"
+#include "control/config/running_config.h"
+#include "control/management/config_ledger.h"
+#include "control/management/exec_handlers.h"
+#include "control/management/shell_session.h"
+
+namespace sluice::exec {
+namespace {
+
+unsigned number_of(const std::string& word) { return static_cast<unsigned>(std::strtoul(word.c_str(), nullptr, 10)); }
+
+// Takes as long as a login's hash for those that are hashes.
+bool is_secret(const ManagementSettings& set, const std::string& typed) {
+  if (set.secret_type == "5" || set.secret_type == "10")
+    return matches_hashed_secret(Secret(bytes_of(typed)), set.secret, fake_hash_like(set.secret));
+  const std::string plain = set.secret_type == "7" ? decode_type7(set.secret).value_or("") : set.secret;
+  unsigned different = plain.size() == typed.size() && !plain.empty() ? 0 : 1;
+  for (size_t i = 0; i < plain.size() && i < typed.size(); ++i)
+    different |= static_cast<unsigned char>(plain[i] ^ typed[i]);
+  return different == 0;
+}
+
+void raise(Command exec, unsigned level) {
+  const ManagementSettings& set = exec->host.running().management;
+  if (level <= exec->shell.who().privilege) return exec->shell.set_privilege(level);
+  if (set.secret.empty()) return exec->refuse("No password set (enable secret)");
+  exec->ask("Password: ", true, [level](Command answered, const std::string& typed) {
+    // Off this thread: others' logins go by it.
+    const auto good = std::make_shared<bool>(false);
+    answered->later = true;
+    const bool taken = answered->host.run_slowly(
+        [good, typed, set_now = answered->host.running().management] { *good = is_secret(set_now, typed); },
+        [answered, good, level] {
+          if (!*answered->shell_lives) return;
+          if (*good)
+            answered->shell.set_privilege(level);
+          else
+            answered->refuse("Access denied");
+          answered->finish();
+        });
+    if (taken) return;
+    answered->later = false;
+    answered->refuse("too much is being done; try again");
+  });
+}
+
+}  // namespace
+
+void enable(Command exec) { raise(exec, exec->has(0) ? number_of(exec->word(0)) : kManages); }
+
+void disable(Command exec) {
+  const unsigned level = exec->has(0) ? number_of(exec->word(0)) : kWatches;
+  if (level > exec->shell.who().privilege) return exec->refuse("that is more than there is");
+  exec->shell.set_privilege(level);
+}
+
+void configure(Command exec) {
+  exec->shell.begin_configuring();
+  if (exec->shell.platform() == Platform::ios)
+    exec->report.eyes("Enter configuration commands, one per line.  End with CNTL/Z.\n");
+}
+
+void end(Command exec) {
+  if (!exec->shell.has_changes()) return exec->shell.end_configuring();
+  exec->ask("Uncommitted changes found, commit them before exiting(yes/no/cancel)? [cancel]:", false,
+            [](Command answered, const std::string& word) {
+              const std::string_view typed = word;
+              if (!typed.empty() && std::string_view("yes").starts_with(typed))
+                return answered->shell.commit(answered, std::nullopt, true);
+              if (!typed.empty() && std::string_view("no").starts_with(typed)) answered->shell.end_configuring();
+            });
+}
+
+void leave(Command exec) {
+  if (!exec->shell.configuring()) return exec->shell.leave();
+  if (!exec->shell.leave_mode()) end(exec);
+}
+
+void root(Command exec) { exec->shell.leave_all_modes(); }
+void do_line(Command exec) { exec->shell.run_line(exec, std::string(exec->word(0))); }
+void commit(Command exec) { exec->shell.commit(exec, std::nullopt, false); }
+void commit_confirmed(Command exec) { exec->shell.commit(exec, number_of(exec->word(0)), false); }
+void commit_force(Command exec) { exec->shell.commit(exec, std::nullopt, false, true); }
+void abort(Command exec) { exec->shell.end_configuring(); }
+
+void clear_candidate(Command exec) { exec->shell.forget_changes(); }
+
+void rollback(Command exec) {
+  const size_t commits = exec->has(0) ? number_of(exec->word(0)) : 1;
+  exec->later = true;
+  exec->ledger.roll_back(commits, exec->shell.name_for_log(), [exec](const auto& result) {
+    if (!*exec->shell_lives) return;
+    if (!result) {
+      exec->refuse(result.error());
+    } else {
+      exec->report.eyes(*result);
+      if (exec->shell.configuring()) exec->shell.forget_changes();
+    }
+    exec->finish();
+  });
+}
+
+void save(Command exec) {
+  if (exec->ledger.waits_for_confirmation())
+    return exec->refuse("a commit waits for its confirmation: `commit` in configure mode confirms it");
+  std::string told;
+  const auto where = exec->host.save(exec->host.running());
+  if (!where) return exec->refuse(where.error());
+  exec->report.text("saved", "Building configuration...\n[OK] " + *where + "\n");
+}
+
+}  // namespace sluice::exec
