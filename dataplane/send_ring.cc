@@ -69,7 +69,7 @@ bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
     }
   }
   if (end_piece_ - first_piece_ == most_pieces_) return false;
-  if (!pieces_) pieces_ = std::make_unique<Piece[]>(most_pieces_);
+  if (!pieces_) pieces_ = std::make_unique_for_overwrite<Piece[]>(most_pieces_);
   piece(end_piece_++) = {begin, n, committed_ + static_cast<size_t>(begin - place), committed_ + reserved, stream_};
   stream_ += n;
   committed_ += reserved;

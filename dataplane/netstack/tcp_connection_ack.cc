@@ -46,7 +46,7 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
   if (advanced) duplicate_acks_ = 0;
   if (!agreed_.sack && !advanced) judge_duplicate(segment, delivered);
   note_rack(delivered);
-  judge_tail_probe(segment, duplicate_sack);
+  judge_tail_probe(segment, duplicate_sack, advanced);
   size_t lost = detect_losses();
   if (!agreed_.sack && !advanced && duplicate_acks_ == kDuplicateThreshold && recovery_ == Recovery::open) {
     lost += sent_.lose_first();
@@ -99,15 +99,9 @@ void TcpConnection::judge_widening() {
 }
 
 void TcpConnection::advance_una(uint32_t ack) {
-  const uint32_t data_before = data_una();
   una_ = ack;
-  uint32_t data_end = ack;
   const bool fin_acked = fin_sent_ && ack == fin_at_ + 1;
-  if (fin_acked) data_end = fin_at_;
-  if (seq_before(data_before, data_end) && ring_ != nullptr) {
-    ring_->sent(data_end - data_before);
-    news();
-  }
+  free_acknowledged();
   // Times and numbers wrap: what is known of the last ones says nothing when there are others after a pause.
   if (sent_.empty()) rack_known_ = false;
   rto_base_ = now();
@@ -115,6 +109,15 @@ void TcpConnection::advance_una(uint32_t ack) {
   stuck_since_ = 0;
   if (orphan_at_ != 0) orphan_at_ = now() + table_.settings().orphan_us;
   if (fin_acked) our_fin_acknowledged();
+}
+
+void TcpConnection::free_acknowledged() {
+  if (ring_ == nullptr) return;
+  const uint32_t end = leaving_.free_to(fin_sent_ ? seq_earlier(una_, fin_at_) : una_);
+  if (!seq_before(ring_first_, end)) return;
+  ring_->sent(end - ring_first_);
+  ring_first_ = end;
+  news();
 }
 
 void TcpConnection::our_fin_acknowledged() {
@@ -251,7 +254,7 @@ void TcpConnection::reduce_proportionally(const Delivered& delivered, bool safe)
 }
 
 // RFC 8985 section 7.4.
-void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_sack) {
+void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_sack, bool advanced) {
   if (!probing_ || seq_before(segment.acknowledgment, probe_end_)) return;
   if (!probe_was_copy_) {
     probing_ = false;
@@ -264,8 +267,8 @@ void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_s
       congestion_.on_loss(now());
       congestion_.set_cwnd(congestion_.ssthresh());
     }
-  } else if (segment.sack_count == 0) {
-    // It may have been the probe or the original; a D-SACK would tell, later.
+  } else if (!advanced && segment.sack_count == 0 && segment.payload_size == 0) {
+    // A second acknowledgment of the same: the original has arrived too.
     probing_ = false;
   }
 }

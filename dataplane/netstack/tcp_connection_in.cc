@@ -317,7 +317,8 @@ void TcpConnection::update_window() {
   const size_t gain = room - promised;
   const size_t half = receive_->capacity() / 2;
   const bool starving = promised < half && gain >= std::min(half, std::max<size_t>(2 * mss_, receive_->capacity() / 8));
-  const bool shut = promised < mss_ && gain >= std::min(half, mss_);
+  const size_t worth = std::max(mss_, size_t{1} << own_shift_);
+  const bool shut = promised < worth && gain >= std::min(half, worth);
   if (starving || shut) {
     send_ack();
     table_.arm(*this);

@@ -46,6 +46,13 @@ struct TcpSettings {
 
   // Keys of initial sequence numbers, cookies, timestamps' offsets and the table's hash: 16 random bytes, never reused.
   std::array<uint8_t, 16> secret{};
+
+  // RFC 7323 section 2.3: as little as makes the largest window sayable, but for its last unit.
+  uint8_t window_shift() const {
+    uint8_t shift = 0;
+    while (shift < 14 && (most_receive_bytes - 1) >> shift > 65535) ++shift;
+    return shift;
+  }
 };
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 // Two stacks over bad paths: every byte arrives once, in order and unchanged, whatever the path does.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -9,6 +10,12 @@
 
 namespace sluice::test {
 namespace {
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 
 struct Pair {
   std::unique_ptr<TcpTransport> client;
@@ -98,6 +105,62 @@ TEST(TcpLink, Every_byte_arrives_over_bad_paths) {
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     run_bad_path(seed);
     if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+TEST(TcpLink, A_thousand_connections_come_and_go_and_leave_nothing) {
+  TcpSettings settings = script_settings();
+  settings.send_bytes = settings.most_send_bytes = 16384;
+  settings.receive_bytes = settings.most_receive_bytes = 16384;
+  settings.syn_backlog = 1200;  // a cookie whose acknowledgment is lost waits for the client to speak first
+  LinkPath path;
+  path.delay_us = kMs;
+  path.loss = 0.02;
+  path.reorder = 0.05;
+  SimulatedLink link(path, 11, settings);
+  CheapRandom random(12);
+  link.b().stack->listen({IpAddress{}, 22}, link.b());
+  constexpr size_t kConnections = kSanitized ? 200 : 1000;
+  std::vector<std::unique_ptr<TcpTransport>> clients;
+  for (size_t i = 0; i < kConnections; ++i) {
+    clients.push_back(link.a().stack->connect({{}, {link.b().address, 22}}, link.now_us * 1000));
+    ASSERT_NE(clients.back(), nullptr);
+  }
+  ASSERT_TRUE(link.run(120 * kSecond, [&] { return link.b().accepted.size() == kConnections; }))
+      << link.b().accepted.size();
+  // Whom the server has, it knows by his port.
+  std::vector<CheckedStream> streams;
+  for (auto& client : clients) {
+    const auto server = std::find_if(link.b().accepted.begin(), link.b().accepted.end(), [&](const auto& each) {
+      return each->endpoints().remote == client->endpoints().local;
+    });
+    ASSERT_NE(server, link.b().accepted.end());
+    streams.emplace_back(*client, **server, 1000 + random.below(20000), random.next());
+  }
+  const bool done = link.run(200 * kSecond, [&] {
+    bool all = true;
+    for (CheckedStream& stream : streams) {
+      if (!stream.done()) stream.step();
+      all &= stream.done() && stream.right();
+    }
+    return all;
+  });
+  EXPECT_TRUE(done);
+  for (const CheckedStream& stream : streams) ASSERT_TRUE(stream.right() && stream.done()) << stream.received();
+  // Either side first, gracefully or not, by chance.
+  for (size_t i = 0; i < kConnections; ++i) {
+    auto& transport = random.below(2) == 0 ? clients[i] : link.b().accepted[random.below(kConnections)];
+    if (!transport) continue;
+    if (random.below(3) == 0) transport->abort();
+    if (random.below(2) == 0) transport.reset();
+  }
+  link.run(5 * kSecond, [] { return false; });
+  clients.clear();
+  link.b().accepted.clear();
+  link.run(300 * kSecond, [] { return false; });
+  for (const SimulatedLink::End* end : {&link.a(), &link.b()}) {
+    EXPECT_EQ(end->stack->connections() + end->stack->time_waits() + end->stack->half_open(), 0u);
+    EXPECT_EQ(end->stack->memory_in_use(), 0u);
   }
 }
 
