@@ -7,8 +7,26 @@
 
 namespace sluice {
 
+size_t SendRing::skip() const {
+  if (lap_ >= memory_.size()) return 0;
+  const size_t at = reserved_ % memory_.size();
+  return at < lap_ ? 0 : memory_.size() - at;
+}
+
+size_t SendRing::room() const {
+  const size_t left = memory_.size() - (reserved_ - freed_);
+  const size_t skipped = skip();
+  return left > skipped ? left - skipped : 0;
+}
+
 uint8_t* SendRing::reserve(size_t n) {
   if (n > room()) return nullptr;
+  if (const size_t skipped = skip(); skipped > 0) {
+    skip_ = skipped;
+    skipped_at_ = reserved_;
+    skip_open_ = true;
+    reserved_ += skipped;
+  }
   uint8_t* place = memory_.data() + reserved_ % memory_.size();
   reserved_ += n;
   return place;
@@ -21,10 +39,15 @@ void SendRing::give_memory_back() {
 }
 
 bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
+  const bool nothing_before = first_piece_ == end_piece_;
+  if (skip_open_ && committed_ == skipped_at_) {
+    skip_open_ = false;
+    committed_ += skip_;
+    (nothing_before ? freed_ : piece(end_piece_ - 1).frees_to) = committed_;
+  }
   SLUICE_CHECK(committed_ + reserved <= reserved_);
   const uint8_t* place = memory_.data() + committed_ % memory_.size();
   SLUICE_CHECK(n == 0 || (begin >= place && begin + n <= place + reserved));
-  const bool nothing_before = first_piece_ == end_piece_;
   if (n == 0) {
     committed_ += reserved;
     if (nothing_before) {
@@ -46,7 +69,7 @@ bool SendRing::commit(size_t reserved, const uint8_t* begin, size_t n) {
     }
   }
   if (end_piece_ - first_piece_ == most_pieces_) return false;
-  if (!pieces_) pieces_ = std::make_unique<Piece[]>(most_pieces_);
+  if (!pieces_) pieces_ = std::make_unique_for_overwrite<Piece[]>(most_pieces_);
   piece(end_piece_++) = {begin, n, committed_ + static_cast<size_t>(begin - place), committed_ + reserved, stream_};
   stream_ += n;
   committed_ += reserved;

@@ -3,6 +3,7 @@
 // Reservations are contiguous and follow each other in the ring. A committed piece may be any part of its reservation:
 // the headroom in front of a record and what a short read left unused behind it are never sent. Invariant:
 // sent <= committed <= reserved, all in ring order; bytes below `sent` are free again.
+// A ring may use less than its memory: it turns round at its lap, so that what is written soon again stays in caches.
 #pragma once
 
 #include <memory>
@@ -18,8 +19,9 @@ inline constexpr size_t kMaxPieces = 256;
 
 class SendRing {
  public:
-  explicit SendRing(size_t capacity, size_t most_pieces = kMaxPieces) : memory_(capacity), most_pieces_(most_pieces) {}
-  ~SendRing() { memory_.only_used(reserved_); }
+  explicit SendRing(size_t capacity, size_t most_pieces = kMaxPieces)
+      : memory_(capacity), most_pieces_(most_pieces), lap_(memory_.size()) {}
+  ~SendRing() { memory_.only_used(skip_ == 0 ? reserved_ : memory_.size()); }
   SendRing(const SendRing&) = delete;
   SendRing& operator=(const SendRing&) = delete;
 
@@ -27,7 +29,10 @@ class SendRing {
   void give_memory_back();
 
   size_t capacity() const { return memory_.size(); }
-  size_t room() const { return memory_.size() - (reserved_ - freed_); }
+  size_t room() const;
+  size_t lap() const { return lap_; }
+  // At most the capacity. It may grow at any time, and never becomes less.
+  void set_lap(size_t lap) { lap_ = lap; }
 
   // Null when there is no room: try again after the transport has sent some.
   uint8_t* reserve(size_t n);
@@ -55,9 +60,17 @@ class SendRing {
   Piece& piece(size_t i) { return pieces_[i % most_pieces_]; }
   const Piece& piece(size_t i) const { return pieces_[i % most_pieces_]; }
 
+  // What the next reservation would leave out, to begin the next lap.
+  size_t skip() const;
+
   MirroredMemory memory_;
   const size_t most_pieces_;
-  size_t reserved_ = 0;  // positions grow without wrapping; modulo capacity is the place
+  size_t lap_;
+  // The last part that was left out: as positions are at most the capacity apart, no two are in use at a time.
+  size_t skip_ = 0;
+  size_t skipped_at_ = 0;
+  bool skip_open_ = false;  // the reservation behind it is not closed yet
+  size_t reserved_ = 0;     // positions grow without wrapping; modulo capacity is the place
   size_t committed_ = 0;
   size_t freed_ = 0;
   size_t pending_bytes_ = 0;

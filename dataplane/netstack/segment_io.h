@@ -1,7 +1,9 @@
 // What TCP and the IP layer below it say to each other: segments in, notices in, segments out.
 //
-// Sent payload stays where it is until its `owner` was told that the frame has left: TCP frees memory that was
-// acknowledged or given up only when nothing refers to it any more.
+// What is sent for the first time has an `owner`, who is told once for each frame that was taken (sent or waiting),
+// soon after it left, also when the port is idle: a closed connection keeps its memory until then. What is acknowledged
+// is free at once, since the frame that brought it has left its queue; so what is sent again, behind which an
+// acknowledgment of the first copy may come, has no owner and is copied.
 #pragma once
 
 #include <optional>

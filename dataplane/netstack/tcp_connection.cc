@@ -12,14 +12,16 @@ namespace {
 constexpr size_t kTimestampBytes = 12;
 // RFC 9293 section 3.7.1; and what an ICMP message can make of us at worst (RFC 1191, RFC 8201).
 constexpr size_t kLeastMss = 64;
+// RFC 8201 section 4: a notice is good for ten minutes.
+constexpr uint64_t kForgetNoticeUs = 600'000'000;
 
 }  // namespace
 
 TcpConnection::TcpConnection(TcpTable& table, uint32_t slot, const IpEndpoints& endpoints)
-    : table_(table),
+    : TcpConnectionState(table.settings().least_rto_us, table.settings().most_rto_us),
+      table_(table),
       slot_(slot),
-      endpoints_(endpoints),
-      rtt_(table.settings().least_rto_us, table.settings().most_rto_us) {
+      endpoints_(endpoints) {
   const TcpSettings& settings = table.settings();
   const size_t need = settings.send_bytes + settings.receive_bytes;
   if (!table_.take_memory(need)) return;
@@ -37,17 +39,30 @@ void TcpConnection::count(TcpCount what, uint64_t n) { table_.counters().add(wha
 
 size_t TcpConnection::memory() const { return counted_memory_; }
 
-void TcpConnection::set_mss() {
+size_t TcpConnection::mss_of(size_t mtu) const {
   const size_t headers = (endpoints_.local.address.v6 ? 40 : 20) + kTcpHeaderBytes;
-  const size_t path = path_mtu_ > headers ? path_mtu_ - headers : 0;
+  const size_t path = mtu > headers ? mtu - headers : 0;
   const size_t options = agreed_.timestamps ? kTimestampBytes : 0;
-  mss_ = std::min<size_t>(std::min<size_t>(path, agreed_.peer_mss), UINT16_MAX - 100);
-  mss_ = std::max(mss_ > options ? mss_ - options : 0, kLeastMss);
+  const size_t mss = std::min({path, size_t{agreed_.peer_mss}, size_t{UINT16_MAX - 100}});
+  return std::max(mss > options ? mss - options : 0, kLeastMss);
+}
+
+void TcpConnection::set_mss() { mss_ = mss_of(path_mtu_); }
+
+void TcpConnection::narrow_path(size_t mtu, uint64_t widen_after) {
+  wide_mtu_ = std::max(wide_mtu_, path_mtu_);
+  widen_after_ = std::max(widen_after_, widen_after);
+  widen_at_ = now() + widen_after_;
+  widening_ = false;
+  path_mtu_ = mtu;
+  set_mss();
+  congestion_.set_mss(mss_);
 }
 
 std::unique_ptr<TcpTransport> TcpConnection::open_active() {
   const TcpSettings& settings = table_.settings();
-  auto transport = std::unique_ptr<TcpTransport>(new TcpTransport(*this, settings.send_bytes));
+  auto transport =
+      std::unique_ptr<TcpTransport>(new TcpTransport(*this, settings.send_bytes, settings.most_send_bytes));
   if (transport->send_ring().capacity() == 0) return nullptr;
   owner_ = transport.get();
   ring_ = &transport->send_ring();
@@ -57,8 +72,7 @@ std::unique_ptr<TcpTransport> TcpConnection::open_active() {
   agreed_.timestamps = settings.timestamps;
   agreed_.sack = settings.sack;
   una_ = nxt_ = agreed_.own_sequence;
-  for (own_shift_ = 0; settings.most_receive_bytes >> own_shift_ > 65535 && own_shift_ < 14;) ++own_shift_;
-  if (!settings.window_scaling) own_shift_ = 0;
+  own_shift_ = settings.window_scaling ? settings.window_shift() : uint8_t{0};
   state_ = TcpState::syn_sent;
   count(TcpCount::opened);
   send_syn(false);
@@ -71,12 +85,8 @@ std::unique_ptr<TcpTransport> TcpConnection::open_active() {
 }
 
 void TcpConnection::agree(const TcpAgreement& agreement) {
-  const TcpSettings& settings = table_.settings();
   agreed_ = agreement;
-  own_shift_ = 0;
-  if (agreed_.peer_shift >= 0) {
-    while (settings.most_receive_bytes >> own_shift_ > 65535 && own_shift_ < 14) ++own_shift_;
-  }
+  own_shift_ = agreed_.peer_shift >= 0 ? table_.settings().window_shift() : uint8_t{0};
   rcv_nxt_ = agreed_.peer_sequence + 1;
   ts_recent_ = agreed_.peer_timestamp;
   ts_recent_at_ = now();
@@ -89,7 +99,9 @@ void TcpConnection::agree(const TcpAgreement& agreement) {
 }
 
 std::unique_ptr<TcpTransport> TcpConnection::open_passive(const TcpAgreement& agreement) {
-  auto transport = std::unique_ptr<TcpTransport>(new TcpTransport(*this, table_.settings().send_bytes));
+  const TcpSettings& settings = table_.settings();
+  auto transport =
+      std::unique_ptr<TcpTransport>(new TcpTransport(*this, settings.send_bytes, settings.most_send_bytes));
   if (transport->send_ring().capacity() == 0) return nullptr;
   owner_ = transport.get();
   ring_ = &transport->send_ring();
@@ -108,7 +120,8 @@ void TcpConnection::establish() {
   loss_timer_ = LossTimer::none;
   backoff_ = tries_ = 0;
   heard_at_ = now();
-  flight_round_ = nxt_;
+  flight_round_ = round_from_ = nxt_;
+  round_at_ = now();
   news();
 }
 
@@ -184,11 +197,9 @@ void TcpConnection::on_notice(const SegmentNotice& notice) {
   const size_t least = endpoints_.local.address.v6 ? 1280 : 576;
   const size_t mtu = std::max(notice.mtu, least);
   if (mtu >= path_mtu_) return;
-  path_mtu_ = mtu;
   count(TcpCount::path_mtu_reduced);
+  narrow_path(mtu, kForgetNoticeUs);
   if (state_ == TcpState::syn_sent) return;
-  set_mss();
-  congestion_.set_mss(mss_);
   // They went nowhere, and no queue was full.
   sent_.lose_all(false);
   table_.touch(*this);

@@ -7,11 +7,9 @@
 
 #include <memory>
 
-#include "dataplane/netstack/congestion.h"
 #include "dataplane/netstack/receive_ring.h"
-#include "dataplane/netstack/rtt_estimator.h"
 #include "dataplane/netstack/segment_io.h"
-#include "dataplane/netstack/sent_segments.h"
+#include "dataplane/netstack/tcp_connection_state.h"
 #include "dataplane/netstack/tcp_counters.h"
 #include "dataplane/netstack/tcp_state.h"
 #include "dataplane/netstack/tcp_transport.h"
@@ -20,20 +18,7 @@ namespace sluice {
 
 class TcpTable;
 
-// What a handshake has agreed, whoever remembered it meanwhile: a half-open entry, a cookie or the connection itself.
-struct TcpAgreement {
-  uint32_t own_sequence = 0;   // initial
-  uint32_t peer_sequence = 0;  // initial
-  uint16_t peer_mss = 536;
-  int peer_shift = -1;  // -1: no scaling, either way
-  bool sack = false;
-  bool timestamps = false;
-  uint32_t peer_timestamp = 0;
-  uint32_t timestamp_offset = 0;
-  uint64_t rtt_us = 0;  // 0: not measured
-};
-
-class TcpConnection final : public FrameOwner {
+class TcpConnection final : public FrameOwner, private TcpConnectionState {
  public:
   TcpConnection(TcpTable& table, uint32_t slot, const IpEndpoints& endpoints);
 
@@ -87,15 +72,14 @@ class TcpConnection final : public FrameOwner {
   TcpWaker* waker = nullptr;
 
  private:
-  enum class Recovery : uint8_t { open, fast, timeout };
-  enum class LossTimer : uint8_t { none, reorder, tail_probe, timeout, persist };
-
   // A life.
   void agree(const TcpAgreement& agreement);
   void establish();
   void finish(TcpEnd why);
   void reset_peer(TcpEnd why);
   void set_mss();
+  size_t mss_of(size_t mtu) const;
+  void narrow_path(size_t mtu, uint64_t widen_after);
   uint64_t now() const;
   uint32_t now32() const { return static_cast<uint32_t>(now()); }
   uint32_t timestamp_now() const;
@@ -130,16 +114,21 @@ class TcpConnection final : public FrameOwner {
   uint32_t reordering_window() const;
   void judge_recovery(const TcpSegment& segment, const Delivered& delivered, bool advanced, size_t lost);
   void judge_duplicate(const TcpSegment& segment, Delivered& delivered);
-  void judge_tail_probe(const TcpSegment& segment, bool duplicate_sack);
+  void judge_tail_probe(const TcpSegment& segment, bool duplicate_sack, bool advanced);
   void enter_recovery();
   void leave_recovery();
   void undo_recovery();
   void reduce_proportionally(const Delivered& delivered, bool safe);
   bool window_limited() const;
+  void end_round();
+  void judge_widening();
 
   // Out.
   void send_allowed();
+  size_t next_chunk(size_t wanted);
+  size_t widening_chunk(size_t wanted) const;
   bool send_new();
+  void note_sent(size_t n, size_t each);
   bool retransmit(SentSegment& segment);
   bool send_fin();
   void send_ack();
@@ -154,6 +143,8 @@ class TcpConnection final : public FrameOwner {
   // Where the send ring's first byte is. Only the SYN is no byte of it.
   uint32_t data_una() const { return una_ == agreed_.own_sequence && !syn_acknowledged_ ? una_ + 1 : una_; }
   size_t pace_limit();
+  // Of a window a round trip.
+  uint64_t pace_percent() const { return congestion_.slow_start() ? 200 : 120; }
   void idle_restart();
 
   // Time.
@@ -176,96 +167,8 @@ class TcpConnection final : public FrameOwner {
   SendRing* ring_ = nullptr;
   std::unique_ptr<SendRing> orphan_ring_;
   std::unique_ptr<ReceiveRing> receive_;
-  TcpAgreement agreed_;
   size_t counted_memory_ = 0;
   size_t frames_out_ = 0;
-
-  // Sending.
-  SentSegments sent_;
-  Congestion congestion_;
-  RttEstimator rtt_;
-  uint32_t una_ = 0;
-  uint32_t nxt_ = 0;
-  uint32_t wnd_ = 0;  // of the peer, in bytes
-  uint32_t wl1_ = 0;
-  uint32_t wl2_ = 0;
-  uint32_t most_wnd_ = 0;
-  uint8_t own_shift_ = 0;
-  size_t path_mtu_ = 0;
-  size_t mss_ = 536;  // payload of a full segment
-  bool syn_acknowledged_ = false;
-  bool fin_wanted_ = false;
-  bool fin_sent_ = false;
-  uint32_t fin_at_ = 0;
-  size_t flight_high_ = 0;
-  uint32_t flight_round_ = 0;
-  bool cwnd_held_ = false;
-  uint64_t last_sent_ = 0;
-  uint64_t pace_at_ = 0;
-  bool paced_ = false;
-
-  // Loss recovery.
-  Recovery recovery_ = Recovery::open;
-  uint32_t recovery_end_ = 0;
-  size_t prr_delivered_ = 0;
-  size_t prr_out_ = 0;
-  size_t prr_flight_ = 1;
-  int duplicate_acks_ = 0;
-  bool rack_known_ = false;
-  uint32_t rack_sent_us_ = 0;
-  uint32_t rack_end_ = 0;
-  uint32_t rack_rtt_us_ = 0;
-  bool reordering_seen_ = false;
-  uint32_t reorder_factor_ = 1;
-  uint32_t reorder_round_ = 0;
-  bool reorder_round_open_ = false;
-  int reorder_persists_ = 0;
-  uint32_t reorder_wait_us_ = 0;
-  bool probing_ = false;
-  bool probe_was_copy_ = false;
-  uint32_t probe_end_ = 0;
-  bool may_undo_ = false;
-  bool stamp_known_ = false;
-  uint32_t first_again_stamp_ = 0;
-  int undo_left_ = 0;
-
-  // Receiving.
-  uint32_t rcv_nxt_ = 0;
-  uint32_t rcv_edge_ = 0;  // what we have promised to take
-  uint32_t ts_recent_ = 0;
-  uint64_t ts_recent_at_ = 0;
-  uint32_t last_ack_sent_ = 0;
-  bool fin_known_ = false;
-  uint32_t fin_sequence_ = 0;
-  bool peer_ended_ = false;
-  uint32_t unacked_ = 0;
-  bool ack_now_ = false;
-  int quick_acks_ = 16;
-  bool duplicate_known_ = false;
-  SackBlock duplicate_{};
-  uint64_t challenge_window_ = 0;
-  int challenges_ = 0;
-  uint64_t tune_at_ = 0;
-  size_t tune_bytes_ = 0;
-  bool news_ = false;
-
-  // Timers, as times; 0: none.
-  LossTimer loss_timer_ = LossTimer::none;
-  uint64_t loss_at_ = 0;
-  uint64_t rto_base_ = 0;
-  int backoff_ = 0;
-  int tries_ = 0;
-  uint64_t stuck_since_ = 0;
-  uint64_t ack_at_ = 0;
-  uint64_t heard_at_ = 0;
-  uint64_t life_at_ = 0;
-  int keepalives_ = 0;
-  uint64_t orphan_at_ = 0;
-
-  uint64_t bytes_in_ = 0;
-  uint64_t bytes_out_ = 0;
-  uint64_t retransmits_ = 0;
-  uint64_t timeouts_ = 0;
 };
 
 }  // namespace sluice

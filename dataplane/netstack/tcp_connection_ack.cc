@@ -46,7 +46,7 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
   if (advanced) duplicate_acks_ = 0;
   if (!agreed_.sack && !advanced) judge_duplicate(segment, delivered);
   note_rack(delivered);
-  judge_tail_probe(segment, duplicate_sack);
+  judge_tail_probe(segment, duplicate_sack, advanced);
   size_t lost = detect_losses();
   if (!agreed_.sack && !advanced && duplicate_acks_ == kDuplicateThreshold && recovery_ == Recovery::open) {
     lost += sent_.lose_first();
@@ -57,21 +57,45 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
   }
   judge_recovery(segment, delivered, advanced, lost);
   if (delivered.rtt_us != UINT32_MAX) congestion_.on_rtt(delivered.rtt_us, una_, nxt_);
-  // What is acknowledged selectively is no progress yet, and what ends a recovery has had its share.
-  const bool growing = recovery_ == Recovery::timeout || (recovery_ == Recovery::open && before == Recovery::open);
+  // What is acknowledged selectively is no progress yet, and what ends a fast recovery has had its share.
+  const bool growing = recovery_ != Recovery::fast && before != Recovery::fast;
   if (growing && acknowledged > 0) {
     congestion_.on_ack(acknowledged, limited || recovery_ == Recovery::timeout, rtt_.srtt(), now());
   }
-  if (advanced && seq_at_most(flight_round_, una_)) {
-    flight_round_ = nxt_;
-    flight_high_ = sent_.in_flight();
-  }
+  if (widening_ && seq_at_most(widen_end_, una_)) judge_widening();
+  if (advanced && seq_at_most(flight_round_, una_)) end_round();
   if (advanced || delivered.any || duplicate_before) arm_loss_timer();
 }
 
 bool TcpConnection::window_limited() const {
   if (congestion_.slow_start()) return congestion_.cwnd() < 2 * std::max(flight_high_, sent_.in_flight());
   return cwnd_held_ || std::max(flight_high_, sent_.in_flight()) + 2 * mss_ >= congestion_.cwnd();
+}
+
+// The send ring holds two round trips' worth of what the path takes, by the shortest round trip: a queue on the path
+// is no reason for more.
+void TcpConnection::end_round() {
+  const uint64_t took = std::max<uint64_t>(now() - round_at_, 1);
+  const uint64_t bytes = una_ - round_from_;
+  flight_round_ = nxt_;
+  flight_high_ = sent_.in_flight();
+  round_from_ = una_;
+  round_at_ = now();
+  if (ring_ == nullptr || !rtt_.known() || 2 * bytes * rtt_.least() / took <= ring_->lap()) return;
+  const size_t more = ring_->lap();
+  if (2 * more > ring_->capacity() || !table_.take_memory(more)) return;
+  counted_memory_ += more;
+  ring_->set_lap(2 * more);
+}
+
+// It arrived as it was.
+void TcpConnection::judge_widening() {
+  widening_ = false;
+  path_mtu_ = wide_mtu_;
+  wide_mtu_ = 0;
+  widen_after_ = 0;
+  set_mss();
+  congestion_.set_mss(mss_);
 }
 
 void TcpConnection::advance_una(uint32_t ack) {
@@ -227,7 +251,7 @@ void TcpConnection::reduce_proportionally(const Delivered& delivered, bool safe)
 }
 
 // RFC 8985 section 7.4.
-void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_sack) {
+void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_sack, bool advanced) {
   if (!probing_ || seq_before(segment.acknowledgment, probe_end_)) return;
   if (!probe_was_copy_) {
     probing_ = false;
@@ -240,8 +264,8 @@ void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_s
       congestion_.on_loss(now());
       congestion_.set_cwnd(congestion_.ssthresh());
     }
-  } else if (segment.sack_count == 0) {
-    // It may have been the probe or the original; a D-SACK would tell, later.
+  } else if (!advanced && segment.sack_count == 0 && segment.payload_size == 0) {
+    // A second acknowledgment of the same: the original has arrived too.
     probing_ = false;
   }
 }

@@ -197,6 +197,7 @@ void TcpConnection::take_payload(const TcpSegment& segment) {
 }
 
 void TcpConnection::keep_payload(const TcpSegment& segment, uint32_t begin, uint32_t size) {
+  tune_bytes_ += size;
   const bool gaps = receive_->has_gaps();
   const size_t skip = begin - segment.sequence - (segment.has(kSyn) ? 1 : 0);
   const auto taken = receive_->take(begin - rcv_nxt_, segment.payload, segment.more, skip, size);
@@ -271,12 +272,12 @@ void TcpConnection::finish_burst() {
 void TcpConnection::released(size_t n) {
   receive_->release(n);
   if (state_ == TcpState::closed || peer_ended_) return;
-  tune_bytes_ += n;
-  tune_window();
+  // Who lets it pile up needs no larger window.
+  if (receive_->available() <= receive_->capacity() / 4) tune_window();
   if (state_ != TcpState::closed) update_window();
 }
 
-// What the owner took in one round trip, twice over: so much must be on the way for a peer that doubles its window.
+// What came in one round trip, twice over: so much must be on the way for a peer that doubles its window.
 void TcpConnection::tune_window() {
   if (!rtt_.known() || receive_->capacity() >= receive_->most()) return;
   const uint64_t round = std::max<uint64_t>(rtt_.least(), 100);
@@ -316,7 +317,8 @@ void TcpConnection::update_window() {
   const size_t gain = room - promised;
   const size_t half = receive_->capacity() / 2;
   const bool starving = promised < half && gain >= std::min(half, std::max<size_t>(2 * mss_, receive_->capacity() / 8));
-  const bool shut = promised < mss_ && gain >= std::min(half, mss_);
+  const size_t worth = std::max(mss_, size_t{1} << own_shift_);
+  const bool shut = promised < worth && gain >= std::min(half, worth);
   if (starving || shut) {
     send_ack();
     table_.arm(*this);

@@ -14,6 +14,8 @@ constexpr size_t kMostPiecesSent = 32;
 constexpr size_t kMostChunk = 65000;
 // RFC 8985 and the delivery of stretched acknowledgments live better with bursts of a millisecond.
 constexpr uint64_t kPaceQuantumUs = 1000;
+constexpr size_t kDuplicateThreshold = 3;
+constexpr uint64_t kMostWidenUs = 600'000'000;
 
 }  // namespace
 
@@ -28,7 +30,8 @@ uint16_t TcpConnection::window_field() {
   uint32_t window = static_cast<uint32_t>(std::min<size_t>(room, uint32_t{65535} << own_shift_));
   // Promises are kept; and by RFC 9293 section 3.8.6.2.2 the edge moves in steps that are worth a segment.
   const uint32_t promised = rcv_edge_ - rcv_nxt_;
-  const auto step = static_cast<uint32_t>(std::min<size_t>(mss_, receive_ ? receive_->capacity() / 2 : 1));
+  const size_t worth = std::max(mss_, size_t{1} << own_shift_);
+  const auto step = static_cast<uint32_t>(std::min(worth, receive_ ? receive_->capacity() / 2 : 1));
   if (seq_before(rcv_edge_, rcv_nxt_)) {
     rcv_edge_ = rcv_nxt_;
   } else if (window < promised + step) {
@@ -125,6 +128,11 @@ void TcpConnection::send_syn(bool with_ack) {
 }
 
 bool TcpConnection::retransmit(SentSegment& segment) {
+  if (widening_ && segment.end() == widen_end_) {
+    widening_ = false;
+    widen_after_ = std::min(4 * widen_after_, kMostWidenUs);
+    widen_at_ = now() + widen_after_;
+  }
   const bool fin = segment.has(SentSegment::kFinSegment);
   // A path that became narrower: what was one segment goes as several.
   for (size_t done = 0; done < segment.length || (fin && done == 0);) {
@@ -159,8 +167,7 @@ bool TcpConnection::retransmit(SentSegment& segment) {
 size_t TcpConnection::pace_limit() {
   if (!table_.settings().pacing || !rtt_.known()) return kMostChunk;
   if (now() < pace_at_) return 0;
-  const uint64_t factor = congestion_.slow_start() ? 200 : 120;
-  const uint64_t quantum = congestion_.cwnd() * factor * kPaceQuantumUs / 100 / rtt_.srtt();
+  const uint64_t quantum = congestion_.cwnd() * pace_percent() * kPaceQuantumUs / 100 / rtt_.srtt();
   return std::clamp<size_t>(quantum, 2 * mss_, kMostChunk);
 }
 
@@ -169,9 +176,8 @@ void TcpConnection::idle_restart() {
   if (sent_.empty() && last_sent_ != 0 && now() - last_sent_ > rtt_.rto()) congestion_.on_idle();
 }
 
-bool TcpConnection::send_new() {
-  const size_t wanted = unsent();
-  if (wanted == 0) return false;
+// How much goes next; 0: nothing may.
+size_t TcpConnection::next_chunk(size_t wanted) {
   const uint32_t edge = una_ + wnd_;
   const size_t window = seq_before(nxt_, edge) ? edge - nxt_ : 0;
   const size_t flight = sent_.in_flight();
@@ -181,43 +187,66 @@ bool TcpConnection::send_new() {
   const size_t room = cwnd > flight ? cwnd - flight : 0;
   if (room < std::min(wanted, mss_)) {
     cwnd_held_ = true;
-    return false;
+    return 0;
   }
   const PathFacts path = table_.sink().path(endpoints_.local.address, endpoints_.remote.address);
   const size_t chunk = path.most_payload > mss_ ? std::min(path.most_payload, kMostChunk) : mss_;
   size_t n = std::min({wanted, window, room, chunk});
   if (n < wanted && n > mss_) n -= n % mss_;
   // RFC 9293 section 3.8.6.2.1: no silly windows. What is left of one is used when nothing else moves.
-  if (n < wanted && n < mss_ && n < most_wnd_ / 2) return false;
-  if (n == 0) return false;
+  if (n == 0 || (n < wanted && n < mss_ && n < most_wnd_ / 2)) return 0;
   const size_t paced = pace_limit();
   if (paced == 0) {
     paced_ = true;
-    return false;
+    return 0;
   }
   if (n > paced) n = paced - paced % mss_;
+  const size_t places = SentSegments::kMostCapacity - sent_.size();
+  return std::min(n, places * mss_);
+}
+
+// RFC 4821 section 7: one segment as large as the path may be; 0: not now. If it is lost it is sent again in parts.
+size_t TcpConnection::widening_chunk(size_t wanted) const {
+  if (wide_mtu_ == 0 || widening_ || now() < widen_at_ || recovery_ != Recovery::open) return 0;
+  const size_t n = mss_of(wide_mtu_);
+  const bool fits = seq_at_most(nxt_ + static_cast<uint32_t>(n), una_ + wnd_) &&
+                    sent_.in_flight() + n + kDuplicateThreshold * mss_ <= congestion_.cwnd();
+  // What follows it tells whether it is lost.
+  return fits && wanted >= n + kDuplicateThreshold * mss_ && !sent_.full() ? n : 0;
+}
+
+bool TcpConnection::send_new() {
+  const size_t wanted = unsent();
+  const size_t wide = widening_chunk(wanted);
+  size_t n = wide > 0 ? wide : wanted == 0 ? 0 : next_chunk(wanted);
+  if (n == 0) return false;
   std::array<Bytes, kMostPiecesSent> pieces;
   size_t got = 0;
   const size_t count_of = ring_->view(nxt_ - data_una(), n, pieces, got);
-  if (got > mss_ && got < n) got -= got % mss_;
-  size_t left = got;
+  // More pieces than one send takes: whole segments of what there is.
+  const bool widens = wide > 0 && got == n;
+  if (!widens && got > mss_ && got < n) got -= got % mss_;
+  n = got;
   size_t used = 0;
-  for (; used < count_of && left > 0; ++used) {
+  for (size_t left = n; used < count_of && left > 0; ++used) {
     pieces[used] = pieces[used].first(std::min(left, pieces[used].size()));
     left -= pieces[used].size();
   }
-  n = got;
-  while ((n + mss_ - 1) / mss_ + sent_.size() > SentSegments::kMostCapacity) {
-    if (n <= mss_) return false;
-    return false;
-  }
   const auto flags = static_cast<uint8_t>(n == wanted ? kAck | kPsh : kAck);
-  const SendAnswer answer =
-      emit(nxt_, flags, std::span(pieces).first(used), n, n > mss_ ? static_cast<uint16_t>(mss_) : uint16_t{0}, this);
-  if (answer == SendAnswer::no_room) return false;
+  const auto cut = static_cast<uint16_t>(n > mss_ && !widens ? mss_ : 0);
+  if (emit(nxt_, flags, std::span(pieces).first(used), n, cut, this) == SendAnswer::no_room) return false;
+  if (widens) {
+    widening_ = true;
+    widen_end_ = nxt_ + static_cast<uint32_t>(n);
+  }
+  note_sent(n, widens ? n : mss_);
+  return true;
+}
+
+void TcpConnection::note_sent(size_t n, size_t each) {
   if (sent_.empty()) rto_base_ = now();
-  for (size_t done = 0; done < n; done += mss_) {
-    const auto length = static_cast<uint16_t>(std::min(mss_, n - done));
+  for (size_t done = 0; done < n; done += each) {
+    const auto length = static_cast<uint16_t>(std::min(each, n - done));
     sent_.push(nxt_ + static_cast<uint32_t>(done), length, false, now32());
   }
   nxt_ += static_cast<uint32_t>(n);
@@ -226,12 +255,10 @@ bool TcpConnection::send_new() {
   count(TcpCount::bytes_out, n);
   last_sent_ = now();
   if (table_.settings().pacing && rtt_.known()) {
-    const uint64_t factor = congestion_.slow_start() ? 200 : 120;
-    const uint64_t rate = std::max<uint64_t>(congestion_.cwnd() * factor / 100, 1);
+    const uint64_t rate = std::max<uint64_t>(congestion_.cwnd() * pace_percent() / 100, 1);
     pace_at_ = std::max(pace_at_, now()) + n * rtt_.srtt() / rate;
   }
   flight_high_ = std::max(flight_high_, sent_.in_flight());
-  return true;
 }
 
 bool TcpConnection::send_fin() {

@@ -11,6 +11,7 @@ namespace {
 constexpr int kBlackHoleTimeouts = 2;
 constexpr size_t kBlackHoleMtuV4 = 1024;
 constexpr size_t kBlackHoleMtuV6 = 1280;
+constexpr uint64_t kFirstWidenUs = 5'000'000;
 // What RFC 8985 section 7.2 adds where a single segment's acknowledgment may be put off.
 constexpr uint64_t kPeerDelayUs = 200'000;
 
@@ -165,9 +166,8 @@ void TcpConnection::suspect_black_hole() {
   if (backoff_ < kBlackHoleTimeouts || path_mtu_ <= floor || sent_.empty()) return;
   if (sent_.front().length + size_t{100} < mss_ || wnd_ < mss_) return;
   count(TcpCount::black_holes);
-  path_mtu_ = floor;
-  set_mss();
-  congestion_.set_mss(mss_);
+  // It may have been a path that was away for a moment.
+  narrow_path(floor, kFirstWidenUs);
 }
 
 // RFC 9293 section 3.8.6.1.

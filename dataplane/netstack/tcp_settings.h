@@ -15,8 +15,10 @@ struct TcpSettings {
   // Connections that completed and wait for their acceptor.
   size_t most_time_waits = 16384;
 
-  // Of one connection. The send ring is all that may be unacknowledged: its size over the round trip is the fastest.
-  size_t send_bytes = size_t{4} << 20;
+  // Of one connection, at first and at most: the send ring is all that may be unacknowledged, the receive ring the
+  // window. They grow with what the path holds.
+  size_t send_bytes = size_t{1} << 20;
+  size_t most_send_bytes = size_t{16} << 20;
   size_t receive_bytes = size_t{1} << 20;
   size_t most_receive_bytes = size_t{64} << 20;
   // Of all receive and send rings of a stack. A connection that does not fit any more is refused.
@@ -44,6 +46,13 @@ struct TcpSettings {
 
   // Keys of initial sequence numbers, cookies, timestamps' offsets and the table's hash: 16 random bytes, never reused.
   std::array<uint8_t, 16> secret{};
+
+  // RFC 7323 section 2.3: as little as makes the largest window sayable, but for its last unit.
+  uint8_t window_shift() const {
+    uint8_t shift = 0;
+    while (shift < 14 && (most_receive_bytes - 1) >> shift > 65535) ++shift;
+    return shift;
+  }
 };
 
 }  // namespace sluice

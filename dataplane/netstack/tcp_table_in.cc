@@ -146,10 +146,7 @@ void TcpTable::send_syn_ack(const TcpHalfOpen& half) {
   out.window = static_cast<uint16_t>(std::min<size_t>(settings_.receive_bytes / 2, kSynWindow));
   out.mss = own_mss(half.endpoints);
   out.sack_permitted = agreement.sack;
-  if (agreement.peer_shift >= 0) {
-    out.window_shift = 0;
-    while (settings_.most_receive_bytes >> out.window_shift > 65535 && out.window_shift < 14) ++out.window_shift;
-  }
+  if (agreement.peer_shift >= 0) out.window_shift = static_cast<int8_t>(settings_.window_shift());
   if (agreement.timestamps) {
     out.has_timestamps = true;
     out.timestamp = static_cast<uint32_t>(now_us_ / 1000) + agreement.timestamp_offset;

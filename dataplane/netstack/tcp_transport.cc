@@ -1,6 +1,8 @@
 // A transport's calls, given to its connection.
 #include "dataplane/netstack/tcp_transport.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "dataplane/netstack/tcp_connection.h"
 
@@ -12,8 +14,12 @@ constexpr size_t kMostPiecesWaiting = 2048;
 
 }  // namespace
 
-TcpTransport::TcpTransport(TcpConnection& connection, size_t send_bytes)
-    : Transport(send_bytes, kMostPiecesWaiting), connection_(&connection), endpoints_(connection.endpoints()) {}
+TcpTransport::TcpTransport(TcpConnection& connection, size_t send_bytes, size_t most_send_bytes)
+    : Transport(std::max(send_bytes, most_send_bytes), kMostPiecesWaiting),
+      connection_(&connection),
+      endpoints_(connection.endpoints()) {
+  send_ring().set_lap(std::min(send_bytes, send_ring().capacity()));
+}
 
 TcpTransport::~TcpTransport() {
   if (connection_ != nullptr) connection_->detach(take_send_ring());

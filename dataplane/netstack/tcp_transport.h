@@ -43,7 +43,7 @@ class TcpTransport final : public Transport {
 
  private:
   friend class TcpConnection;
-  explicit TcpTransport(TcpConnection& connection, size_t send_bytes);
+  TcpTransport(TcpConnection& connection, size_t send_bytes, size_t most_send_bytes);
 
   TcpConnection* connection_;
   const IpEndpoints endpoints_;

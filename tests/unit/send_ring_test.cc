@@ -76,6 +76,52 @@ TEST(SendRing, A_long_random_life_sends_every_byte_in_order) {
   EXPECT_GT(sent.size(), 1000000u);
 }
 
+// Held in flight as a TCP of our own holds them: views at any place, memory never written before it is free.
+TEST(SendRing, A_ring_that_turns_round_early_keeps_every_byte_until_it_is_gone) {
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    CheapRandom random(seed);
+    SendRing ring(65536, 64);
+    ring.set_lap(8192);
+    std::vector<uint8_t> expected;
+    uint8_t next = 0;
+    size_t most = 0;
+    uint8_t* lowest = ring.reserve(0);
+    for (int step = 0; step < 20000; ++step) {
+      const size_t n = 1 + random.below(2000);
+      ASSERT_TRUE(n > ring.room() || ring.room() <= 65536);
+      if (uint8_t* place = ring.pending_bytes() > 0 && random.below(3) == 0 ? nullptr : ring.reserve(n)) {
+        most = std::max(most, static_cast<size_t>(place + n - lowest));
+        const size_t skip = random.below(std::min<size_t>(n, 5));
+        const size_t size = random.below(n - skip + 1);
+        for (size_t i = 0; i < size; ++i) place[skip + i] = next++;
+        if (ring.commit(n, place + skip, size)) {
+          expected.insert(expected.end(), place + skip, place + skip + size);
+        } else {
+          next = static_cast<uint8_t>(next - size);
+          ASSERT_TRUE(ring.commit(n, place, 0) || ring.pending_bytes() > 0);
+        }
+      }
+      std::array<Bytes, 8> pieces;
+      size_t got = 0;
+      const size_t offset = ring.pending_bytes() == 0 ? 0 : random.below(ring.pending_bytes());
+      const size_t count = ring.view(offset, 3000, pieces, got);
+      size_t at = offset;
+      for (size_t i = 0; i < count; ++i) {
+        for (const uint8_t byte : pieces[i]) ASSERT_EQ(byte, expected[at++]) << "seed " << seed << " step " << step;
+      }
+      ASSERT_EQ(at - offset, got);
+      const size_t gone = random.below(std::min<size_t>(ring.pending_bytes(), 1800) + 1);
+      ring.sent(gone);
+      expected.erase(expected.begin(), expected.begin() + static_cast<ptrdiff_t>(gone));
+      if (step == 10000) {
+        EXPECT_LE(most, 8192 + 2000u);
+        ring.set_lap(16384);
+      }
+    }
+    EXPECT_LE(most, 16384 + 2000u);
+  }
+}
+
 TEST(RecordPool, Hands_out_blocks_of_both_sizes_until_it_is_empty) {
   RecordPool pool({2, 1});
   uint8_t* a = pool.take(100);

@@ -8,7 +8,7 @@ TEST(TcpHandshake, Options_of_a_syn_are_answered_with_ours) {
   PacketScript script;
   script.stack.listen(script.local, script);
   script.in({.flags = kSyn, .seq = 0, .win = 65535, .mss = 1460, .shift = 7, .sack_ok = true, .stamp = 77});
-  script.out({.flags = kSyn | kAck, .seq = 0, .ack = 1, .mss = 1460, .shift = 11, .sack_ok = true, .echo = 77});
+  script.out({.flags = kSyn | kAck, .seq = 0, .ack = 1, .mss = 1460, .shift = 10, .sack_ok = true, .echo = 77});
   EXPECT_EQ(script.stack.half_open(), 1u);
   EXPECT_EQ(script.accepted, 0u);
   script.in({.flags = kAck, .seq = 1, .ack = 1, .stamp = 78});
@@ -149,6 +149,28 @@ TEST(TcpHandshake, Data_behind_the_last_acknowledgment_is_taken) {
   script.in({.flags = kAck, .seq = 1, .ack = 1, .len = 300});
   script.read(300);
   script.out({.ack = 301});
+}
+
+TEST(TcpHandshake, Version_6_has_longer_headers_and_the_same_rest) {
+  PacketScript script;
+  script.local.address = *IpAddress::parse("2001:db8::1");
+  script.remote.address = *IpAddress::parse("2001:db8::2");
+  script.stack.listen({IpAddress{{}, true}, 22}, script);
+  script.in({.flags = kSyn, .seq = 0, .mss = 1460, .sack_ok = true});
+  script.out({.flags = kSyn | kAck, .seq = 0, .ack = 1, .mss = 1440});
+  script.in({.flags = kAck, .seq = 1, .ack = 1, .len = 100});
+  script.read(100);
+  script.drain();
+  script.write(3000);
+  script.out({.seq = 1, .len = 1440});
+  EXPECT_EQ(script.transport->endpoints(), script.endpoints());
+  // The other family's listener is another one.
+  script.remote.port = 7;
+  script.local.port = 23;
+  script.own_first = 0;
+  script.drain();
+  script.in({.flags = kSyn, .seq = 0});
+  script.out({.flags = kRst | kAck});
 }
 
 TEST(TcpHandshake, Initial_numbers_differ_by_peer_and_grow_with_time) {

@@ -62,7 +62,12 @@ SendAnswer PacketScript::send(const SegmentOut& out, uint64_t) {
   }
   if (parsed->has_timestamps) last_own_stamp = parsed->timestamp;
   sent.push_back(std::move(seen));
-  if (out.owner != nullptr) out.owner->frame_left();
+  if (out.owner == nullptr) return SendAnswer::sent;
+  if (holds_frames) {
+    held.push_back(out.owner);
+  } else {
+    out.owner->frame_left();
+  }
   return SendAnswer::sent;
 }
 

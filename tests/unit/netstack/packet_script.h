@@ -90,6 +90,8 @@ class PacketScript : public SegmentSink, public TcpAcceptor {
   size_t mtu = 1500;
   size_t most_payload = 0;
   bool has_room = true;
+  bool holds_frames = false;  // as a device's queue does
+  std::vector<FrameOwner*> held;
   bool own_known = false;
   uint32_t own_first = 0;
   uint32_t peer_first;

@@ -72,6 +72,13 @@ TEST(TcpSegments, Options_that_lie_about_their_length_end_the_options) {
   EXPECT_TRUE(TcpSegment::parse(bytes).has_value());
 }
 
+TEST(TcpCounters, Each_has_a_name_of_its_own) {
+  std::vector<std::string_view> names(kTcpCountNames.begin(), kTcpCountNames.end());
+  std::sort(names.begin(), names.end());
+  EXPECT_FALSE(names.front().empty());
+  EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
 // The reference vector of SipHash's authors: key 00..0f, input 00..0e.
 TEST(TcpSecrets, The_hash_is_siphash) {
   std::array<uint8_t, 16> key;

@@ -110,6 +110,27 @@ TEST(TcpSend, A_lost_tail_is_probed_for_before_the_timeout) {
   script.out({.seq = 1461, .len = 1460});
 }
 
+TEST(TcpSend, A_probe_that_repaired_a_loss_costs_what_a_loss_costs) {
+  for (const bool lost : {true, false}) {
+    PacketScript script;
+    script.accept_connection();
+    script.write(14600);
+    script.drain();
+    script.pass(10 * kMs);
+    script.in({.seq = 1, .ack = 11681});
+    script.pass(100 * kMs);
+    script.out({.seq = 13141, .len = 1460});
+    ASSERT_EQ(script.transport->facts().timeouts, 0u);
+    const size_t before = script.transport->facts().cwnd;
+    script.in({.seq = 1, .ack = 14601});
+    // Both copies arrived: a second acknowledgment says so.
+    if (!lost) script.in({.seq = 1, .ack = 14601, .sacks = Blocks{{13141, 14601}}});
+    script.write(1000);
+    script.in({.seq = 1, .ack = 15601});
+    EXPECT_EQ(script.transport->facts().cwnd < before, lost);
+  }
+}
+
 TEST(TcpSend, A_timeout_sends_one_segment_and_waits_twice_as_long_the_next_time) {
   PacketScript script;
   ten_in_flight(script, false);
@@ -290,6 +311,56 @@ TEST(TcpSend, A_path_that_swallows_large_segments_is_tried_with_small_ones) {
   EXPECT_EQ(script.stack.counters().get(TcpCount::black_holes), 1u);
 }
 
+TEST(TcpSend, A_path_that_was_away_for_a_moment_gets_large_segments_again) {
+  PacketScript script;
+  script.accept_connection();
+  script.write(14600);
+  script.drain();
+  script.pass(2 * kSecond);
+  ASSERT_EQ(script.transport->facts().mss, 984u);
+  script.drain();
+  script.in({.seq = 1, .ack = 14601});
+  script.write(3000);
+  script.out({.seq = 14601, .len = 984});
+  script.drain();
+  script.in({.seq = 1, .ack = 17601});
+  // Some windows later, and some seconds.
+  uint32_t at = 17601;
+  for (int i = 0; i < 10; ++i, at += 5000) {
+    script.write(5000);
+    script.drain();
+    script.in({.seq = 1, .ack = at + 5000});
+  }
+  script.pass(6 * kSecond);
+  script.write(10000);
+  script.out({.seq = at, .len = 1460});
+  script.out({.seq = at + 1460, .len = 984});
+  script.drain();
+  script.in({.seq = 1, .ack = at + 2444});
+  EXPECT_EQ(script.transport->facts().mss, 1460u);
+}
+
+TEST(TcpSend, A_large_segment_that_does_not_arrive_goes_again_in_parts) {
+  PacketScript script;
+  script.accept_connection();
+  script.stack.on_notice(script.notice(SegmentNotice::Kind::too_big, 1, 1000), script.now_us * 1000);
+  EXPECT_EQ(script.transport->facts().mss, 1460u) << "nothing is in flight";
+  script.write(2000);
+  script.stack.on_notice(script.notice(SegmentNotice::Kind::too_big, 1, 1000), script.now_us * 1000);
+  script.end_burst();
+  script.drain();
+  script.in({.seq = 1, .ack = 2001});
+  script.pass(601 * kSecond);
+  script.write(9600);
+  script.out({.seq = 2001, .len = 1460});
+  script.drain();
+  script.pass(10 * kMs);
+  script.in({.seq = 1, .ack = 2001, .sacks = Blocks{{3461, 6341}}});
+  script.out({.seq = 2001, .len = 960});
+  script.out({.seq = 2961, .len = 500});
+  EXPECT_EQ(script.transport->facts().mss, 960u);
+}
+
 TEST(TcpSend, Without_room_below_everything_waits_and_nothing_is_lost) {
   PacketScript script;
   script.accept_connection();
@@ -302,6 +373,48 @@ TEST(TcpSend, Without_room_below_everything_waits_and_nothing_is_lost) {
   script.out({.seq = 1, .len = 1460});
   script.out({.seq = 1461, .len = 1460});
   script.out({.seq = 2921, .len = 80});
+}
+
+TEST(TcpSend, Memory_that_a_device_still_reads_outlives_its_connection) {
+  PacketScript script;
+  script.accept_connection();
+  script.holds_frames = true;
+  script.write(3000);
+  ASSERT_EQ(script.held.size(), 3u);
+  script.transport->abort();
+  script.transport.reset();
+  script.end_burst();
+  EXPECT_EQ(script.stack.connections(), 1u);
+  for (FrameOwner* owner : script.held) owner->frame_left();
+  script.end_burst();
+  EXPECT_EQ(script.stack.connections(), 0u);
+  EXPECT_EQ(script.stack.memory_in_use(), 0u);
+}
+
+TEST(TcpSend, What_is_sent_again_is_copied_below) {
+  PacketScript script;
+  script.accept_connection();
+  script.holds_frames = true;
+  script.write(1000);
+  script.pass(kSecond);
+  EXPECT_GE(script.drain().size(), 2u);
+  EXPECT_EQ(script.held.size(), 1u);
+  script.held.front()->frame_left();
+}
+
+TEST(TcpSend, A_transport_that_outlives_its_stack_is_broken_and_harmless) {
+  std::unique_ptr<TcpTransport> kept;
+  {
+    PacketScript script;
+    script.accept_connection();
+    script.in({.seq = 1, .ack = 1, .len = 10});
+    kept = std::move(script.transport);
+  }
+  EXPECT_TRUE(kept->broken() && kept->ended());
+  EXPECT_EQ(kept->available(), 0u);
+  kept->flush();
+  kept->close_sending();
+  kept->abort();
 }
 
 TEST(TcpSend, Idle_windows_begin_anew) {
