@@ -4,6 +4,8 @@
 #include <rte_errno.h>
 #include <rte_ether.h>
 
+#include <time.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -100,6 +102,7 @@ ResultOrText<void> DpdkPort::start() {
   if (auto done = configure(info); !done) return done;
   if (auto done = set_up_queues(info); !done) return done;
   if (const int code = rte_eth_dev_start(id_); code != 0) return fail(failure("it does not start", code));
+  if (driver_ == "net_memif" && settings_.device.find("role=server") == std::string::npos) meet_server();
   // Neighbours' questions for IPv6 go to groups. Not every device can tell them apart, then it passes them anyway.
   rte_eth_allmulticast_enable(id_);
   rte_ether_addr address{};
@@ -115,6 +118,17 @@ ResultOrText<void> DpdkPort::start() {
     for (auto& queue : queues_) queue->find_interrupts();
   }
   return {};
+}
+
+// A memif's server that is still busy with whoever left, or has not started its own end, lets a client fall, and DPDK's
+// client does not try again.
+void DpdkPort::meet_server() {
+  constexpr int kTries = 20, kLooks = 50;
+  constexpr timespec kApart{0, 10'000'000};
+  for (int i = 0; i < kTries; ++i) {
+    for (int look = 0; look < kLooks && !link_up(); ++look) ::nanosleep(&kApart, nullptr);
+    if (link_up() || rte_eth_dev_stop(id_) != 0 || rte_eth_dev_start(id_) != 0) return;
+  }
 }
 
 ResultOrText<void> DpdkPort::configure(const rte_eth_dev_info& info) {

@@ -52,6 +52,7 @@ class DpdkPort final : public NetPort {
  private:
   DpdkPort(uint16_t id, const PortSettings& settings);
   ResultOrText<void> start();
+  void meet_server();
   ResultOrText<void> configure(const rte_eth_dev_info& info);
   ResultOrText<void> set_up_queues(const rte_eth_dev_info& info);
 

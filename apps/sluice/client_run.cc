@@ -21,6 +21,9 @@ namespace {
 // The agent may wait for its user, and the user be asked meanwhile; a third does the rest.
 constexpr size_t kPoolThreads = 3;
 
+// Our end of a port's connections, and the host's answer to it: it would ask a while for whoever is gone.
+constexpr uint64_t kGoodbyeNs = 300'000'000;
+
 tl::unexpected<ClientFailure> cannot(std::string why) {
   return tl::unexpected<ClientFailure>({FailureKind::overloaded, std::move(why)});
 }
@@ -53,6 +56,7 @@ void ClientRun::shut_down() {
   loop_.reset();
   pool_.reset();
   workers_.clear();
+  if (port_) port_->stack().finish(kGoodbyeNs);
   port_.reset();
 }
 

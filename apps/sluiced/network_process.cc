@@ -1,15 +1,12 @@
 // Making the pieces, and passing what one says to the other.
 #include "apps/sluiced/network_process.h"
 
-#include <fcntl.h>
-#include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <thread>
 #include <unordered_map>
@@ -421,6 +418,8 @@ void end_with_parent() {
   ::prctl(PR_SET_PDEATHSIG, SIGRTMIN);
 }
 
+}  // namespace
+
 int run_network(NetworkStart start) {
   // Each connection is a descriptor, each open file another.
   rlimit files{};
@@ -467,42 +466,6 @@ int run_network(NetworkStart start) {
   Network network(std::move(start), std::move(drivers), std::move(*porch_drivers), std::move(engine), std::move(*port));
   if (metrics && *metrics) network.serve_metrics(std::move(*metrics));
   return network.run();
-}
-
-}  // namespace
-
-int run_network_program(int descriptor) {
-  ::prctl(PR_SET_NAME, "sluiced-net");
-  ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
-  ProcessLink orders{UniqueFd(descriptor)};
-  auto first = orders.receive_first();
-  if (!first || first->order != Order::begin || first->descriptors.size() < 2) return 1;
-  const Machine machine = Machine::here();
-  auto text = read_text_file(first->descriptors[0].get(), kMaxNetworkText);
-  ParsedConfig parsed;
-  if (text) parsed = parse_config_text({"configuration", *text, ""}, machine);
-  if (!text || !parsed.ok()) {
-    orders.send(Order::failed, text ? parsed.errors.front().text() : text.error());
-    return 1;
-  }
-  open_log(parsed.config.log, first->text == kForeground);
-  open_transfer_log(parsed.config.sftp.transfer_log_file);
-  std::vector<int> places;
-  for (size_t i = 2; i < first->descriptors.size(); ++i) places.push_back(first->descriptors[i].get());
-  std::vector<ListeningSocket> sockets = ListeningSocket::copies(places);
-  UniqueFd monitor = std::move(first->descriptors[1]);
-  first.reset();
-  return run_network({std::move(parsed.config), std::move(sockets), std::move(monitor), std::move(orders), machine});
-}
-
-void become_network_program(const ProcessLink& orders) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // Nothing else is handed down.
-  ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-  ::fcntl(orders.descriptor(), F_SETFD, 0);
-  std::string name = "sluiced", word = kNetworkWord, number = std::to_string(orders.descriptor());
-  const std::array<char*, 4> words{name.data(), word.data(), number.data(), nullptr};
-  ::execv("/proc/self/exe", words.data());
 }
 
 }  // namespace sluice

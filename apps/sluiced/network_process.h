@@ -21,7 +21,9 @@ struct NetworkStart {
   Machine machine;
 };
 
-// The process' exit status. `orders`: the number of our end of the link to the first process.
+// Rights dropped, drivers and threads made, served until told to stop. The process' exit status.
+int run_network(NetworkStart start);
+// The program around it. `orders`: the number of our end of the link to the first process.
 int run_network_program(int orders);
 // In a child of the first process: becomes that program. Comes back when it could not be started.
 void become_network_program(const ProcessLink& orders);

@@ -489,7 +489,7 @@ const std::array kCommands{
         .help = "The port: a PCI address, or a virtual device of DPDK with its arguments, as net_tap0,iface=ssh0",
         .binding = text<&C::port, &PortConfig::device>(),
         .restart = kPorts},
-    CommandRow{.pattern = "port address INTERFACE",
+    CommandRow{.pattern = "port address PREFIX",
                .dialects = kOwn,
                .setting = "port-address",
                .help = "An address of it, where the server listens",

@@ -250,7 +250,7 @@ constexpr std::array kKinds{
     ValueKind{"LABEL", kWord, "the label of a key pair", check_label, nullptr},
     ValueKind{"ADDRESS", kWord, "an IPv4 or IPv6 address", check_address, nullptr},
     ValueKind{"NETWORK", kWord, "an address, or a network as 10.0.0.0/8 or 2001:db8::/32", check_network, nullptr},
-    ValueKind{"INTERFACE", kWord, "an address with its prefix, as 192.0.2.1/24 or 2001:db8::1/64", check_interface,
+    ValueKind{"PREFIX", kWord, "an address with its prefix, as 192.0.2.1/24 or 2001:db8::1/64", check_interface,
               nullptr},
     ValueKind{"SOURCE", kWord, "an address, a network, or any", check_source, nullptr},
     ValueKind{"PORT", kWord, "<1-65535> or any", check_port, nullptr},

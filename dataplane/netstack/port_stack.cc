@@ -3,6 +3,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,6 +94,19 @@ void PortStack::send_out() {
     tcp_.resume(now_ns_);
     queue_.flush();
   }
+}
+
+void PortStack::finish(uint64_t most_ns) {
+  const uint64_t end = monotonic_clock().now_ns() + most_ns;
+  while (tcp_.connections() > tcp_.time_waits() && monotonic_clock().now_ns() < end) {
+    if (take_in()) {
+      send_out();
+    } else {
+      const timespec nap{0, static_cast<long>(kShortNapNs)};
+      ::nanosleep(&nap, nullptr);
+    }
+  }
+  send_out();
 }
 
 void PortStack::on_frame(MutableBytes frame, std::span<const Bytes> more, FrameFacts facts) {

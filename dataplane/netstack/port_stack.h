@@ -50,6 +50,9 @@ class PortStack final : public Poller, private FrameReceiver, private TcpAccepto
   uint64_t may_sleep_ns() override;
   int descriptor() const override { return watched_.get(); }
 
+  // In place of the worker, when it has ended: what was said last still goes out, and is acknowledged, within so long.
+  void finish(uint64_t most_ns);
+
   // --- any thread
   // Readable when there are arrivals.
   int arrivals_descriptor() const { return arrived_.get(); }

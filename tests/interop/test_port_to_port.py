@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -54,6 +55,11 @@ class Ends:
         self.server = Sluiced(BUILD, self.folder, f"port dpdk {served}", "port address 10.7.0.1/24", "port address fd00:7::1/64",
                               f"port mtu {self.mtu}", *self.lines)
         self.server.start()
+        # Its socket of the kernel is there before its port is.
+        deadline = time.monotonic() + 120
+        while "serving on" not in self.server.log.read_text(errors="replace"):
+            assert self.server.process.poll() is None and time.monotonic() < deadline, self.server.log.read_text()
+            time.sleep(0.05)
         return self
 
     def __exit__(self, *_):

@@ -24,6 +24,7 @@ std::string sample(const ValueKind& kind, Random& random) {
   static const std::map<std::string_view, std::array<std::string_view, 3>> kSamples{
       {"ADDRESS", {"192.0.2.1", "::", "2001:db8::1"}},
       {"NETWORK", {"192.0.2.0/24", "10.0.0.1", "2001:db8::/32"}},
+      {"PREFIX", {"192.0.2.1/24", "2001:db8::1/64"}},
       {"SOURCE", {"any", "10.0.0.0/8", "2001:db8::/32"}},
       {"PORT", {"any", "22", "65535"}},
       {"UMASK", {"22", "0077", "777"}},
