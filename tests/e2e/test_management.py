@@ -173,14 +173,21 @@ def test_the_last_host_key_stops_new_connections_and_a_new_one_starts_them_again
         holder.stdin.flush()
         assert holder.stdout.readline() == b"one\n"
         server.script(*(line for kind in ("rsa", "ecdsa", "ed25519") for line in (f"crypto key zeroize {kind}", "yes")))
+        # The network process hears of it a moment later.
+        deadline = time.monotonic() + TIMEOUT
+        while not server.ctl("show", "ip", "ssh").stdout.startswith("SSH Disabled"):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         assert ssh(server).returncode == 255
         server.await_log("%SECURITY-SSHD-3-ERR_GENERAL : connection from 127.0.0.1")
-        assert server.ctl("show", "ip", "ssh").stdout.startswith("SSH Disabled")
         holder.stdin.write(b"two\n")
         holder.stdin.flush()
         assert holder.stdout.readline() == b"two\n"
         holder.stdin.close()
     server.script("crypto key generate ed25519")
+    while not server.ctl("show", "ip", "ssh").stdout.startswith("SSH Enabled"):
+        assert time.monotonic() < deadline + TIMEOUT
+        time.sleep(0.1)
     assert ssh(server).stdout == "in\n"
     assert host_key(server, "ed25519") and not host_key(server, "rsa")
 
