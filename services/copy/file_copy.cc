@@ -70,6 +70,7 @@ SftpResult<void> FileCopy::find_done() {
   if (item_.in_place || !plan_.options.resume || size_ < kLeastResumed) return open_target(true);
   const auto found = plan_.target.look(temporary_, false);
   if (!found && found.error().kind == SftpFault::Kind::lost) return tl::unexpected<SftpFault>(found.error());
+  former_ = found.has_value();
   if (!found || !found->is_regular() || found->size.value_or(0) == 0) return open_target(true);
   const uint64_t there = *found->size;
   const auto journal = plan_.target.read_small(journal_, kMostJournal);
@@ -184,14 +185,22 @@ SftpResult<void> FileCopy::settle() {
     if (auto equal = compare_content(source_file(), target_file(), size_, plan_.options); !equal) {
       // Nothing of it is to be trusted by a next time.
       if (equal.error().kind == SftpFault::Kind::changed) (void)plan_.target.remove(temporary_);
-      if (journalled_) (void)plan_.target.remove(journal_);
+      drop_journal();
       return equal;
     }
   }
+  // Before the rename: whoever is cut off in between has a whole copy to be verified, and not a journal of nothing.
+  drop_journal();
   if (auto moved = plan_.target.replace(temporary_, item_.to); !moved) return moved;
   temporary_made_ = false;
-  if (journalled_) (void)plan_.target.remove(journal_);
   return {};
+}
+
+// A copy that was cut may have left one that was being written, too.
+void FileCopy::drop_journal() {
+  if (journalled_ || former_) (void)plan_.target.remove(journal_);
+  if (former_) (void)plan_.target.remove(journal_ + ".new");
+  journalled_ = former_ = false;
 }
 
 SftpResult<void> FileCopy::check_source() {
@@ -257,7 +266,7 @@ SftpResult<void> FileCopy::explain(SftpFault fault) {
   // Of a source that is another by now nothing can be used.
   const bool useless = fault.kind == SftpFault::Kind::changed || !resumable;
   if (temporary_made_ && useless) (void)plan_.target.remove(temporary_);
-  if (journalled_ && useless) (void)plan_.target.remove(journal_);
+  if (useless) drop_journal();
   return tl::unexpected<SftpFault>(std::move(fault));
 }
 

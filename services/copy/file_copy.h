@@ -47,6 +47,7 @@ class FileCopy {
   void fail(SftpFault fault);
   void checkpoint();
   SftpResult<void> settle();
+  void drop_journal();
   SftpResult<void> check_source();
   SftpResult<void> set_attributes();
   SftpResult<void> explain(SftpFault fault);
@@ -71,6 +72,7 @@ class FileCopy {
   RangeSet done_;  // acknowledged; by workers too
   std::optional<SftpFault> fault_;
   bool journalled_ = false;
+  bool former_ = false;  // an earlier copy was cut
   bool temporary_made_ = false;
   uint64_t resumed_ = 0;
   uint64_t checkpoint_ns_ = 0;
