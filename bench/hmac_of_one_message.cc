@@ -1,5 +1,5 @@
 // HMACs, and CBC with HMAC, of one message at a time: OpenSSL's EVP_MAC and stitched cipher beside ipsec-mb's jobs and
-// libcrypto's low-level digests. What docs/adr/0008-hmac-of-one-message.md decides on.
+// libcrypto's low-level digests. What docs/adr/0009-hmac-of-one-message.md decides on.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #define NO_COMPAT_IMB_API_053
 #include <intel-ipsec-mb.h>
