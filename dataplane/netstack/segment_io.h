@@ -1,9 +1,9 @@
 // What TCP and the IP layer below it say to each other: segments in, notices in, segments out.
 //
-// What is sent for the first time has an `owner`, who is told once for each frame that was taken (sent or waiting),
-// soon after it left, also when the port is idle: a closed connection keeps its memory until then. What is acknowledged
-// is free at once, since the frame that brought it has left its queue; so what is sent again, behind which an
-// acknowledgment of the first copy may come, has no owner and is copied.
+// What is sent for the first time has an `owner`, who is told once for each send() that answered sent: during the call
+// where it is copied, else soon after the frame left, in the order of the calls, also when the port is idle: until then
+// its memory stays as it is. What is sent again may be acknowledged while it waits in a queue: it has no owner and is
+// copied.
 #pragma once
 
 #include <optional>
@@ -55,7 +55,8 @@ struct SegmentOut {
   FrameOwner* owner = nullptr;
 };
 
-// waiting: taken, and kept or lost until the neighbour answers. no_room: not taken, ask again later.
+// waiting: lost, or copied and kept, until the neighbour answers; no owner is told. no_room: not taken, ask again
+// later.
 enum class SendAnswer : uint8_t { sent, no_room, waiting, no_route };
 
 struct PathFacts {

@@ -72,6 +72,7 @@ std::unique_ptr<TcpTransport> TcpConnection::open_active() {
   agreed_.timestamps = settings.timestamps;
   agreed_.sack = settings.sack;
   una_ = nxt_ = agreed_.own_sequence;
+  ring_first_ = una_ + 1;
   own_shift_ = settings.window_scaling ? settings.window_shift() : uint8_t{0};
   state_ = TcpState::syn_sent;
   count(TcpCount::opened);
@@ -106,7 +107,7 @@ std::unique_ptr<TcpTransport> TcpConnection::open_passive(const TcpAgreement& ag
   owner_ = transport.get();
   ring_ = &transport->send_ring();
   agree(agreement);
-  una_ = nxt_ = agreed_.own_sequence + 1;
+  una_ = nxt_ = ring_first_ = agreed_.own_sequence + 1;
   wl1_ = agreed_.peer_sequence;
   wl2_ = una_;
   count(TcpCount::accepted);
@@ -116,7 +117,6 @@ std::unique_ptr<TcpTransport> TcpConnection::open_passive(const TcpAgreement& ag
 
 void TcpConnection::establish() {
   state_ = TcpState::established;
-  syn_acknowledged_ = true;
   loss_timer_ = LossTimer::none;
   backoff_ = tries_ = 0;
   heard_at_ = now();
@@ -132,7 +132,7 @@ void TcpConnection::finish(TcpEnd why) {
   if (why == TcpEnd::closed) count(TcpCount::closed);
   table_.retire(*this);
   sent_.clear();
-  if (owner_ == nullptr && frames_out_ == 0) table_.bury(*this);
+  if (owner_ == nullptr && leaving_.empty()) table_.bury(*this);
   if (waker != nullptr) waker->wake();
 }
 
@@ -143,8 +143,15 @@ void TcpConnection::reset_peer(TcpEnd why) {
 }
 
 void TcpConnection::frame_left() {
-  --frames_out_;
-  if (frames_out_ == 0 && state_ == TcpState::closed && owner_ == nullptr) table_.bury(*this);
+  if (in_send_) {
+    left_in_send_ = true;
+    return;
+  }
+  leaving_.pop();
+  free_acknowledged();
+  // There may be room that its owner waits for.
+  if (news_) table_.touch(*this);
+  if (leaving_.empty() && state_ == TcpState::closed && owner_ == nullptr) table_.bury(*this);
 }
 
 void TcpConnection::abandon() {
@@ -163,7 +170,7 @@ void TcpConnection::close_sending() {
   if (fin_wanted_ || state_ == TcpState::closed) return;
   if (state_ == TcpState::syn_sent) return finish(TcpEnd::closed);
   fin_wanted_ = true;
-  fin_at_ = data_una() + static_cast<uint32_t>(ring_->pending_bytes());
+  fin_at_ = ring_first_ + static_cast<uint32_t>(ring_->pending_bytes());
   flush();
 }
 
@@ -177,7 +184,7 @@ void TcpConnection::detach(std::unique_ptr<SendRing> ring) {
   orphan_ring_ = std::move(ring);
   ring_ = orphan_ring_.get();
   if (state_ == TcpState::closed) {
-    if (frames_out_ == 0) table_.bury(*this);
+    if (leaving_.empty()) table_.bury(*this);
     return;
   }
   orphan_at_ = now() + table_.settings().orphan_us;

@@ -108,6 +108,7 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void take_sacks(const TcpSegment& segment, const DeliveryTime& time, Delivered& out);
   void take_duplicate_sack();
   void advance_una(uint32_t acknowledgment);
+  void free_acknowledged();
   void our_fin_acknowledged();
   void note_rack(const Delivered& delivered);
   size_t detect_losses();
@@ -140,8 +141,6 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void fill_options(TcpSegment& header, bool sacks);
   uint16_t window_field();
   size_t unsent() const;
-  // Where the send ring's first byte is. Only the SYN is no byte of it.
-  uint32_t data_una() const { return una_ == agreed_.own_sequence && !syn_acknowledged_ ? una_ + 1 : una_; }
   size_t pace_limit();
   // Of a window a round trip.
   uint64_t pace_percent() const { return congestion_.slow_start() ? 200 : 120; }
@@ -168,7 +167,8 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   std::unique_ptr<SendRing> orphan_ring_;
   std::unique_ptr<ReceiveRing> receive_;
   size_t counted_memory_ = 0;
-  size_t frames_out_ = 0;
+  bool in_send_ = false;
+  bool left_in_send_ = false;
 };
 
 }  // namespace sluice

@@ -99,15 +99,9 @@ void TcpConnection::judge_widening() {
 }
 
 void TcpConnection::advance_una(uint32_t ack) {
-  const uint32_t data_before = data_una();
   una_ = ack;
-  uint32_t data_end = ack;
   const bool fin_acked = fin_sent_ && ack == fin_at_ + 1;
-  if (fin_acked) data_end = fin_at_;
-  if (seq_before(data_before, data_end) && ring_ != nullptr) {
-    ring_->sent(data_end - data_before);
-    news();
-  }
+  free_acknowledged();
   // Times and numbers wrap: what is known of the last ones says nothing when there are others after a pause.
   if (sent_.empty()) rack_known_ = false;
   rto_base_ = now();
@@ -115,6 +109,15 @@ void TcpConnection::advance_una(uint32_t ack) {
   stuck_since_ = 0;
   if (orphan_at_ != 0) orphan_at_ = now() + table_.settings().orphan_us;
   if (fin_acked) our_fin_acknowledged();
+}
+
+void TcpConnection::free_acknowledged() {
+  if (ring_ == nullptr) return;
+  const uint32_t end = leaving_.free_to(fin_sent_ ? seq_earlier(una_, fin_at_) : una_);
+  if (!seq_before(ring_first_, end)) return;
+  ring_->sent(end - ring_first_);
+  ring_first_ = end;
+  news();
 }
 
 void TcpConnection::our_fin_acknowledged() {

@@ -21,8 +21,8 @@ constexpr uint64_t kMostWidenUs = 600'000'000;
 
 size_t TcpConnection::unsent() const {
   if (fin_sent_) return 0;
-  const size_t end = fin_wanted_ ? fin_at_ - data_una() : ring_->pending_bytes();
-  return end - (nxt_ - data_una());
+  const size_t end = fin_wanted_ ? fin_at_ - ring_first_ : ring_->pending_bytes();
+  return end - (nxt_ - ring_first_);
 }
 
 uint16_t TcpConnection::window_field() {
@@ -76,13 +76,17 @@ SendAnswer TcpConnection::emit(uint32_t sequence, uint8_t flags, std::span<const
   const size_t header_bytes = header.write_header(bytes);
   const SegmentOut out{
       endpoints_.local.address, endpoints_.remote.address, {bytes.data(), header_bytes}, payload, size, cut, owner};
+  // A port that copies says so before it returns.
+  in_send_ = true;
+  left_in_send_ = false;
   const SendAnswer answer = table_.sink().send(out, table_.now_ns());
+  in_send_ = false;
+  if (owner != nullptr && answer == SendAnswer::sent && !left_in_send_) leaving_.push(sequence);
   if (answer == SendAnswer::no_room) {
     count(TcpCount::no_room_below);
     table_.wait_for_room(*this);
     return answer;
   }
-  if (owner != nullptr && answer != SendAnswer::no_route) ++frames_out_;
   count(TcpCount::segments_out);
   if ((flags & kAck) != 0 && (flags & kRst) == 0) {
     last_ack_sent_ = rcv_nxt_;
@@ -139,7 +143,7 @@ bool TcpConnection::retransmit(SentSegment& segment) {
     const size_t n = std::min<size_t>(segment.length - done, mss_);
     std::array<Bytes, kMostPiecesSent> pieces;
     size_t got = 0;
-    const size_t offset = segment.sequence + static_cast<uint32_t>(done) - data_una();
+    const size_t offset = segment.sequence + static_cast<uint32_t>(done) - ring_first_;
     const size_t count_of = n == 0 ? 0 : ring_->view(offset, n, pieces, got);
     SLUICE_CHECK(got > 0 || n == 0);
     // Copied below: an acknowledgment of the first one can free this memory while the second still waits.
@@ -222,7 +226,7 @@ bool TcpConnection::send_new() {
   if (n == 0) return false;
   std::array<Bytes, kMostPiecesSent> pieces;
   size_t got = 0;
-  const size_t count_of = ring_->view(nxt_ - data_una(), n, pieces, got);
+  const size_t count_of = ring_->view(nxt_ - ring_first_, n, pieces, got);
   // More pieces than one send takes: whole segments of what there is.
   const bool widens = wide > 0 && got == n;
   if (!widens && got > mss_ && got < n) got -= got % mss_;
@@ -234,7 +238,10 @@ bool TcpConnection::send_new() {
   }
   const auto flags = static_cast<uint8_t>(n == wanted ? kAck | kPsh : kAck);
   const auto cut = static_cast<uint16_t>(n > mss_ && !widens ? mss_ : 0);
-  if (emit(nxt_, flags, std::span(pieces).first(used), n, cut, this) == SendAnswer::no_room) return false;
+  if (emit(nxt_, flags, std::span(pieces).first(used), n, cut, leaving_.full() ? nullptr : this) ==
+      SendAnswer::no_room) {
+    return false;
+  }
   if (widens) {
     widening_ = true;
     widen_end_ = nxt_ + static_cast<uint32_t>(n);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dataplane/netstack/congestion.h"
+#include "dataplane/netstack/leaving_frames.h"
 #include "dataplane/netstack/rtt_estimator.h"
 #include "dataplane/netstack/sent_segments.h"
 #include "dataplane/netstack/tcp_segment.h"
@@ -36,6 +37,8 @@ class TcpConnectionState {
   RttEstimator rtt_;
   uint32_t una_ = 0;
   uint32_t nxt_ = 0;
+  uint32_t ring_first_ = 0;  // of the send ring's first byte
+  LeavingFrames leaving_;
   uint32_t wnd_ = 0;  // of the peer, in bytes
   uint32_t wl1_ = 0;
   uint32_t wl2_ = 0;
@@ -49,7 +52,6 @@ class TcpConnectionState {
   uint64_t widen_after_ = 0;
   bool widening_ = false;
   uint32_t widen_end_ = 0;
-  bool syn_acknowledged_ = false;
   bool fin_wanted_ = false;
   bool fin_sent_ = false;
   uint32_t fin_at_ = 0;

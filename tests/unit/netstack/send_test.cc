@@ -391,6 +391,23 @@ TEST(TcpSend, Memory_that_a_device_still_reads_outlives_its_connection) {
   EXPECT_EQ(script.stack.memory_in_use(), 0u);
 }
 
+TEST(TcpSend, What_is_acknowledged_before_it_has_left_stays) {
+  PacketScript script;
+  script.accept_connection();
+  script.holds_frames = true;
+  script.write(3000);
+  script.in({.seq = 1, .ack = 3001});
+  EXPECT_EQ(script.transport->facts().unacknowledged, 0u);
+  EXPECT_EQ(script.transport->send_ring().pending_bytes(), 3000u);
+  script.held[0]->frame_left();
+  EXPECT_EQ(script.transport->send_ring().pending_bytes(), 1540u);
+  script.drain();
+  script.write(100);
+  script.out({.seq = 3001, .len = 100});
+  for (size_t i = 1; i < 4; ++i) script.held[i]->frame_left();
+  EXPECT_EQ(script.transport->send_ring().pending_bytes(), 100u);
+}
+
 TEST(TcpSend, What_is_sent_again_is_copied_below) {
   PacketScript script;
   script.accept_connection();
