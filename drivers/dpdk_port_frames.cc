@@ -144,7 +144,10 @@ bool DpdkPortQueue::send(const OutFrame& frame) {
     if (end_ - begin_ + frames > kMostUnsent) return false;
   }
   Lease* lease = nullptr;
-  if (left > 0 && can.any_memory && frame.owner != nullptr && !free_leases_.empty()) {
+  const bool lies = left > 0 && can.any_memory && frame.owner != nullptr;
+  // A copy would be told of at once, before frames of the same owner that went earlier.
+  if (lies && free_leases_.empty()) return false;
+  if (lies) {
     lease = free_leases_.back();
     free_leases_.pop_back();
     lease->queue = this;
