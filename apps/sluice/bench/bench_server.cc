@@ -26,7 +26,7 @@
 namespace sluice::bench {
 namespace {
 
-constexpr double kStartSeconds = 60;
+constexpr double kStartSeconds = 300;
 constexpr double kSettleSeconds = 10;
 // Of CPU between two looks: a server that only waits.
 constexpr double kStillSeconds = 0.002;

@@ -187,7 +187,7 @@ std::optional<std::string> Child::read_line(double patience_seconds) {
     ::poll(&ready, 1, 100);
     char piece[512];
     const ssize_t n = ::read(output_.get(), piece, sizeof piece);
-    if (n == 0 || monotonic_seconds() > deadline || (n < 0 && errno != EAGAIN)) return std::nullopt;
+    if (n == 0 || (n < 0 && (errno != EAGAIN || monotonic_seconds() > deadline))) return std::nullopt;
     if (n > 0) said_.append(piece, static_cast<size_t>(n));
   }
   const size_t end = said_.find('\n');

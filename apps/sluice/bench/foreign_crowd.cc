@@ -13,7 +13,7 @@
 namespace sluice::bench {
 namespace {
 
-constexpr double kStartSeconds = 120;
+constexpr double kStartSeconds = 300;
 constexpr size_t kPiece = 32u << 10;
 
 std::vector<std::string> words_for(const std::string& program, const CrowdPlan& plan, size_t which) {
@@ -59,7 +59,7 @@ ResultOrText<std::unique_ptr<ForeignCrowd>> ForeignCrowd::start(const std::strin
   const double deadline = monotonic_seconds() + kStartSeconds;
   const auto flows = [](const auto& member) { return member->received > 0 || member->ended; };
   while (!std::all_of(crowd->members_.begin(), crowd->members_.end(), flows)) {
-    if (monotonic_seconds() > deadline) return fail("not all of " + client + " have data after two minutes");
+    if (monotonic_seconds() > deadline) return fail("not all of " + client + " have data after five minutes");
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return crowd;

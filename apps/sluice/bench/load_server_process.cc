@@ -11,7 +11,7 @@
 namespace sluice::bench {
 namespace {
 
-constexpr double kStartSeconds = 60;
+constexpr double kStartSeconds = 300;
 
 Endpoint endpoint_at(uint16_t port) {
   Endpoint end;
