@@ -159,7 +159,10 @@ ResultOrText<void> DpdkPort::configure(const rte_eth_dev_info& info) {
   if (abilities_.cut) conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
   if (abilities_.cut && sends(RTE_ETH_TX_OFFLOAD_IPV4_CKSUM)) conf.txmode.offloads |= RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
 
-  const size_t most = std::min<size_t>({settings_.queues, info.max_rx_queues, info.max_tx_queues});
+  // A memif's client decides how many rings there are, and has one: DPDK 22.11 reads a ring that is not there where the
+  // first one lies.
+  const size_t offered = driver_ == "net_memif" ? 1 : settings_.queues;
+  const size_t most = std::min<size_t>({offered, info.max_rx_queues, info.max_tx_queues});
   if (most == 0) return fail(std::string("it has no queues"));
   const uint64_t wanted = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
   auto key = symmetric_key();
