@@ -86,9 +86,9 @@ int help(FILE* to, int code) {
   }
   std::fputs(
       "\n`sluice PROGRAM --help` tells more. A link to this file by the name sluice-ssh\nis `sluice ssh`, and so on. "
-      "See sluice(1).\n\nOver a port of DPDK instead of the kernel's sockets: --port-dev DEVICE --port-address "
-      "A/LENGTH\n"
-      "[--port-gateway A] [--port-mtu N] [--port-eal WORDS] [--port-capture FILE], before a program's other flags.\n",
+      "See sluice(1).\n\nOver a port of DPDK instead of kernel sockets, before a program's other flags:\n"
+      "--port-dev DEVICE --port-address A/LENGTH [--port-gateway A] [--port-mtu N]\n"
+      "[--port-eal WORDS] [--port-capture FILE]\n",
       to);
   return code;
 }

@@ -20,6 +20,12 @@ ResultOrText<ControlLink> ControlLink::connect(const std::string& path, const st
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket || ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
     return fail("no sluiced answers at " + path + ": " + std::strerror(errno));
+  // It may name programs that are to be run here.
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+      (peer.uid != 0 && peer.uid != ::geteuid()))
+    return fail(path + ": whoever answers there is neither root nor you");
   ControlLink link(std::move(socket));
   const auto reply = link.exchange(HelloRequest{ticket, json});
   if (!reply) return fail(reply.error());

@@ -1,6 +1,7 @@
 // sluicectl: manages sluiced: one command for scripts, or a shell. Host keys also without a server, on the folder where
 // they are kept.
 #include <getopt.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <array>
@@ -123,6 +124,8 @@ int main(int argc, char** argv) {
                                                 {"help", no_argument, nullptr, 'h'},
                                                 {"version", no_argument, nullptr, 'V'},
                                                 {nullptr, 0, nullptr, 0}}};
+  // The ticket in its environment is nobody else's, of the same account or not.
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   Options options;
   for (int flag; (flag = ::getopt_long(argc, argv, "+yc:hV", kLong.data(), nullptr)) != -1;) {
     switch (flag) {

@@ -122,6 +122,8 @@ int run_shell(ControlLink& link) {
   link.on_event([](const std::string& text) { print(text); });
   catch_interrupts();
   LineEditorOptions options;
+  // By a ticket: a home that operators share.
+  options.users_keys = std::getenv("SLUICE_TICKET") == nullptr;
   options.name = "sluicectl";
   options.complete = [&](std::string_view line) {
     return reply.next == ShellReply::Next::line ? completion_of(link, line) : Completion();

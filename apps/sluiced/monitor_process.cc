@@ -26,6 +26,8 @@
 namespace sluice {
 namespace {
 
+// As the routers count.
+constexpr uint8_t kFullPrivilege = 15;
 // Signatures and verifications; hashing of passwords and talks with PAM.
 constexpr unsigned kQuickThreads = 1;
 constexpr unsigned kSlowThreads = 4;
@@ -148,7 +150,11 @@ void MonitorProcess::tell_counts() {
 }
 
 void MonitorProcess::take_order() {
-  while (auto order = start_.orders.receive()) {
+  // Some at a time: whoever logs in waits for this thread too, and what is left is still there next time.
+  constexpr int kAtOnce = 16;
+  for (int i = 0; i < kAtOnce; ++i) {
+    auto order = start_.orders.receive();
+    if (!order) break;
     if (order->order == Order::up && !up_) {
       up_ = true;
       log_line(LogLevel::notice, "serving on " + order->text);
@@ -199,6 +205,12 @@ void MonitorProcess::start_broker(uint32_t connection, const LoginSource& source
   if (!permit.system_account && start_.config.management.shell) {
     identity->shell = management_shell(start_.config);
     policy.message_file = policy.last_login = false;
+    // Operators share an account: files and sockets would reach those of higher privilege.
+    if (permit.privilege < kFullPrivilege) {
+      policy.files = policy.agent = false;
+      policy.connect_unix = policy.listen_unix = false;
+      policy.subsystems.clear();
+    }
     if (desk_ && !desk_->socket_path().empty()) {
       policy.environment.emplace_back("SLUICE_CONTROL", desk_->socket_path());
       policy.environment.emplace_back("SLUICE_TICKET", desk_->make_ticket(connection));
@@ -269,18 +281,23 @@ void MonitorProcess::reload() {
 void MonitorProcess::take_up(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) {
   const auto listen_anew = start_.places.open(config);
   if (!listen_anew) return done(fail(listen_anew.error()));
-  listen_anew_ = listen_anew_ || *listen_anew;
-  start_.config = config;
-  open_log(config.log, start_.options.foreground);
-  // Hashing what stands in the configuration takes as long as there are users; logins go on meanwhile.
-  const uint64_t number = ++reloads_;
+  // Hashing what stands in the configuration takes as long as there are users; logins go on meanwhile. Its end is told
+  // on this thread, so nothing of it is too early.
+  const uint64_t number = reloads_ + 1;
   const bool taken = slow_->submit({}, [this, done, number, config, completions = completions_] {
     completions->post([this, done, number, backend = make_backend(config)] {
       if (number == reloads_) finish_reload(backend);
       done({});
     });
   });
-  if (!taken) done(fail(std::string("too much is being done; try again")));
+  if (!taken) {
+    (void)start_.places.open(start_.config);
+    return done(fail(std::string("too much is being done; try again")));
+  }
+  reloads_ = number;
+  listen_anew_ = listen_anew_ || *listen_anew;
+  start_.config = config;
+  open_log(config.log, start_.options.foreground);
 }
 
 bool MonitorProcess::end_network() {

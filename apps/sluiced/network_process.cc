@@ -197,7 +197,12 @@ void Network::serve() {
 }
 
 void Network::add(Arrival arrival) {
-  if (gate_.host_keys()->empty()) return turn_away_without_keys(arrival);
+  if (gate_.host_keys()->empty()) {
+    tell_no_host_key(arrival);
+    if (!arrival.transport) return turn_away_without_keys(arrival.descriptor);
+    // Its stack is its worker's: there it goes.
+    return port_.stacks[*arrival.worker]->turn_away(std::move(arrival.transport), std::string(kNoHostKeyLine));
+  }
   auto login = std::make_shared<Login>();
   login->source = arrival.from.text();
   login->facts.source = arrival.from.address.text();

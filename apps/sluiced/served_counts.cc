@@ -70,14 +70,15 @@ void log_refusal(ConnectionEnd end, const std::optional<Closing>& closing, const
     log_line(LogLevel::notice, "%SECURITY-SSHD-4-INFO_FAILURE : failed login from " + source);
 }
 
-// Who comes cannot know us by anything.
-void turn_away_without_keys(const Arrival& arrival) {
-  static int64_t told_ms = -1000000;
-  constexpr std::string_view kLine = "No host key is left\r\n";
-  constexpr int64_t kQuietMs = 1000;
+void turn_away_without_keys(int descriptor) {
   [[maybe_unused]] const ssize_t n =
-      ::send(arrival.descriptor, kLine.data(), kLine.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-  ::close(arrival.descriptor);
+      ::send(descriptor, kNoHostKeyLine.data(), kNoHostKeyLine.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::close(descriptor);
+}
+
+void tell_no_host_key(const Arrival& arrival) {
+  static int64_t told_ms = -1000000;
+  constexpr int64_t kQuietMs = 1000;
   if (ControlLoop::now_ms() - told_ms < kQuietMs) return;
   told_ms = ControlLoop::now_ms();
   log_line(LogLevel::error, "%SECURITY-SSHD-3-ERR_GENERAL : connection from " + arrival.from.text() +

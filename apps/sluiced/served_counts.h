@@ -35,8 +35,11 @@ class ServedCounts {
   LatencyHistogram rekeys_;
 };
 
-// Without a host key nobody can be served.
-void turn_away_without_keys(const Arrival& arrival);
+// Without a host key nobody can be served: who comes cannot know us by anything.
+inline constexpr std::string_view kNoHostKeyLine = "No host key is left\r\n";
+void turn_away_without_keys(int descriptor);
+// Into the log, not too often.
+void tell_no_host_key(const Arrival& arrival);
 // In the routers' words; nothing for who left in good order.
 void log_refusal(ConnectionEnd end, const std::optional<Closing>& closing, const std::string& source);
 void write_counts(const ListenerCounters& counters, NetworkFacts& facts);

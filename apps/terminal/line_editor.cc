@@ -132,7 +132,7 @@ class EditedLines final : public LineEditor {
     lib.set(edit_, EL_BIND, "\\e[4~", "ed-move-to-end", nullptr);
     lib.set(edit_, EL_BIND, "\\e[3~", "ed-delete-next-char", nullptr);
     lib.set(edit_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
-    lib.source(edit_, nullptr);
+    if (options_.users_keys) lib.source(edit_, nullptr);
   }
   ~EditedLines() override {
     libedit().end(edit_);

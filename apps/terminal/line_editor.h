@@ -21,6 +21,8 @@ struct Completion {
 struct LineEditorOptions {
   // As which ~/.editrc knows it.
   std::string name = "sluice-sftp";
+  // Who types may not be who wrote ~/.editrc.
+  bool users_keys = true;
   // What a Tab is answered with, for the line up to the cursor. Runs inside read().
   std::function<Completion(std::string_view line)> complete = {};
   // What a question mark is answered with: lines to be shown, or nothing where it is a character like others.

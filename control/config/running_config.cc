@@ -21,9 +21,10 @@ struct SecretPlace {
 };
 
 // Whole texts where a secret may be anywhere in them.
-constexpr SecretPlace kSecrets[] = {{"username", 4},    {"enable-secret", 2}, {"radius", 0},        {"tacacs", 0},
-                                    {"snmp", 0},        {"radius-key", 0},    {"tacacs-key", 0},    {"radius-host", 0},
-                                    {"tacacs-host", 0}, {"token-engine", 0},  {"token-host-key", 0}};
+constexpr SecretPlace kSecrets[] = {{"username", 4},     {"enable-secret", 2},  {"radius", 0},
+                                    {"tacacs", 0},       {"snmp", 0},           {"radius-key", 0},
+                                    {"tacacs-key", 0},   {"radius-host", 0},    {"tacacs-host", 0},
+                                    {"token-engine", 0}, {"token-host-key", 0}, {"crypto-engine", 0}};
 
 void hide_secret(const CommandRow& row, CommandLine& line) {
   for (const SecretPlace& place : kSecrets) {

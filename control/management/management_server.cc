@@ -54,7 +54,9 @@ struct ManagementServer::Peer {
   std::unique_ptr<ShellSession> shell = {};
   bool closing = false;
   bool lost = false;
-  uint64_t untold = 0;  // events that were dropped
+  bool taking = false;
+  std::string ticket = {};  // by which he is who he is
+  uint64_t untold = 0;      // events that were dropped
 };
 
 ManagementServer::ManagementServer(ManagementHost& host, TicketHolder ticket_holder)
@@ -108,7 +110,10 @@ void ManagementServer::on_ready() {
       ledger_.tick(monotonic_ms());
     } else if (const auto found = peers_.find(event.data.u64); found != peers_.end()) {
       Peer& peer = *found->second;
-      if ((event.events & EPOLLOUT) != 0) flush(peer);
+      if ((event.events & EPOLLOUT) != 0) {
+        flush(peer);
+        take(peer);
+      }
       if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) read(peer);
     }
   }
@@ -170,21 +175,23 @@ void ManagementServer::read(Peer& peer) {
   take(peer);
 }
 
+// One request after the other, and no further one before its answer is read: neither the stack nor memory grows with
+// what a peer sends ahead.
 void ManagementServer::take(Peer& peer) {
-  while (!peer.lost && !peer.closing && !(peer.shell && peer.shell->busy())) {
+  // An answer that came at once: the loop below goes on with it.
+  if (std::exchange(peer.taking, true)) return;
+  while (!peer.lost && !peer.closing && peer.out.empty() && !(peer.shell && peer.shell->busy())) {
     const auto frame = peer.in.next();
-    if (!frame) {
-      peer.lost = true;
-      return;
-    }
-    if (!*frame) return;
-    const auto request = read_management_request(**frame);
+    if (frame && !*frame) break;
+    const auto request =
+        frame ? read_management_request(**frame) : Result<ManagementRequest>(fail(ErrorCode::malformed_message));
     if (!request) {
       peer.lost = true;
-      return;
+      break;
     }
     answer(peer, *request);
   }
+  peer.taking = false;
 }
 
 void ManagementServer::greet(Peer& peer, const HelloRequest& hello) {
@@ -203,13 +210,15 @@ void ManagementServer::greet(Peer& peer, const HelloRequest& hello) {
   } else {
     peer.shell = std::make_unique<ShellSession>(host_, ledger_, std::move(*who), hello.json);
     reply.prompt = peer.shell->prompt();
+    peer.ticket = hello.ticket;
   }
   send(peer, reply);
 }
 
 void ManagementServer::answer(Peer& peer, const ManagementRequest& request) {
   if (const auto* hello = std::get_if<HelloRequest>(&request)) return greet(peer, *hello);
-  if (!peer.shell) {
+  // A ticket is good while its session lasts, and not a moment longer.
+  if (!peer.shell || (!peer.ticket.empty() && !ticket_holder_(peer.ticket))) {
     peer.lost = true;
     return;
   }

@@ -54,7 +54,7 @@ void debug_ip_scp(Command exec) { debug(exec, kDebugScp, "Incoming SCP"); }
 void debug_server(Command exec) { debug(exec, kDebugDetail | kDebugPacket, "SSH server"); }
 
 void debug_session(Command exec) {
-  debug(exec, kDebugDetail | kDebugPacket, "SSH server session", std::stoull(exec->word(0)));
+  debug(exec, kDebugDetail | kDebugPacket, "SSH server session", std::strtoull(exec->word(0).c_str(), nullptr, 10));
 }
 
 void debug_address(Command exec) { debug(exec, kDebugDetail | kDebugPacket, "SSH server address", 0, exec->word(0)); }

@@ -186,6 +186,7 @@ void ShellSession::run_line(const std::shared_ptr<Exec>& exec, const std::string
   if (!matched || matched->form == CommandForm::reset)
     return exec->refuse(matched ? std::string("no such command") : error_text(matched.error()));
   const ExecRow& row = grammar.row_of(*matched->row);
+  exec->negated = matched->form == CommandForm::negate;
   if (row.privilege > who_.privilege) return exec->refuse("your privilege does not reach for it");
   exec->line = matched->line;
   if (!row.facts) return row.run(exec);

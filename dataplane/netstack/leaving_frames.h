@@ -24,6 +24,8 @@ class LeavingFrames {
     sequences_[end_++ & (capacity_ - 1)] = sequence;
   }
   void pop() { ++first_; }
+  // The newest was not taken after all.
+  void unpush() { --end_; }
   // Of what ends at `end`, as much as nobody reads any more.
   uint32_t free_to(uint32_t end) const {
     return empty() ? end : seq_earlier(end, sequences_[first_ & (capacity_ - 1)]);

@@ -23,7 +23,8 @@ NeighbourTable::Entry* NeighbourTable::place_for(const IpAddress& neighbour, boo
       break;
     }
     // Ours may take anybody's place that is not in use; a stranger's only another stranger's.
-    const bool in_use = entry.ours && now - entry.touched_ns < kFreshNs;
+    // Whom nobody answers for may be a stranger's invention, however often he makes us ask.
+    const bool in_use = entry.ours && entry.known && now - entry.touched_ns < kFreshNs;
     if (in_use || (entry.ours && !ours)) continue;
     if (chosen == nullptr || entry.touched_ns < chosen->touched_ns) chosen = &entry;
   }
@@ -50,7 +51,7 @@ NeighbourTable::Answer NeighbourTable::find(const IpAddress& neighbour, Bytes fr
     if (!entry->asking && now - entry->confirmed_ns > kFreshNs) answer.ask = Ask::unicast;
   } else {
     if (!entry->asking) answer.ask = Ask::multicast;
-    if (frame.size() <= kMostWaiting) {
+    if (!frame.empty() && frame.size() <= kMostWaiting) {
       std::copy(frame.begin(), frame.end(), entry->frame.begin());
       entry->waiting = static_cast<uint16_t>(frame.size());
     }

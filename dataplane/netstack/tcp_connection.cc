@@ -129,6 +129,8 @@ void TcpConnection::finish(TcpEnd why) {
   if (state_ == TcpState::closed) return;
   state_ = TcpState::closed;
   end_ = why;
+  if (orphan_at_ != 0) table_.give_orphan();
+  orphan_at_ = 0;
   if (why == TcpEnd::closed) count(TcpCount::closed);
   table_.retire(*this);
   sent_.clear();
@@ -143,15 +145,19 @@ void TcpConnection::reset_peer(TcpEnd why) {
 }
 
 void TcpConnection::frame_left() {
+  leaving_.pop();
   if (in_send_) {
     left_in_send_ = true;
     return;
   }
-  leaving_.pop();
+  frames_have_left();
+  if (leaving_.empty() && state_ == TcpState::closed && owner_ == nullptr) table_.bury(*this);
+}
+
+void TcpConnection::frames_have_left() {
   free_acknowledged();
   // There may be room that its owner waits for.
   if (news_) table_.touch(*this);
-  if (leaving_.empty() && state_ == TcpState::closed && owner_ == nullptr) table_.bury(*this);
 }
 
 void TcpConnection::abandon() {
@@ -187,7 +193,10 @@ void TcpConnection::detach(std::unique_ptr<SendRing> ring) {
     if (leaving_.empty()) table_.bury(*this);
     return;
   }
+  // Nobody counts it any more: neither so many of them nor for so long that they hold what is for others.
+  if (!table_.take_orphan()) return reset_peer(TcpEnd::no_memory);
   orphan_at_ = now() + table_.settings().orphan_us;
+  orphan_until_ = now() + 4 * table_.settings().orphan_us;
   close_sending();
   if (state_ == TcpState::closed) return;
   table_.arm(*this);

@@ -100,6 +100,7 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void peer_finished();
   void challenge();
   bool may_answer_stranger();
+  void frames_have_left();
   void tune_window();
   void update_window();
 

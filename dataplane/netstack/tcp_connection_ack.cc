@@ -83,7 +83,7 @@ void TcpConnection::end_round() {
   round_at_ = now();
   if (ring_ == nullptr || !rtt_.known() || 2 * bytes * rtt_.least() / took <= ring_->lap()) return;
   const size_t more = ring_->lap();
-  if (2 * more > ring_->capacity() || !table_.take_memory(more)) return;
+  if (2 * more > ring_->capacity() || !table_.take_growth(more)) return;
   counted_memory_ += more;
   ring_->set_lap(2 * more);
 }
@@ -107,7 +107,7 @@ void TcpConnection::advance_una(uint32_t ack) {
   rto_base_ = now();
   backoff_ = 0;
   stuck_since_ = 0;
-  if (orphan_at_ != 0) orphan_at_ = now() + table_.settings().orphan_us;
+  if (orphan_at_ != 0) orphan_at_ = std::min(orphan_until_, now() + table_.settings().orphan_us);
   if (fin_acked) our_fin_acknowledged();
 }
 

@@ -148,7 +148,8 @@ bool TcpConnection::may_answer_stranger() {
 }
 
 void TcpConnection::challenge() {
-  if (!may_answer_stranger() || !table_.may_challenge()) return;
+  // Each connection has a bound of its own: what is left of one for all would tell a stranger what others do.
+  if (!may_answer_stranger()) return;
   count(TcpCount::challenge_acks);
   send_ack();
 }
@@ -298,7 +299,7 @@ void TcpConnection::tune_window() {
     }
   }
   const size_t more = receive_->capacity();
-  if (2 * more > receive_->most() || !table_.take_memory(more)) return;
+  if (2 * more > receive_->most() || !table_.take_growth(more)) return;
   if (receive_->grow(2 * more)) {
     counted_memory_ += more;
     tune_at_ = now();

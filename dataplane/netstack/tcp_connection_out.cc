@@ -76,12 +76,14 @@ SendAnswer TcpConnection::emit(uint32_t sequence, uint8_t flags, std::span<const
   const size_t header_bytes = header.write_header(bytes);
   const SegmentOut out{
       endpoints_.local.address, endpoints_.remote.address, {bytes.data(), header_bytes}, payload, size, cut, owner};
-  // A port that copies says so before it returns.
+  // A port that copies says so before it returns; one that makes room tells of frames before this one, too.
   in_send_ = true;
   left_in_send_ = false;
+  if (owner != nullptr) leaving_.push(sequence);
   const SendAnswer answer = table_.sink().send(out, table_.now_ns());
   in_send_ = false;
-  if (owner != nullptr && answer == SendAnswer::sent && !left_in_send_) leaving_.push(sequence);
+  if (owner != nullptr && answer != SendAnswer::sent) leaving_.unpush();
+  if (left_in_send_) frames_have_left();
   if (answer == SendAnswer::no_room) {
     count(TcpCount::no_room_below);
     table_.wait_for_room(*this);

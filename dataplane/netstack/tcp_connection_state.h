@@ -120,7 +120,8 @@ class TcpConnectionState {
   uint64_t heard_at_ = 0;
   uint64_t life_at_ = 0;
   int keepalives_ = 0;
-  uint64_t orphan_at_ = 0;
+  uint64_t orphan_at_ = 0;     // when it ends, once nobody owns it
+  uint64_t orphan_until_ = 0;  // whatever its peer acknowledges
 
   uint64_t bytes_in_ = 0;
   uint64_t bytes_out_ = 0;

@@ -135,6 +135,12 @@ bool TcpTable::take_memory(size_t bytes) {
   return true;
 }
 
+bool TcpTable::take_orphan() {
+  if (orphans_ >= std::max<size_t>(settings_.most_connections / 8, 1)) return false;
+  ++orphans_;
+  return true;
+}
+
 bool TcpTable::may_challenge() {
   if (now_us_ - challenge_window_ > kChallengeUs) {
     challenge_window_ = now_us_;

@@ -60,6 +60,11 @@ class TcpTable {
   // False: more than the budget.
   bool take_memory(size_t bytes);
   void give_memory(size_t bytes) { memory_ -= bytes; }
+  // For more than a connection begins with: half of it is for who is yet to come.
+  bool take_growth(size_t bytes) { return memory_ + bytes <= settings_.memory_budget / 2 && take_memory(bytes); }
+  // Connections that nobody owns any more and that have words left to send. False: there are enough.
+  bool take_orphan();
+  void give_orphan() { --orphans_; }
   bool may_challenge();
   // Without a connection: an answer made of the segment itself.
   void send_bare(const IpEndpoints& endpoints, const TcpSegment& header);
@@ -124,6 +129,7 @@ class TcpTable {
   uint64_t cookie_until_ = 0;
   uint32_t next_port_ = 0;
   size_t memory_ = 0;
+  size_t orphans_ = 0;
   uint64_t challenge_window_ = 0;
   int challenges_ = 0;
 };

@@ -63,6 +63,11 @@ SendAnswer PacketScript::send(const SegmentOut& out, uint64_t) {
   if (parsed->has_timestamps) last_own_stamp = parsed->timestamp;
   sent.push_back(std::move(seen));
   if (out.owner == nullptr) return SendAnswer::sent;
+  // As a queue does that makes room for this frame.
+  while (holds_at_most > 0 && held.size() >= holds_at_most) {
+    held.front()->frame_left();
+    held.erase(held.begin());
+  }
   if (holds_frames) {
     held.push_back(out.owner);
   } else {

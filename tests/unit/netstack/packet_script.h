@@ -91,6 +91,7 @@ class PacketScript : public SegmentSink, public TcpAcceptor {
   size_t most_payload = 0;
   bool has_room = true;
   bool holds_frames = false;  // as a device's queue does
+  size_t holds_at_most = 0;   // nothing: any number
   std::vector<FrameOwner*> held;
   bool own_known = false;
   uint32_t own_first = 0;

@@ -408,6 +408,27 @@ TEST(TcpSend, What_is_acknowledged_before_it_has_left_stays) {
   EXPECT_EQ(script.transport->send_ring().pending_bytes(), 100u);
 }
 
+TEST(TcpSend, Frames_that_leave_while_others_are_sent_are_counted_each) {
+  PacketScript script;
+  script.accept_connection();
+  script.holds_frames = true;
+  script.holds_at_most = 2;
+  uint32_t written = 0;
+  for (int i = 0; i < 20; ++i) {
+    script.write(6000);
+    written += 6000;
+    script.in({.seq = 1, .ack = 1 + written});
+  }
+  EXPECT_EQ(script.transport->facts().unacknowledged, 0u);
+  for (FrameOwner* owner : std::exchange(script.held, {})) owner->frame_left();
+  EXPECT_EQ(script.transport->send_ring().pending_bytes(), 0u) << "nobody reads any of it";
+  script.transport->abort();
+  script.transport.reset();
+  script.end_burst();
+  EXPECT_EQ(script.stack.connections(), 0u);
+  EXPECT_EQ(script.stack.memory_in_use(), 0u);
+}
+
 TEST(TcpSend, What_is_sent_again_is_copied_below) {
   PacketScript script;
   script.accept_connection();
