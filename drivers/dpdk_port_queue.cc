@@ -53,8 +53,12 @@ ResultOrText<std::unique_ptr<DpdkPortQueue>> DpdkPortQueue::make(DpdkPort& port,
   return queue;
 }
 
-DpdkPortQueue::~DpdkPortQueue() {
+void DpdkPortQueue::drop_unsent() {
   for (; begin_ < end_; ++begin_) rte_pktmbuf_free(unsent_[begin_ % kMostUnsent]);
+}
+
+DpdkPortQueue::~DpdkPortQueue() {
+  drop_unsent();
   void* frame = nullptr;
   while (steered_ != nullptr && rte_ring_sc_dequeue(steered_, &frame) == 0) {
     rte_pktmbuf_free(static_cast<rte_mbuf*>(frame));

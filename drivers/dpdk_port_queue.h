@@ -40,6 +40,7 @@ class DpdkPortQueue final : public PortQueue {
   size_t receive(FrameReceiver& receiver) override;
   void flush() override;
   bool has_unsent() const override { return end_ > begin_; }
+  void drop_unsent() override;
   bool has_steered() const override;
   int descriptor() const override { return descriptor_; }
   bool arm() override;

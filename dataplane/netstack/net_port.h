@@ -24,6 +24,8 @@ class PortQueue : public FrameSink {
   // What send() took goes to the device; as much as it has room for.
   virtual void flush() = 0;
   virtual bool has_unsent() const = 0;
+  // Who sent it is about to go: what the device has no room for is not sent any more.
+  virtual void drop_unsent() {}
 
   // Frames that came by another queue and wait here: they interrupt nobody.
   virtual bool has_steered() const { return false; }

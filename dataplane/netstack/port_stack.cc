@@ -54,7 +54,8 @@ PortStack::PortStack(PortQueue& queue, const PortStackSettings& settings)
   }
 }
 
-PortStack::~PortStack() = default;
+// Frames that wait below are told of while there are connections to tell.
+PortStack::~PortStack() { queue_.drop_unsent(); }
 
 bool PortStack::take_in() {
   now_ns_ = monotonic_clock().now_ns();
