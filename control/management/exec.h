@@ -35,6 +35,7 @@ struct Exec {
   std::function<void(const std::shared_ptr<Exec>&, const std::string& answer)> answered = {};
   // It finishes later, by finish().
   bool later = false;
+  bool told = false;  // its reply is out
   std::function<void()> finish = {};
   std::shared_ptr<bool> shell_lives = {};
 

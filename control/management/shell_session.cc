@@ -99,6 +99,7 @@ void ShellSession::execute(const std::string& line, Done done) {
     exec->question.clear();
     exec->report = {};
     exec->later = false;
+    await(exec, settled);
     answered(exec, std::string(trimmed(line)));
     return settle(exec, settled);
   }
@@ -152,12 +153,7 @@ void ShellSession::run_command(const ExecGrammar& grammar, const MatchedCommand&
   const auto exec = std::make_shared<Exec>(Exec{*this, host_, ledger_, matched.line});
   exec->negated = matched.form == CommandForm::negate;
   exec->shell_lives = lives_;
-  exec->finish = [this, lives = lives_, weak = std::weak_ptr(exec), done] {
-    const auto finished = weak.lock();
-    if (!*lives || !finished) return;
-    finished->later = false;
-    settle(finished, done);
-  };
+  await(exec, done);
   if (!row.facts) {
     row.run(exec);
     return settle(exec, done);
@@ -205,8 +201,19 @@ void ShellSession::run_line(const std::shared_ptr<Exec>& exec, const std::string
   });
 }
 
+// Each line has one reply: what finishes at once is settled by then.
+void ShellSession::await(const std::shared_ptr<Exec>& exec, const Done& done) {
+  exec->told = false;
+  exec->finish = [this, lives = lives_, weak = std::weak_ptr(exec), done] {
+    const auto finished = weak.lock();
+    if (!*lives || !finished) return;
+    finished->later = false;
+    settle(finished, done);
+  };
+}
+
 void ShellSession::settle(const std::shared_ptr<Exec>& exec, const Done& done) {
-  if (exec->later) return;
+  if (exec->later || std::exchange(exec->told, true)) return;
   ShellReply reply;
   reply.failed = !exec->error.empty();
   if (json_) {

@@ -77,6 +77,7 @@ class ShellSession {
   void run_command(const ExecGrammar& grammar, const MatchedCommand& matched, Done done);
   void configure(std::string_view line, Done done);
   void apply_at_once(Done done, std::string output);
+  void await(const std::shared_ptr<Exec>& exec, const Done& done);
   void settle(const std::shared_ptr<Exec>& exec, const Done& done);
   void reply_error(std::string_view line, const LineError& error, const Done& done) const;
   void restart_candidate(const ServerConfig& from);

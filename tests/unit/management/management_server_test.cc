@@ -88,6 +88,17 @@ TEST_F(ManagementServerTest, A_ticket_is_worth_nothing_once_its_session_is_over)
   EXPECT_EQ(server.operators(), 0u);
 }
 
+TEST_F(ShellTest, Each_line_has_one_reply_also_when_it_finishes_at_once) {
+  int replies = 0;
+  const auto count = [&](ShellReply) { ++replies; };
+  shell.execute("crypto key generate ed25519", count);
+  EXPECT_EQ(replies, 1);
+  shell.execute("crypto key zeroize ed25519", count);
+  shell.execute("yes", count);
+  EXPECT_EQ(replies, 3);
+  EXPECT_EQ(host.key_changes, 2);
+}
+
 TEST_F(ShellTest, Debugging_is_turned_off_for_no_session_in_particular) {
   run("debug ssh server session 15");
   EXPECT_NE(shell.debug_mask(), 0u);
