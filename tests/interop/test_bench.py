@@ -25,8 +25,15 @@ SUBCOMMANDS = ["transfer", "rekey", "linerate", "sessions", "compare"]
 WITHOUT_SSHD = pytest.mark.skipif(not os.path.exists("/usr/sbin/sshd"), reason="no sshd here")
 
 
+# rclone 1.60 closes its connection twice now and then, and takes that for a failed copy: one of some hundreds.
+RCLONES_OWN = "Failed to copyto: close tcp"
+
+
 def bench(*words, code=0):
-    done = subprocess.run([str(word) for word in (SLUICE, "bench", *words)], capture_output=True, text=True, timeout=TIMEOUT)
+    for _ in range(3):
+        done = subprocess.run([str(word) for word in (SLUICE, "bench", *words)], capture_output=True, text=True, timeout=TIMEOUT)
+        if RCLONES_OWN not in done.stdout + done.stderr:
+            break
     assert done.returncode == code, (done.returncode, done.stdout[-3000:], done.stderr[-3000:])
     return done
 
@@ -88,8 +95,9 @@ def test_transfer_by_the_clients_of_others(tmp_path):
     clients = [name for name, program in (("sluice-sftp", "true"), ("sluice-scp", "true"), ("scp", "scp"), ("scp-O", "scp"),
                                           ("psftp", "psftp"), ("pscp", "pscp"), ("lftp", "lftp"), ("rclone", "rclone"),
                                           ("rsync", "rsync"), ("curl", "curl")) if shutil.which(program)]
-    found = rows(result(tmp_path, "transfer", "--client", ",".join(clients), "--server", "sluiced", "--suite",
-                        "aes256-ctr+hmac-sha2-256", "--size", "100000", "--rounds", 1))
+    words = ("transfer", "--client", ",".join(clients), "--server", "sluiced", "--suite", "aes256-ctr+hmac-sha2-256", "--size", "100000",
+             "--rounds", 1)
+    found = rows(result(tmp_path, *words))
     for name in clients:
         assert found[f"put aes256-ctr+hmac-sha2-256 100000 {name}+sluiced"]["throughput"]["rounds"], name
 
