@@ -15,10 +15,6 @@ using Lines = std::vector<CommandLine>;
 
 const std::string kNone;
 
-const std::string& first_of(const CommandLine& line, size_t value) {
-  return value < line.values.size() && !line.values[value].empty() ? line.values[value].front() : kNone;
-}
-
 std::vector<std::string> present(const std::string& text) {
   return text.empty() ? std::vector<std::string>() : std::vector<std::string>{text};
 }
@@ -140,33 +136,6 @@ Lines rule_lines(const ServerConfig& config) {
     }
   }
   return lines;
-}
-
-// Ciphers that are off for their age.
-
-void switch_ciphers(ServerConfig& config, const CommandLine& line, bool on) {
-  const auto named = [&](const char* word) {
-    return line.values[0].empty() ||
-           std::find(line.values[0].begin(), line.values[0].end(), word) != line.values[0].end();
-  };
-  if (named("aes-cbc")) config.algorithms.aes_cbc = on;
-  if (named("3des-cbc")) config.algorithms.des3_cbc = on;
-}
-
-Refusal enable_ciphers(ServerConfig& config, const CommandLine& line) {
-  switch_ciphers(config, line, true);
-  return {};
-}
-
-void disable_ciphers(ServerConfig& config, const CommandLine& line, const ServerConfig&) {
-  switch_ciphers(config, line, false);
-}
-
-Lines enabled_cipher_lines(const ServerConfig& config) {
-  std::vector<std::string> words;
-  if (config.algorithms.aes_cbc) words.emplace_back("aes-cbc");
-  if (config.algorithms.des3_cbc) words.emplace_back("3des-cbc");
-  return words.empty() ? Lines() : one_line(std::move(words));
 }
 
 // Targets of forwarding.
@@ -371,6 +340,10 @@ constexpr SettingBinding kTargets{add_target<Member>, remove_target<Member>, rem
 
 }  // namespace
 
+const std::string& first_of(const CommandLine& line, size_t value) {
+  return value < line.values.size() && !line.values[value].empty() ? line.values[value].front() : kNone;
+}
+
 Refusal doubt_secret(const std::string& type, const std::string& text) {
   const bool hashed = type == "5" || type == "10";
   if (hashed && !(text.starts_with('$') && text.find_first_of(" \t") == std::string::npos))
@@ -404,7 +377,6 @@ constinit const SettingBinding kListen{add_listen, remove_listen, remove_listen,
 constinit const SettingBinding kVrf{set_vrf, remove_vrf, remove_vrf, vrf_lines};
 constinit const SettingBinding kAccessList{add_access_list, remove_access_list, remove_access_list, access_list_lines};
 constinit const SettingBinding kAccessRule{add_rule, remove_rule, remove_rule, rule_lines};
-constinit const SettingBinding kEnableCipher{enable_ciphers, disable_ciphers, disable_ciphers, enabled_cipher_lines};
 constinit const SettingBinding kPermitOpen = kTargets<&ForwardingSettings::permit_open>;
 constinit const SettingBinding kPermitListen = kTargets<&ForwardingSettings::permit_listen>;
 constinit const SettingBinding kUser{set_user, remove_user, remove_user, user_lines};

@@ -72,6 +72,35 @@ constexpr SettingBinding entries() {
           }};
 }
 
+// Ciphers that are off for their age, each a switch of its own; without a name it is both.
+template <auto Group>
+void turn_old_ciphers(ServerConfig& config, const CommandLine& line, bool on) {
+  const auto& words = line.values[0];
+  const auto named = [&](const char* word) {
+    return words.empty() || std::find(words.begin(), words.end(), word) != words.end();
+  };
+  if (named("aes-cbc")) (config.*Group).aes_cbc = on;
+  if (named("3des-cbc")) (config.*Group).des3_cbc = on;
+}
+
+template <auto Group>
+constexpr SettingBinding old_ciphers() {
+  constexpr auto disable = [](ServerConfig& config, const CommandLine& line, const ServerConfig&) {
+    turn_old_ciphers<Group>(config, line, false);
+  };
+  return {[](ServerConfig& config, const CommandLine& line) {
+            turn_old_ciphers<Group>(config, line, true);
+            return Refusal();
+          },
+          disable, disable,
+          [](const ServerConfig& config) {
+            std::vector<std::string> words;
+            if ((config.*Group).aes_cbc) words.emplace_back("aes-cbc");
+            if ((config.*Group).des3_cbc) words.emplace_back("3des-cbc");
+            return words.empty() ? std::vector<CommandLine>() : one_line(std::move(words));
+          }};
+}
+
 // A command without effect yet: its rest of the line is kept under the setting's name.
 template <const std::string_view& kSetting>
 constexpr SettingBinding kept() {

@@ -13,12 +13,6 @@ using Lines = std::vector<CommandLine>;
 constexpr size_t kMaxServerKeys = 16;
 constexpr size_t kMaxServers = 1024;
 
-const std::string kNone;
-
-const std::string& first_of(const CommandLine& line, size_t value) {
-  return value < line.values.size() && !line.values[value].empty() ? line.values[value].front() : kNone;
-}
-
 // Values: secret or password, type, text.
 Refusal set_enable(ServerConfig& config, const CommandLine& line) {
   if (Refusal doubt = doubt_secret(first_of(line, 1), first_of(line, 2)); !doubt.empty()) return doubt;
@@ -40,31 +34,6 @@ Lines enable_lines(const ServerConfig& config) {
   CommandLine line{false, {{set.secret_word ? "secret" : "password"}, {}, {set.secret}}, {}};
   if (!set.secret_type.empty()) line.values[1] = {set.secret_type};
   return {line};
-}
-
-void switch_ciphers(ServerConfig& config, const CommandLine& line, bool on) {
-  const auto named = [&](const char* word) {
-    return line.values[0].empty() ||
-           std::find(line.values[0].begin(), line.values[0].end(), word) != line.values[0].end();
-  };
-  if (named("aes-cbc")) config.client.aes_cbc = on;
-  if (named("3des-cbc")) config.client.des3_cbc = on;
-}
-
-Refusal enable_ciphers(ServerConfig& config, const CommandLine& line) {
-  switch_ciphers(config, line, true);
-  return {};
-}
-
-void disable_ciphers(ServerConfig& config, const CommandLine& line, const ServerConfig&) {
-  switch_ciphers(config, line, false);
-}
-
-Lines enabled_cipher_lines(const ServerConfig& config) {
-  std::vector<std::string> words;
-  if (config.client.aes_cbc) words.emplace_back("aes-cbc");
-  if (config.client.des3_cbc) words.emplace_back("3des-cbc");
-  return words.empty() ? Lines() : one_line(std::move(words));
 }
 
 Refusal set_interface(ServerConfig& config, const CommandLine& line) {
@@ -210,8 +179,6 @@ constinit const SettingBinding kLogHost{add_log_host, remove_log_host, remove_lo
 constinit const SettingBinding kCertificateProfile{take, remove_profile, remove_profile, one_plain_line};
 constinit const SettingBinding kProfileServer{take, remove_profile_server, remove_profile_server, one_plain_line};
 constinit const SettingBinding kProfileUser{take, remove_profile_user, remove_profile_user, one_plain_line};
-constinit const SettingBinding kClientEnableCipher{enable_ciphers, disable_ciphers, disable_ciphers,
-                                                   enabled_cipher_lines};
 constinit const SettingBinding kSourceInterface{set_interface, remove_interface, remove_interface, interface_lines};
 constinit const SettingBinding kChainServer{add_server, remove_server, remove_server, server_lines};
 constinit const SettingBinding kServerKeyString{add_server_key, remove_server_keys, remove_server_keys,

@@ -112,6 +112,12 @@ std::string tenths(double value) {
   return out.data();
 }
 
+// What a session's keys were agreed on by.
+std::vector<std::string> key_row(const SessionFacts& one) {
+  const auto mac = [](const KeyFacts& key) { return key.mac.empty() ? std::string("implicit") : key.mac; };
+  return {number(one.id), one.kex, one.host_key, one.in.cipher, one.out.cipher, mac(one.in), mac(one.out)};
+}
+
 }  // namespace
 
 std::string date_text(uint64_t wall) {
@@ -162,10 +168,7 @@ void show_session_details(Command exec) {
                        {"outmac", 15}}};
   table.ruled = true;
   table.between = {{0, "Incoming Sessions"}};
-  const auto mac = [](const KeyFacts& key) { return key.mac.empty() ? std::string("implicit") : key.mac; };
-  for (const SessionFacts& one : exec->facts.sessions)
-    table.rows.push_back(
-        {number(one.id), one.kex, one.host_key, one.in.cipher, one.out.cipher, mac(one.in), mac(one.out)});
+  for (const SessionFacts& one : exec->facts.sessions) table.rows.push_back(key_row(one));
   table.between.emplace_back(table.rows.size(), "\nOutgoing Sessions");
   exec->report.table(std::move(table));
 }
@@ -206,10 +209,12 @@ void show_history_details(Command exec) {
                        {"end_time", 28}}};
   table.ruled = true;
   table.between = {{0, "Incoming Sessions"}};
-  const auto mac = [](const KeyFacts& key) { return key.mac.empty() ? std::string("implicit") : key.mac; };
-  for (const SessionFacts& one : exec->facts.history)
-    table.rows.push_back({number(one.id), one.kex, one.host_key, one.in.cipher, one.out.cipher, mac(one.in),
-                          mac(one.out), date_text(one.began_ms), date_text(one.ended_ms)});
+  for (const SessionFacts& one : exec->facts.history) {
+    std::vector<std::string> row = key_row(one);
+    row.push_back(date_text(one.began_ms));
+    row.push_back(date_text(one.ended_ms));
+    table.rows.push_back(std::move(row));
+  }
   exec->report.table(std::move(table));
 }
 
