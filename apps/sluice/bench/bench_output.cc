@@ -67,6 +67,10 @@ int complain(std::string_view subcommand, const std::string& what, int code) {
   return code;
 }
 
+int complain_of_wishes(std::string_view subcommand, const std::string& what) {
+  return complain(subcommand, what, what.find("no such program") == std::string::npos ? kUsage : kNotAvailable);
+}
+
 RunReport begin_report(std::string kind) {
   RunReport report;
   report.kind = std::move(kind);

@@ -14,6 +14,8 @@ inline constexpr int kNotAvailable = 3;  // a program, a server or a device is n
 
 ViewManner manner_of(const CommonFlags& common);
 int complain(std::string_view subcommand, const std::string& what, int code);
+// What was asked for cannot be: by the words, or because a program is not here.
+int complain_of_wishes(std::string_view subcommand, const std::string& what);
 RunReport begin_report(std::string kind);
 // Prints the tables and writes the files that were asked for. The exit code.
 int finish_report(RunReport& report, const CommonFlags& common);

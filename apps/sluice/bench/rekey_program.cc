@@ -194,10 +194,7 @@ int run_rekey(int argc, char** argv) {
   if (!rest) return complain("rekey", rest.error(), kUsage);
   if (common.help) return std::fputs(kHelp, stdout), kPassed;
   if (!rest->empty()) return complain("rekey", rest->front() + ": flags only; --help lists them", kUsage);
-  if (auto fine = complete(words, plan); !fine) {
-    return complain("rekey", fine.error(),
-                    fine.error().find("no such program") == std::string::npos ? kUsage : kNotAvailable);
-  }
+  if (auto fine = complete(words, plan); !fine) return complain_of_wishes("rekey", fine.error());
   if (words.serve) return serve(plan, words, !timed);
   RunReport report = begin_report("rekey");
   tell_settings(plan, words, report);

@@ -262,9 +262,7 @@ int run_sessions(int argc, char** argv) {
   if (!rest->empty()) return complain("sessions", rest->front() + ": flags only; --help lists them", kUsage);
   for (const std::string& name : servers) {
     auto spec = parse_server(name);
-    if (!spec)
-      return complain("sessions", spec.error(),
-                      spec.error().find("no such program") == std::string::npos ? kUsage : kNotAvailable);
+    if (!spec) return complain_of_wishes("sessions", spec.error());
     plan.servers.push_back(std::move(*spec));
   }
   if (plan.folder.empty()) plan.folder = default_folder();

@@ -146,10 +146,7 @@ int run_transfer(int argc, char** argv) {
   if (!rest) return complain("transfer", rest.error(), kUsage);
   if (common.help) return std::fputs(kHelp, stdout), kPassed;
   if (!rest->empty()) return complain("transfer", rest->front() + ": flags only; --help lists them", kUsage);
-  if (auto fine = complete(plan, words); !fine) {
-    return complain("transfer", fine.error(),
-                    fine.error().find("no such program") == std::string::npos ? kUsage : kNotAvailable);
-  }
+  if (auto fine = complete(plan, words); !fine) return complain_of_wishes("transfer", fine.error());
   RunReport report = begin_report("transfer");
   tell_settings(plan, words, report);
   {
