@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/check.h"
 #include "base/clock.h"
@@ -104,8 +105,8 @@ void ChannelTable::take(const Message& message) {
   switch (number) {
     case kMsgChannelClose: return take_close(*entry);
     case kMsgChannelEof:
-      if (entry->eof_received_) return fail(ErrorCode::channel_state);
-      entry->eof_received_ = true;
+      // Some say it again when two of their parts end a stream: it takes nothing back.
+      if (std::exchange(entry->eof_received_, true)) return;
       if (!entry->close_sent_) entry->service_->on_eof();
       return;
     case kMsgChannelSuccess:

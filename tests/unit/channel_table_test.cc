@@ -368,8 +368,17 @@ TEST(ChannelTable, keeps_a_closed_channel_while_its_service_lingers) {
   }
 }
 
-TEST(ChannelTable, ends_the_connection_on_data_or_eof_after_eof) {
-  for (const auto& late : {data_message(0, "x"), data_message(0, ""), stderr_message(0, 1, "x"), eof(0)}) {
+// golang.org/x/crypto/ssh says it for each of two closes.
+TEST(ChannelTable, hears_an_eof_once_however_often_it_is_said) {
+  ChannelBench bench;
+  bench.open();
+  EXPECT_TRUE(bench.give_all({eof(0), eof(0)}));
+  EXPECT_TRUE(bench.give(eof(0)));
+  EXPECT_EQ(bench.diary().text(), "eof");
+}
+
+TEST(ChannelTable, ends_the_connection_on_data_after_eof) {
+  for (const auto& late : {data_message(0, "x"), data_message(0, ""), stderr_message(0, 1, "x")}) {
     ChannelBench bench;
     bench.open();
     ASSERT_TRUE(bench.give(eof(0)));
