@@ -20,6 +20,9 @@ size_t SendRing::room() const {
 }
 
 uint8_t* SendRing::reserve(size_t n) {
+  // Empty: what is written next goes where something was a moment ago, into pages that are there and caches that know
+  // them.
+  if (reserved_ == freed_ && first_piece_ == end_piece_ && !skip_open_) reserved_ = committed_ = freed_ = 0;
   if (n > room()) return nullptr;
   if (const size_t skipped = skip(); skipped > 0) {
     skip_ = skipped;
@@ -29,6 +32,7 @@ uint8_t* SendRing::reserve(size_t n) {
   }
   uint8_t* place = memory_.data() + reserved_ % memory_.size();
   reserved_ += n;
+  most_reserved_ = std::max(most_reserved_, reserved_);
   return place;
 }
 

@@ -4,6 +4,7 @@
 // the headroom in front of a record and what a short read left unused behind it are never sent. Invariant:
 // sent <= committed <= reserved, all in ring order; bytes below `sent` are free again.
 // A ring may use less than its memory: it turns round at its lap, so that what is written soon again stays in caches.
+// One that is empty begins at its beginning again.
 #pragma once
 
 #include <memory>
@@ -21,7 +22,7 @@ class SendRing {
  public:
   explicit SendRing(size_t capacity, size_t most_pieces = kMaxPieces)
       : memory_(capacity), most_pieces_(most_pieces), lap_(memory_.size()) {}
-  ~SendRing() { memory_.only_used(skip_ == 0 ? reserved_ : memory_.size()); }
+  ~SendRing() { memory_.only_used(skip_ == 0 ? most_reserved_ : memory_.size()); }
   SendRing(const SendRing&) = delete;
   SendRing& operator=(const SendRing&) = delete;
 
@@ -70,7 +71,8 @@ class SendRing {
   size_t skip_ = 0;
   size_t skipped_at_ = 0;
   bool skip_open_ = false;  // the reservation behind it is not closed yet
-  size_t reserved_ = 0;     // positions grow without wrapping; modulo capacity is the place
+  size_t reserved_ = 0;     // positions grow without wrapping until the ring is empty; modulo capacity is the place
+  size_t most_reserved_ = 0;
   size_t committed_ = 0;
   size_t freed_ = 0;
   size_t pending_bytes_ = 0;

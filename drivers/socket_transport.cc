@@ -32,7 +32,7 @@ SocketTransport::SocketTransport(int descriptor, const SocketTransportSize& size
 }
 
 SocketTransport::~SocketTransport() {
-  received_.only_used(end_);
+  received_.only_used(most_used_);
   ::close(descriptor_);
 }
 
@@ -46,6 +46,8 @@ size_t SocketTransport::peek(size_t offset, std::span<MutableBytes> out) {
 void SocketTransport::release(size_t n) {
   SLUICE_CHECK(n <= end_ - begin_);
   begin_ += n;
+  // Empty: what comes next goes where something was a moment ago, into pages that are there and caches that know them.
+  if (begin_ == end_) begin_ = end_ = kReceiveHeadroom;
 }
 
 void SocketTransport::receive() {
@@ -54,6 +56,7 @@ void SocketTransport::receive() {
   const ssize_t n = ::recv(descriptor_, received_.data() + end_ % received_.size(), room, MSG_DONTWAIT);
   if (n > 0) {
     end_ += static_cast<size_t>(n);
+    most_used_ = std::max(most_used_, end_);
   } else if (n == 0) {
     ended_ = true;
   } else if (!is_transient(errno)) {

@@ -33,8 +33,10 @@ class SocketTransport final : public Transport {
  private:
   int descriptor_;
   MirroredMemory received_;
-  size_t begin_ = 0;
-  size_t end_ = 0;
+  // Positions grow without wrapping until the ring is empty.
+  size_t begin_ = kReceiveHeadroom;
+  size_t end_ = kReceiveHeadroom;
+  size_t most_used_ = 0;
   bool ended_ = false;
   bool broken_ = false;
 };

@@ -122,6 +122,25 @@ TEST(SendRing, A_ring_that_turns_round_early_keeps_every_byte_until_it_is_gone) 
   }
 }
 
+// Many sessions that say little at a time stay in few pages.
+TEST(SendRing, An_empty_ring_begins_at_its_beginning_again) {
+  SendRing ring(65536);
+  uint8_t* const first = ring.reserve(1000);
+  ASSERT_TRUE(ring.commit(1000, first + 10, 500));
+  ring.sent(499);
+  // Not while a byte waits or a place is open.
+  uint8_t* const second = ring.reserve(100);
+  EXPECT_EQ(second, first + 1000);
+  ring.sent(1);
+  EXPECT_EQ(ring.reserve(100), first + 1100);
+  ASSERT_TRUE(ring.commit(100, second, 0));
+  ASSERT_TRUE(ring.commit(100, second + 100, 0));
+  EXPECT_EQ(ring.reserve(100), first);
+  ASSERT_TRUE(ring.commit(100, first, 100));
+  EXPECT_EQ(ring.pending_bytes(), 100u);
+  EXPECT_EQ(ring.room(), 65536u - 100);
+}
+
 TEST(RecordPool, Hands_out_blocks_of_both_sizes_until_it_is_empty) {
   RecordPool pool({2, 1});
   uint8_t* a = pool.take(100);
