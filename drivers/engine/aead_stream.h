@@ -59,12 +59,13 @@ class AeadStream {
   void forget_held();
   virtual Bytes key() const = 0;
   virtual bool device_takes_it() const { return false; }
-  virtual void begin(Bytes iv, Bytes aad) = 0;
+  // first_piece: what the message begins with, of data.
+  virtual void begin(Bytes iv, Bytes aad, size_t first_piece) = 0;
   virtual void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) = 0;
   virtual void end(bool encrypt, uint8_t* tag) = 0;
 
  private:
-  void begin_once();
+  void begin_once(size_t first_piece);
   bool begin_with(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n);
   bool offer_to_device(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n);
   void recompute_held();
