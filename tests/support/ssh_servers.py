@@ -72,6 +72,7 @@ class Server:
         self.port = free_port()
         self.log = self.folder / "log"
         self.process = None
+        self.environment = None  # this one's
 
     def options(self):
         """For ssh, scp and sftp: nothing of the user's own configuration."""
@@ -86,7 +87,7 @@ class Server:
             self.port = port
             command = [str(word) for word in (command_for(port) if callable(command_for) else command_for)]
             with open(self.log, "ab") as log:
-                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
             if self.listens():
                 return self
             if "in use" not in self.log.read_text(errors="replace"):

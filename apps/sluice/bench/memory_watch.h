@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -14,14 +15,18 @@ namespace sluice::bench {
 
 class MemoryWatch {
  public:
-  // Each look costs a process some 0.1 ms under its memory's lock: of a long run not more than 1 % of one core. Of a
-  // short one the first looks must be quick.
-  static constexpr int kFirstLookMs = 4, kLookMs = 100;
+  // Of a short run the first looks must be quick. Each costs a process some 0.1 ms under its memory's lock, and there
+  // may be hundreds: of a long run not more than 1 % of one core.
+  static constexpr int kFirstLookMs = 4, kLookMs = 100, kRestPerLook = 100;
 
   // One group's trees count together.
   explicit MemoryWatch(size_t groups) : roots_(groups), most_(groups), thread_([this] { run(); }) {}
   ~MemoryWatch() {
-    stopping_ = true;
+    {
+      const std::lock_guard lock(sleep_);
+      stopping_ = true;
+    }
+    over_.notify_one();
     thread_.join();
   }
   MemoryWatch(const MemoryWatch&) = delete;
@@ -39,9 +44,13 @@ class MemoryWatch {
 
  private:
   void run() {
+    std::unique_lock lock(sleep_);
     for (int ms = kFirstLookMs; !stopping_; ms = std::min(2 * ms, kLookMs)) {
+      const auto began = std::chrono::steady_clock::now();
       look();
-      std::this_thread::sleep_for(std::chrono::milliseconds(ms));
+      const auto took = std::chrono::steady_clock::now() - began;
+      const auto rest = std::max<std::chrono::nanoseconds>(std::chrono::milliseconds(ms), kRestPerLook * took);
+      over_.wait_for(lock, rest, [this] { return stopping_.load(); });
     }
   }
   void look() {
@@ -61,6 +70,8 @@ class MemoryWatch {
   std::mutex mutex_;
   std::vector<std::vector<pid_t>> roots_;
   std::vector<uint64_t> most_;
+  std::mutex sleep_;
+  std::condition_variable over_;
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
