@@ -227,20 +227,20 @@ AuthClientConfig keys_first(std::vector<KeyType> keys, std::vector<AuthMethod> o
 }
 
 TEST(AuthClient, offers_a_key_in_its_first_request_and_probes_when_nothing_else_is_left) {
-  AuthClient client(keys_first({KeyType::ed25519, KeyType::ecdsa_p256}));
+  AuthClient client(keys_first({KeyType::ed25519, KeyType::ecdsa_nistp256}));
   EXPECT_EQ(has_signature(client.start()), 0);
   EXPECT_EQ(client.phase(), ClientPhase::querying);
-  const auto second = client.take(failure_message({AuthMethod::publickey}, false));
+  const auto second = client.take(failure_message(MethodSet{AuthMethod::publickey}, false));
   ASSERT_TRUE(second);
   EXPECT_EQ(has_signature(*second), 0);
   EXPECT_FALSE(client.last_try());
   // Some servers let in whoever asks.
-  const auto last = client.take(failure_message({AuthMethod::publickey}, false));
+  const auto last = client.take(failure_message(MethodSet{AuthMethod::publickey}, false));
   ASSERT_TRUE(last);
   EXPECT_EQ(has_signature(*last), 3);
   EXPECT_EQ(client.phase(), ClientPhase::probing);
   EXPECT_TRUE(client.last_try());
-  const auto over = client.take(failure_message({AuthMethod::publickey}, false));
+  const auto over = client.take(failure_message(MethodSet{AuthMethod::publickey}, false));
   ASSERT_FALSE(over);
   EXPECT_EQ(over.error(), ErrorCode::auth_no_methods);
 }
@@ -248,7 +248,7 @@ TEST(AuthClient, offers_a_key_in_its_first_request_and_probes_when_nothing_else_
 TEST(AuthClient, asks_for_a_password_without_a_probe_that_the_server_would_count) {
   AuthClient client(keys_first({KeyType::ed25519}));
   client.start();
-  const auto actions = client.take(failure_message({AuthMethod::publickey, AuthMethod::password}, false));
+  const auto actions = client.take(failure_message(MethodSet{AuthMethod::publickey, AuthMethod::password}, false));
   ASSERT_TRUE(actions);
   EXPECT_TRUE(find_action<AskPassword>(*actions));
 }
@@ -281,7 +281,7 @@ TEST(AuthClient, signs_with_what_the_server_named_after_the_first_request) {
   AuthClient client(keys_first({KeyType::ed25519, KeyType::rsa}));
   client.start();
   client.learn_sig_algs({"rsa-sha2-256"});
-  const auto second = client.take(failure_message({AuthMethod::publickey}, false));
+  const auto second = client.take(failure_message(MethodSet{AuthMethod::publickey}, false));
   ASSERT_TRUE(second);
   const auto* sent = find_action<SendSecret>(*second);
   ASSERT_TRUE(sent);
