@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """One file through a long path, by sluice sftp and by TCP alone through the same relay: sluice-link with delay, rate and loss.
 
-usage: bench/long_path.py BUILD [--mib N] [--rounds N] [--rate BYTES] [--only delay|loss] [--openssh]
+usage: bench/long_path.py BUILD [--mib N] [--rounds N] [--rate BYTES|none] [--delay MS,...] [--loss PROBABILITY] [--openssh]
 
-TCP alone is one connection that sends as many bytes to a process that counts them, through a link of the same settings: a
-path of RATE bytes a second with DELAY ms each way, whose buffer holds what is under way twice. The transfer is timed, not the
-login before it. Medians of the rounds.
+TCP alone is one connection that sends as many bytes to a process that counts them, and has its answer, through a link of the
+same settings: a path of RATE bytes a second with DELAY ms each way, whose buffer holds what is under way twice. A loss hits
+a segment of 1448 bytes. The transfer is timed, with opening and closing the file, not the login before it. Medians of the
+rounds.
 """
 import argparse
 import pathlib
@@ -79,13 +80,15 @@ def main():
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rate", default="64M")
-    parser.add_argument("--only", choices=["delay", "loss"])
+    parser.add_argument("--delay", default="50,100,200", help="ms each way, one path for each")
+    parser.add_argument("--loss", help="of a segment; 0.00002 is one in 70 MB")
     parser.add_argument("--openssh", action="store_true", help="beside OpenSSH's sftp with sshd")
     arguments = parser.parse_args()
     size = arguments.mib << 20
-    paths = [{"delay": delay, "rate": arguments.rate} for delay in (50, 100, 200)] if arguments.only != "loss" else []
-    if arguments.only != "delay":
-        paths.append({"delay": 50, "rate": arguments.rate, "loss": 0.00002, "seed": 1})
+    common = {} if arguments.rate == "none" else {"rate": arguments.rate}
+    if arguments.loss:
+        common.update(loss=arguments.loss, seed=1)
+    paths = [{"delay": delay, **common} for delay in arguments.delay.split(",")]
     sluice = [pathlib.Path(arguments.build) / "apps/sluice/sluice", "sftp"]
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         folder = pathlib.Path(name)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Where the time of a bulk transfer goes, of both sides: perf over the whole machine while the stock sftp puts and gets.
+"""Where the time of a bulk transfer goes, of both sides: perf over the whole machine while an sftp puts and gets.
 
-usage: bench/profile_transfer.py BUILD [--mib N] [--suite NAME]
+usage: bench/profile_transfer.py BUILD [--client sftp|sluice-sftp] [--mib N] [--suite NAME]
 Prints core seconds a GiB by program and what it runs in: the kernel, a library, itself. Needs perf; as root.
 """
 import argparse
@@ -29,21 +29,19 @@ def make_source(path, mebibytes):
             out.write(block)
 
 
-def transfer(server, direction, source, suite):
+def transfer(client, server, direction, source, suite):
     command = f"put {source} /dev/null\n" if direction == "put" else f"get {source} /dev/null\n"
-    cpu, began = server.cpu_seconds(), time.monotonic()
-    done = subprocess.run(["sftp", *server.options(), *SUITES[suite], "-q", "-P", str(server.port), "-b", "-", f"{USER}@127.0.0.1"],
+    began = time.monotonic()
+    done = subprocess.run([*client, *server.options(), *SUITES[suite], "-q", "-P", str(server.port), "-b", "-", f"{USER}@127.0.0.1"],
                           input=command, text=True, capture_output=True, timeout=600)
     seconds = time.monotonic() - began
     if done.returncode != 0:
         sys.exit(f"sftp failed: {done.stdout}{done.stderr}")
-    # A session's last work, and sshd's children, are in the account only when they have ended.
-    time.sleep(0.3)
-    return seconds, server.cpu_seconds() - cpu
+    return seconds
 
 
 HERTZ = 1999
-PROGRAMS = ["sluiced-net", "sluiced", "ssh", "sftp", "swapper"]
+PROGRAMS = ["sluiced-net", "sluiced", "sluice", "ssh", "sftp", "swapper"]
 
 
 def samples(data):
@@ -62,24 +60,26 @@ def samples(data):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build")
+    parser.add_argument("--client", choices=["sftp", "sluice-sftp"], default="sftp")
     parser.add_argument("--mib", type=int, default=2048)
     parser.add_argument("--suite", default="aes128-gcm", choices=sorted(SUITES))
     arguments = parser.parse_args()
+    client = ["sftp"] if arguments.client == "sftp" else [pathlib.Path(arguments.build) / "apps/sluice/sluice", "sftp"]
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         folder = pathlib.Path(name)
         make_source(folder / "source", arguments.mib)
         with Sluiced(arguments.build, folder / "ours") as server:
-            transfer(server, "put", folder / "source", arguments.suite)
+            transfer(client, server, "put", folder / "source", arguments.suite)
             for direction in ("put", "get"):
                 data = folder / "perf.data"
                 recorder = subprocess.Popen(["perf", "record", "-q", "-a", "-F", str(HERTZ), "-o", data],
                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                 time.sleep(0.5)
-                seconds, _ = transfer(server, direction, folder / "source", arguments.suite)
+                seconds = transfer(client, server, direction, folder / "source", arguments.suite)
                 recorder.send_signal(signal.SIGINT)
                 recorder.wait()
                 gib = arguments.mib / 1024
-                print(f"\n{direction} {arguments.suite}, {gib * 1.073741824 / seconds:.2f} GB/s, core seconds a GiB:")
+                print(f"\n{arguments.client} {direction} {arguments.suite}, {gib * 1.073741824 / seconds:.2f} GB/s, core seconds a GiB:")
                 for (program, where), count in samples(data).most_common(24):
                     if program in PROGRAMS:
                         print(f"  {program:12} {where:28} {count / HERTZ / gib:6.3f}", flush=True)

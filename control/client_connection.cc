@@ -180,16 +180,30 @@ void ClientConnection::on_keyed(Bytes) {
 void ClientConnection::ask_service() {
   show_problems();
   machine_->request_service(kUserauthService);
+  // RFC 4253 section 10: its acceptance need not be waited for. What an RSA key signs with the server is about to say.
+  if (!auth_ && !offers_rsa_first()) begin_login();
 }
 
-// Right behind the server's NEWKEYS, so before its SERVICE_ACCEPT; one that comes later changes nothing any more.
+bool ClientConnection::offers_rsa_first() const {
+  return !keys_->identities().empty() && keys_->identities().front().key.type() == KeyType::rsa && !server_sig_algs_;
+}
+
+// Behind the server's NEWKEYS, before its SERVICE_ACCEPT.
 void ClientConnection::on_ext_info(std::string_view name, Bytes value) {
-  if (name != "server-sig-algs" || auth_) return;
-  if (auto names = parse_names(text_of(value))) server_sig_algs_ = std::move(*names);
+  if (name != "server-sig-algs") return;
+  auto names = parse_names(text_of(value));
+  if (!names) return;
+  if (auth_) return auth_->learn_sig_algs(std::move(*names));
+  server_sig_algs_ = std::move(*names);
 }
 
 bool ClientConnection::on_service(std::string_view name) {
-  if (name != kUserauthService || auth_) return false;
+  if (name != kUserauthService || std::exchange(service_accepted_, true)) return false;
+  if (!auth_) begin_login();
+  return true;
+}
+
+void ClientConnection::begin_login() {
   AuthClientConfig config;
   config.user = config_.user;
   config.host = config_.host;
@@ -204,9 +218,9 @@ bool ClientConnection::on_service(std::string_view name) {
   config.allow_ssh_rsa = config_.allow_ssh_rsa;
   config.signature_algorithms = config_.signature_algorithms;
   config.identities = keys_->identities();
+  config.keys_first = true;
   auth_.emplace(std::move(config));
   act(auth_->start());
-  return true;
 }
 
 bool ClientConnection::on_message(Bytes payload, uint32_t sequence) {
@@ -220,14 +234,17 @@ bool ClientConnection::on_message(Bytes payload, uint32_t sequence) {
 }
 
 void ClientConnection::act(Result<ClientActions> actions, uint32_t sequence) {
-  if (!actions && actions.error() == ErrorCode::auth_no_methods) {
-    ClientFailure denied{FailureKind::permission_denied, refused_certificates() + config_.user + "@" + config_.host +
-                                                             ": Permission denied (" + auth_->methods().names() + ")."};
-    denied.methods = auth_->methods();
-    return give_up(std::move(denied), Disconnect::no_more_auth_methods);
-  }
+  if (!actions && actions.error() == ErrorCode::auth_no_methods)
+    return give_up(permission_denied(), Disconnect::no_more_auth_methods);
   if (!actions) return machine_->fail_with(actions.error());
   for (ClientAction& action : *actions) act_on(action, sequence);
+}
+
+ClientFailure ClientConnection::permission_denied() const {
+  ClientFailure denied{FailureKind::permission_denied, refused_certificates() + config_.user + "@" + config_.host +
+                                                           ": Permission denied (" + auth_->methods().names() + ")."};
+  denied.methods = auth_->methods();
+  return denied;
 }
 
 // The server says no more than no; what speaks against each certificate can be read from it.
@@ -341,6 +358,8 @@ void ClientConnection::on_no_common_algorithm(const Disagreement& offers) {
 
 ClientFailure ClientConnection::failure_of_transport() const {
   const auto& closing = machine_->closing();
+  // A server may count the last try as one too many.
+  if (auth_ && auth_->last_try() && !logged_in_ && (!closing || closing->by_peer)) return permission_denied();
   if (!closing) return {FailureKind::closed, "Connection closed by " + config_.host};
   if (closing->by_peer) {
     ClientFailure failure{FailureKind::disconnected,

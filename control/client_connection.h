@@ -100,6 +100,9 @@ class ClientConnection final : public Connection, HostKeyJudge {
   void ask_service();
   void act(Result<ClientActions> actions, uint32_t sequence = 0);
   std::string refused_certificates() const;
+  bool offers_rsa_first() const;
+  void begin_login();
+  ClientFailure permission_denied() const;
   void act_on(ClientAction& action, uint32_t sequence);
   void sign(const SignWith& what, unsigned attempt, std::optional<Secret> passphrase);
   void finish_signing(const SignWith& what, unsigned attempt, SigningTry outcome);
@@ -150,6 +153,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   size_t problems_shown_ = 0;
   bool keyed_ = false;
   std::optional<AuthClient> auth_;
+  bool service_accepted_ = false;
   std::optional<std::vector<std::string>> server_sig_algs_;
   AwaitedReplies replies_;
   std::vector<uint8_t> host_key_;

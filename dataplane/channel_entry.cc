@@ -152,11 +152,16 @@ void ChannelTable::Entry::grow(uint64_t now_ns) {
   const bool quick = period_ns_ != 0 && now_ns - period_ns_ < kQuickNs;
   period_bytes_ = 0;
   period_ns_ = now_ns;
-  const uint32_t more = std::min(target_, table_.limits_.most_window - target_);
   WindowBudget* budget = table_.limits_.budget;
-  if (!quick || more == 0 || !budget || !loan_.take(*budget, more, budget->reserve())) return;
-  target_ += more;
-  owed_ += more;
+  if (!quick || !budget) return;
+  // Each step costs a long path a round trip: four times as much, or where the budget has no room for that twice.
+  for (const uint32_t factor : {3u, 1u}) {
+    const uint32_t more = std::min(factor * target_, table_.limits_.most_window - target_);
+    if (more == 0 || !loan_.take(*budget, more, budget->reserve())) continue;
+    target_ += more;
+    owed_ += more;
+    return;
+  }
 }
 
 }  // namespace sluice

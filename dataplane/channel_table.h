@@ -1,10 +1,9 @@
 // A connection's channels, RFC 4254 section 5, in either role: numbers, windows, requests in order, EOF and close.
 //
-// Window given to the peer: starts at the least, doubles while the peer uses it up quickly, up to the most, as far as
-// the memory budget of all connections goes. Messages other than data wait in one bounded queue; while it is not empty
-// no data leaves, so their order is that of the calls.
-// Turns: where several channels want to send, each gets an equal number of records, and the next turn begins with the
-// first one for which there was no room.
+// Window given to the peer: starts at the least, grows fourfold while the peer uses it up quickly, up to the most, as
+// far as the memory budget of all connections goes. Messages other than data wait in one bounded queue; while it is not
+// empty no data leaves, so their order is that of the calls. Turns: where several channels want to send, each gets an
+// equal number of records, and the next turn begins with the first one for which there was no room.
 #pragma once
 
 #include <atomic>

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <future>
 
 #include "apps/sluice/reach.h"
 #include "base/log.h"
@@ -90,7 +91,8 @@ ResultOrText<void> ClientRun::start() {
   dialog_ =
       std::make_unique<TerminalDialog>(*pool_, TerminalDialog::Manner{.batch = options_.batch,
                                                                       .show = options_.verbosity >= Verbosity::info,
-                                                                      .whose = options_.user + "@" + options_.host});
+                                                                      .whose = options_.user + "@" + options_.host,
+                                                                      .around = around_questions_});
   policy_ = std::make_shared<const HostKeyPolicy>(options_.host_keys);
   transport_ = options_.transport;
   transport_.host_keys = policy_->preferred(transport_.host_keys);
@@ -205,6 +207,16 @@ std::string ClientRun::describe(SessionId link) {
   const std::string out = one(*machine->negotiated().client_to_server);
   const std::string in = one(*machine->negotiated().server_to_client);
   return out == in ? out + ", both ways" : out + " to the server, " + in + " back";
+}
+
+std::string ClientRun::peer_software(SessionId link) {
+  auto answer = std::make_shared<std::promise<std::string>>();
+  auto said = answer->get_future();
+  post([this, answer, link] {
+    TransportMachine* machine = loop_->machine(link);
+    answer->set_value(machine != nullptr ? machine->peer().software : std::string());
+  });
+  return said.get();
 }
 
 void ClientRun::log_in(const std::shared_ptr<Link>& link, const LoggedIn& in) {

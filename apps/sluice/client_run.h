@@ -54,6 +54,8 @@ class ClientRun {
 
   // Dials, or starts the proxy, and logs in; waits until that is done or has failed. The link's id.
   tl::expected<SessionId, ClientFailure> connect(LinkWishes wishes);
+  // Before the first connect(): TerminalDialog::Manner::around.
+  void set_around_questions(std::function<void(bool asking)> around) { around_questions_ = std::move(around); }
   // Any thread: to the link's opener (on_note), in order.
   void tell(SessionId link, SinkNote&& note);
   // Any thread: says goodbye. Channels that are open are cut.
@@ -74,6 +76,8 @@ class ClientRun {
   WorkPool& pool() { return *pool_; }
   // Shared by the links' channels: what their windows may sum up to.
   WindowBudget& windows() { return windows_; }
+  // What the server of a link that logged in called itself.
+  std::string peer_software(SessionId link);
   // Where the link's socket is, for its DSCP; -1: none or gone.
   int descriptor(SessionId link);
   // "aes128-gcm@openssh.com (ipsec_mb)", of a link in use. On control's thread.
@@ -99,6 +103,7 @@ class ClientRun {
 
   const ClientOptions options_;
   const size_t worker_count_;
+  std::function<void(bool)> around_questions_;
   std::shared_ptr<const HostKeyPolicy> policy_;
   TransportConfig transport_;
   WindowBudget windows_{uint64_t{1} << 30};

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <future>
 #include <map>
 
 #include "apps/file_digests.h"
@@ -19,8 +18,6 @@ namespace {
 
 constexpr int kNotAll = 1;
 constexpr int kNoConnection = 255;
-// Servers follow OpenSSH's order of SYMLINK's names, but for this one, which follows the draft's.
-constexpr std::string_view kLinkFirst = "AsyncSSH";
 
 // A host with its connections, the first of which is there.
 class CpHost {
@@ -42,7 +39,7 @@ class CpHost {
     if (!first) return fail(first.error());
     auto facts = (*first)->wait_ready();
     if (!facts) return fail(facts.error().text + "\n");
-    facts->link_first = host->server_software().starts_with(kLinkFirst);
+    facts->learn_software(host->run_.peer_software(host->links_.front().first));
     host->side_.emplace(std::move(*first), std::move(*facts), [raw = host.get()]() -> std::shared_ptr<SftpClient> {
       auto more = raw->connect(false);
       return more ? *more : nullptr;
@@ -86,16 +83,6 @@ class CpHost {
     const std::lock_guard held(lock_);
     links_.emplace_back(*link, client);
     return client;
-  }
-
-  std::string server_software() {
-    auto answer = std::make_shared<std::promise<std::string>>();
-    auto said = answer->get_future();
-    run_.post([this, answer, link = links_.front().first] {
-      TransportMachine* machine = run_.loop().machine(link);
-      answer->set_value(machine ? machine->peer().software : std::string());
-    });
-    return said.get();
   }
 
   ClientRun run_;

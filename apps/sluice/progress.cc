@@ -190,7 +190,7 @@ void CopyProgress::on_fault(const std::string& name, const SftpFault& fault) {
     say(stdout, "{\"event\": \"failed\", \"name\": " + json_text(name) + ", \"why\": " + json_text(fault.text) + "}");
   // Where the text does not say already whose it is.
   const std::string shown = fit_for_terminal(name, 200);
-  const bool named = fault.text.find(shown) != std::string::npos;
+  const bool named = fault.text.find(shown + ":") != std::string::npos;
   say(stderr, "sluice cp: " + (named ? "" : shown + ": ") + fault.text);
 }
 

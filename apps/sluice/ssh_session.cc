@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <future>
 
 #include "apps/sluice/client_log.h"
 #include "apps/sluice/reach.h"
@@ -62,6 +63,7 @@ SshSession::SshSession(ClientOptions options, SshWishes wishes, Background backg
       forwards_(channels_, options_.session),
       terminal_(STDIN_FILENO),
       verbosity_(options_.verbosity),
+      quit_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 SshSession::~SshSession() {
@@ -132,7 +134,7 @@ void SshSession::take_signal(int number) {
     if (master_) master_->look_at_terminals();
   });
   if (session_ == 0 || !wishes_.terminal) return;
-  channels_.order([id = session_, size = window_size()](ClientChannels& channels) {
+  channels_.order([id = session_.load(), size = window_size()](ClientChannels& channels) {
     if (ClientSession* session = channels.session(id)) session->resize(size);
   });
 }
@@ -144,6 +146,7 @@ int SshSession::run() {
   wanted.channels.budget = &run_.windows();
   wanted.logged_in = [this](const LoggedIn& in) { host_unsafe_ = in.host_unsafe; };
   wanted.ended = [this](const LinkEnd& why) { push({Kind::link_ended, {}, why}); };
+  run_.set_around_questions([this](bool asking) { hold_input(asking); });
   auto link = run_.connect(std::move(wanted));
   if (!link) {
     if (options_.verbosity > Verbosity::quiet) TerminalDialog::print(explain(link.error(), options_));
@@ -210,8 +213,26 @@ void SshSession::ask(const std::string& question, const std::function<void(bool)
   auto allowed = std::make_shared<bool>(false);
   const bool taken = run_.pool().run(
       {.source = options_.host, .logged_in = true},
-      [this, question, allowed] { *allowed = permission_.confirm(question); }, [then, allowed] { then(*allowed); });
+      [this, question, allowed] {
+        hold_input(true);
+        *allowed = permission_.confirm(question);
+        hold_input(false);
+      },
+      [then, allowed] { then(*allowed); });
   if (!taken) then(false);
+}
+
+// On the pool. The worker may be waiting for its network: it is asked, and heard.
+void SshSession::hold_input(bool asking) {
+  const uint32_t id = session_;
+  if (id == 0 || !terminal_.is_terminal()) return;
+  auto held = std::make_shared<std::promise<void>>();
+  auto done = held->get_future();
+  channels_.order([id, asking, held](ClientChannels& channels) {
+    if (ClientSession* session = channels.session(id)) session->pause_input(asking);
+    held->set_value();
+  });
+  if (asking) done.wait_for(std::chrono::milliseconds(kFarewellMs));
 }
 
 void SshSession::take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome) {
@@ -253,25 +274,38 @@ SessionSpec SshSession::session_spec() const {
   return spec;
 }
 
-// The display's cookie stays here. Without a display nothing is forwarded, which programs there will say.
-std::optional<X11Request> SshSession::begin_x11() {
+// The display's cookie stays here. Without a display nothing is forwarded, which programs there will say. xauth may
+// take its time: it runs in the pool, and signals are heard meanwhile.
+void SshSession::find_display() {
   const char* name = std::getenv("DISPLAY");
   if (name == nullptr || *name == '\0') {
     log_line(LogLevel::debug, "X11 is not forwarded: DISPLAY is not set");
-    return std::nullopt;
+    return push({Kind::display_found});
   }
-  if (host_unsafe_) return complain("The host key changed: X11 is not forwarded."), std::nullopt;
-  auto display = read_x11_display(name, options_.session);
-  if (!display) return complain("Warning: X11 is not forwarded: " + display.error()), std::nullopt;
-  X11Request shown = display->shown;
-  channels_.order([display = std::move(*display)](ClientChannels& channels) { channels.forward_x11(display); });
-  return shown;
+  run_.post([this, name = std::string(name)] {
+    if (host_unsafe_) return complain("The host key changed: X11 is not forwarded."), push({Kind::display_found});
+    using Found = ResultOrText<X11Display>;
+    auto found = std::make_shared<Found>(fail("too much work waits here"));
+    const auto take = [this, found] {
+      if (*found) {
+        display_ = (*found)->shown;
+        channels_.order([display = std::move(**found)](ClientChannels& channels) { channels.forward_x11(display); });
+      } else {
+        complain("Warning: X11 is not forwarded: " + found->error());
+      }
+      push({Kind::display_found});
+    };
+    const auto look = [this, found, name] { *found = read_x11_display(name, options_.session, quit_.get()); };
+    if (!run_.pool().run({.source = "xauth", .logged_in = true}, look, take)) take();
+  });
 }
 
 void SshSession::begin_session() {
   if (wishes_.master_only || (options_.session.kind == SessionKind::none && !wishes_.stdio_target)) {
     return settle_background();
   }
+  if (options_.session.forward_x11 && !wishes_.stdio_target && !std::exchange(display_sought_, true))
+    return find_display();
   session_ = channels_.new_id();
   const int null = options_.session.stdin_null ? ::open("/dev/null", O_RDONLY | O_CLOEXEC) : -1;
   auto input = open_standard_end(null >= 0 ? null : STDIN_FILENO, false);
@@ -282,7 +316,7 @@ void SshSession::begin_session() {
     channels_.start_stream(session_, target, std::move(input.descriptor), std::move(output.descriptor));
   } else {
     SessionSpec spec = session_spec();
-    if (options_.session.forward_x11) spec.x11 = begin_x11();
+    spec.x11 = display_;
     channels_.start_session(session_, std::move(spec),
                             {std::move(input.descriptor), std::move(output.descriptor),
                              std::move(open_standard_end(STDERR_FILENO, true).descriptor)});
@@ -305,7 +339,8 @@ bool SshSession::take(const Event& event) {
       }
       if (verbosity_ >= Verbosity::info) complain(joined({"Warning: ", event.text}));
       return true;
-    case Kind::forwards_ready: return begin_session(), true;
+    case Kind::forwards_ready:
+    case Kind::display_found: return begin_session(), true;
     case Kind::session_ready:
       session_ready_ = true;
       if (wishes_.terminal && terminal_.is_terminal()) terminal_.make_raw();
@@ -369,6 +404,7 @@ void SshSession::settle_background() {
 
 int SshSession::end(int code) {
   terminal_.restore();
+  (void)::eventfd_write(quit_.get(), 1);
   restore_standard_flags();
   if (wishes_.terminal && !link_over_ && verbosity_ >= Verbosity::info) {
     complain(joined({"Connection to ", options_.host, " closed."}));
@@ -412,7 +448,7 @@ bool SshSession::take_escape(Bytes bytes) {
 
 void SshSession::suspend() {
   const auto pause = [this](bool paused) {
-    channels_.order([id = session_, paused](ClientChannels& channels) {
+    channels_.order([id = session_.load(), paused](ClientChannels& channels) {
       if (ClientSession* session = channels.session(id)) session->pause_input(paused);
     });
   };

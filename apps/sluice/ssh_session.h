@@ -41,6 +41,7 @@ class SshSession {
     link_ended,
     forward_failed,
     forwards_ready,
+    display_found,
     clients_changed,
     terminate
   };
@@ -57,9 +58,11 @@ class SshSession {
   void begin_forwards();
   void begin_master();
   void ask(const std::string& question, const std::function<void(bool)>& then);
+  // While somebody is asked, what is typed is no input of the session's.
+  void hold_input(bool asking);
   void take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome);
   void begin_session();
-  std::optional<X11Request> begin_x11();
+  void find_display();
   SessionSpec session_spec() const;
   void take_signals();
   void take_signal(int number);
@@ -83,7 +86,9 @@ class SshSession {
   std::unique_ptr<MuxMaster> master_;  // control's thread
   TerminalGuard terminal_;
   SessionId link_ = 0;
-  uint32_t session_ = 0;
+  std::atomic<uint32_t> session_{0};
+  bool display_sought_ = false;
+  std::optional<X11Request> display_;
   bool host_unsafe_ = false;  // control's thread
   size_t forwards_due_ = 0;   // control's thread
   bool session_over_ = false;
@@ -95,6 +100,7 @@ class SshSession {
   std::atomic<size_t> clients_{0};
   int64_t alone_since_ms_ = 0;
   Verbosity verbosity_;
+  UniqueFd quit_;  // readable: whoever waits for a program here is to stop
 
   std::mutex mutex_;
   std::deque<Event> events_;

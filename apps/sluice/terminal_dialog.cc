@@ -44,7 +44,11 @@ void TerminalDialog::ask(std::string question, Echo echo, AskKind kind, bool kee
   auto typed = std::make_shared<std::optional<Secret>>();
   const bool asked = pool_.run(
       {.source = "the user", .line = 1},
-      [this, question, echo, kind, typed] { *typed = prompt_.ask(question, echo, kind); },
+      [this, question, echo, kind, typed] {
+        if (manner_.around) manner_.around(true);
+        *typed = prompt_.ask(question, echo, kind);
+        if (manner_.around) manner_.around(false);
+      },
       [this, question, keep, typed, then] {
         if (keep && *typed) remember(question, **typed);
         then(std::move(*typed));

@@ -19,6 +19,8 @@ class TerminalDialog final : public ClientDialog {
     bool batch = false;      // nobody is asked
     bool show = true;        // banners and notices
     std::string whose = {};  // "user@host": before a server's own questions
+    // Called on the pool when a question begins, and when it has its answer: a session may read from the same terminal.
+    std::function<void(bool asking)> around = {};
   };
 
   TerminalDialog(WorkPool& pool, Manner manner) : pool_(pool), manner_(std::move(manner)) {}

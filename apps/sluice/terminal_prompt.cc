@@ -94,7 +94,7 @@ std::optional<Secret> TerminalPrompt::ask(std::string_view question, Echo echo, 
 }
 
 bool TerminalPrompt::confirm(std::string_view question) {
-  const UniqueFd terminal(a_terminal_is_raw() ? -1 : ::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
+  const UniqueFd terminal(::open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY));
   const auto word_is_yes = [](const std::optional<Secret>& typed) {
     return typed && to_lower(text_of(typed->view())) == "yes";
   };

@@ -84,13 +84,20 @@ std::string xauth_name(const std::string& display) {
   return display.starts_with(kHere) ? "unix:" + display.substr(kHere.size()) : display;
 }
 
-std::optional<Key> trusted_key(const std::string& xauth, const std::string& display) {
-  const auto listed = program_output({xauth, "list", xauth_name(display)}, kMostOutput, ProgramErrors::hidden);
+// It reads a file, and waits for whoever has it locked.
+ProgramBounds bounds(int cancelled) {
+  constexpr std::chrono::seconds kMostTime{20};
+  return {.most_output = kMostOutput, .most_time = kMostTime, .errors = ProgramErrors::hidden, .cancelled = cancelled};
+}
+
+std::optional<Key> trusted_key(const std::string& xauth, const std::string& display, int cancelled) {
+  const auto listed = program_output({xauth, "list", xauth_name(display)}, bounds(cancelled));
   return listed ? read_key(*listed) : std::nullopt;
 }
 
 // A key of its own, by which the display tells such programs from those of the user.
-std::optional<Key> untrusted_key(const std::string& xauth, const std::string& display, long long timeout_s) {
+std::optional<Key> untrusted_key(const std::string& xauth, const std::string& display, long long timeout_s,
+                                 int cancelled) {
   char folder[] = "/tmp/sluice-x11-XXXXXX";
   if (::mkdtemp(folder) == nullptr) return std::nullopt;
   const std::string file = std::string(folder) + "/authority";
@@ -100,8 +107,8 @@ std::optional<Key> untrusted_key(const std::string& xauth, const std::string& di
     words.push_back(std::to_string(timeout_s + kSlackSeconds));
   }
   std::optional<Key> key;
-  if (program_output(std::move(words), kMostOutput, ProgramErrors::hidden)) {
-    if (const auto listed = program_output({xauth, "-f", file, "list", display}, kMostOutput, ProgramErrors::hidden))
+  if (program_output(std::move(words), bounds(cancelled))) {
+    if (const auto listed = program_output({xauth, "-f", file, "list", display}, bounds(cancelled)))
       key = read_key(*listed);
   }
   std::error_code ignored;
@@ -111,11 +118,11 @@ std::optional<Key> untrusted_key(const std::string& xauth, const std::string& di
 
 }  // namespace
 
-ResultOrText<X11Display> read_x11_display(const std::string& display, const SessionWishes& wishes) {
+ResultOrText<X11Display> read_x11_display(const std::string& display, const SessionWishes& wishes, int cancelled) {
   X11Display out;
   if (auto placed = read_place(display, out); !placed) return fail(placed.error());
-  auto key = wishes.x11_trusted ? trusted_key(wishes.xauth, display)
-                                : untrusted_key(wishes.xauth, display, wishes.x11_timeout_s);
+  auto key = wishes.x11_trusted ? trusted_key(wishes.xauth, display, cancelled)
+                                : untrusted_key(wishes.xauth, display, wishes.x11_timeout_s, cancelled);
   if (!key && !wishes.x11_trusted) {
     return fail(
         joined({wishes.xauth, " made no key for untrusted X11 programs: the display has no SECURITY extension, or ",

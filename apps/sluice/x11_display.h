@@ -7,6 +7,7 @@
 namespace sluice {
 
 // May wait for xauth. A cookie that the server is to show is made up.
-ResultOrText<X11Display> read_x11_display(const std::string& display, const SessionWishes& wishes);
+// Waits for xauth, until `cancelled` is readable.
+ResultOrText<X11Display> read_x11_display(const std::string& display, const SessionWishes& wishes, int cancelled);
 
 }  // namespace sluice

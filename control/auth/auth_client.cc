@@ -71,8 +71,15 @@ void AuthClient::send(ClientActions& actions, Secret message, ClientPhase next_p
 ClientActions AuthClient::start() {
   SLUICE_CHECK(phase_ == ClientPhase::before);
   ClientActions actions;
-  send(actions, request(AuthMethod::none, 0), ClientPhase::probing);
+  const bool keys = config_.keys_first && !config_.order.empty() && config_.order.front() == AuthMethod::publickey;
+  if (!keys || !try_method(AuthMethod::publickey, actions)) probe(actions);
   return actions;
+}
+
+void AuthClient::probe(ClientActions& actions) {
+  probed_ = true;
+  method_ = AuthMethod::none;
+  send(actions, request(AuthMethod::none, 0), ClientPhase::probing);
 }
 
 Result<ClientActions> AuthClient::take(Bytes payload) {
@@ -117,6 +124,7 @@ Result<ClientActions> AuthClient::take_failure(Bytes payload) {
     refused_certificates_.push_back(identity_);
   }
   if (failure->partial) {
+    probed_ = true;
     if (++partial_steps_ > kMaxPartialSteps) return fail(ErrorCode::auth_no_methods);
     if (method_ == AuthMethod::publickey && !used_.empty()) used_[identity_] = true;
     next_identity_ = 0;
@@ -134,7 +142,11 @@ Result<ClientActions> AuthClient::next() {
   old_password_.clear();
   for (const AuthMethod method : config_.order)
     if (can_continue_.has(method) && !spent_.has(method) && try_method(method, actions)) return actions;
-  return fail(ErrorCode::auth_no_methods);
+  if (probed_) return fail(ErrorCode::auth_no_methods);
+  // There are servers that let in whoever asks.
+  last_try_ = true;
+  probe(actions);
+  return actions;
 }
 
 bool AuthClient::try_method(AuthMethod method, ClientActions& actions) {
@@ -181,6 +193,11 @@ bool AuthClient::offer_key(ClientActions& actions) {
     algorithm_ = algorithm_for(identity);
     if (algorithm_.empty() || used_[next_identity_]) continue;
     identity_ = next_identity_++;
+    if (identity.ready) {
+      actions.emplace_back(to_be_signed(identity.blob()));
+      phase_ = ClientPhase::signing;
+      return true;
+    }
     SecretWriter out(kRequestRoom + identity.blob().size());
     out.raw(request(AuthMethod::publickey, 0).view()).u8(0).string(shown_algorithm()).string(identity.blob());
     send(actions, out.take(), ClientPhase::querying);
@@ -238,10 +255,13 @@ Result<ClientActions> AuthClient::take_key_ok(Bytes payload) {
   if (algorithm != shown_algorithm() || !std::equal(key.begin(), key.end(), ours.begin(), ours.end()))
     return fail(ErrorCode::malformed_message);
   ClientActions actions;
-  actions.emplace_back(SignWith{identity_, algorithm_,
-                                publickey_signed_data(config_.session_id, config_.user, shown_algorithm(), ours)});
+  actions.emplace_back(to_be_signed(ours));
   phase_ = ClientPhase::signing;
   return actions;
+}
+
+SignWith AuthClient::to_be_signed(Bytes blob) const {
+  return {identity_, algorithm_, publickey_signed_data(config_.session_id, config_.user, shown_algorithm(), blob)};
 }
 
 Result<ClientActions> AuthClient::take_signature(std::optional<std::vector<uint8_t>> signature) {

@@ -1,6 +1,6 @@
 // AuthClient: the client's side of RFC 4252 and 4256. Bytes in, actions out; asking people and signing are actions too.
 //
-// 1. start() once the server accepted "ssh-userauth": the probe that learns which methods there are.
+// 1. start() once "ssh-userauth" was asked for: the probe that learns which methods there are, or a key at once.
 // 2. take() is given each payload of messages 50..79; actions come back. At most one Ask... or SignWith is open; its
 //    answer goes to the take_...() of the same name, and until then the server has nothing to say but banners.
 // 3. ClientAuthenticated or an error ends it.
@@ -18,6 +18,8 @@ struct ClientIdentity {
   PublicKey key;
   std::string name;  // a path or an agent's comment, for messages to the user
   std::optional<Certificate> certificate = {};
+  // The only one, and it signs without asking anybody: it is shown with its signature.
+  bool ready = false;
 
   // What the server is shown.
   Bytes blob() const { return certificate ? Bytes(certificate->blob) : key.blob(); }
@@ -36,6 +38,8 @@ struct AuthClientConfig {
   // That keys may sign with; empty: all.
   std::vector<std::string> signature_algorithms = {};
   std::vector<ClientIdentity> identities;
+  // The first request offers a key where there is one; the probe is the last one then.
+  bool keys_first = false;
 };
 
 // What a server may make us do before it lets us in or refuses.
@@ -93,6 +97,8 @@ class AuthClient {
   explicit AuthClient(AuthClientConfig config);
 
   ClientActions start();
+  // What came after start(): for keys that are offered from now on.
+  void learn_sig_algs(std::vector<std::string> names) { config_.server_sig_algs = std::move(names); }
   Result<ClientActions> take(Bytes payload);
   // Nothing: the holder could not or would not sign; the next key is tried.
   Result<ClientActions> take_signature(std::optional<std::vector<uint8_t>> signature);
@@ -102,6 +108,8 @@ class AuthClient {
   Result<ClientActions> take_answers(std::optional<std::vector<Secret>> answers);
 
   ClientPhase phase() const { return phase_; }
+  // Everything else was refused.
+  bool last_try() const { return last_try_; }
   // What the server would still take, for "Permission denied (publickey,password)."
   MethodSet methods() const { return can_continue_; }
   // Certificates that were offered and not taken.
@@ -112,8 +120,10 @@ class AuthClient {
   Result<ClientActions> take_method_reply(Bytes payload);
   Result<ClientActions> take_key_ok(Bytes payload);
   Result<ClientActions> next();
+  void probe(ClientActions& actions);
   bool try_method(AuthMethod method, ClientActions& actions);
   bool offer_key(ClientActions& actions);
+  SignWith to_be_signed(Bytes blob) const;
   bool ask_password(ClientActions& actions);
   bool start_interactive(ClientActions& actions);
   // Plain; empty: there is none that both may use.
@@ -136,6 +146,8 @@ class AuthClient {
   std::vector<size_t> refused_certificates_;
   unsigned passwords_asked_ = 0;
   unsigned interactive_tries_ = 0;
+  bool probed_ = false;
+  bool last_try_ = false;
   bool prompted_ = false;
   size_t prompt_count_ = 0;
   unsigned rounds_ = 0;

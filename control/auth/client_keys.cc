@@ -81,6 +81,19 @@ ClientKeys::ClientKeys(ClientKeyOptions options, std::optional<AgentClient> agen
   for (const FileKey& file : files) {
     if (!has(file.key.blob())) add({file.key, file.file->path}, {std::nullopt, file.file});
   }
+  make_ready();
+}
+
+// Of several keys the server is asked first which one it takes, and so is it before an agent asks its user.
+void ClientKeys::make_ready() {
+  if (identities_.size() != 1 || !sources_.front().file || sources_.front().agent_blob) return;
+  PrivateFile& file = *sources_.front().file;
+  if (!file.opened) {
+    // Whatever is wrong with it is told when it is to sign.
+    auto key = load_private_key(file.path, [] { return std::optional<Secret>(); }, {.key = options_.limits});
+    if (key) file.opened = std::move(key->key);
+  }
+  identities_.front().ready = file.opened && file.opened->public_key() == identities_.front().key;
 }
 
 void ClientKeys::add(ClientIdentity identity, Source source) {

@@ -64,6 +64,7 @@ class ClientKeys {
                        const std::vector<AgentKey>& held);
   void add(ClientIdentity identity, Source source);
   bool has(Bytes blob) const;
+  void make_ready();
   // False: closed, and `asked` says whether a passphrase would open it.
   bool open(PrivateFile& file, const std::optional<Secret>& passphrase, bool& asked);
 

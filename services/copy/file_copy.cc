@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "base/clock.h"
 
@@ -32,7 +33,7 @@ FileCopy::FileCopy(const CopyPlan& plan, CopyItem item)
 void FileCopy::run() {
   plan_.listener.on_begin(item_.shown, size_);
   auto result = copy();
-  close_lanes();
+  (void)close_lanes();
   if (result) {
     ++plan_.counts.files_done;
     return plan_.listener.on_done(item_.shown, size_, plan_.options.verify);
@@ -105,15 +106,9 @@ SftpResult<void> FileCopy::open_target(bool fresh) {
   }
   RemoteSide* from = plan_.source.remote();
   RemoteSide* to = plan_.target.remote();
-  auto opened = open_lane(from ? from->client() : nullptr, to ? to->client() : nullptr);
-  if (!opened || !to || !fresh || item_.in_place) return opened;
   // What an older copy left longer than this one would stay at its end.
-  SftpAttributes none;
-  none.size = 0;
-  auto cut = to->client()->ask(sftp_call::fsetstat(lanes_.front().to_handle, none));
-  auto done = cut ? sftp_answer::done(*cut) : tl::unexpected<SftpFault>(std::move(cut.error()));
-  if (!done) return about(item_.to, std::move(done.error()));
-  return {};
+  const uint32_t fresh_flag = fresh && !item_.in_place ? uint32_t{kSftpTruncate} : 0;
+  return open_lane(from ? from->client() : nullptr, to ? to->client() : nullptr, fresh_flag);
 }
 
 // Told before a long way is gone in vain. What cannot be found out is no reason.
@@ -132,7 +127,8 @@ SftpResult<void> FileCopy::check_room() {
                      ENOSPC);
 }
 
-SftpResult<void> FileCopy::open_lane(std::shared_ptr<SftpClient> from, std::shared_ptr<SftpClient> to) {
+SftpResult<void> FileCopy::open_lane(std::shared_ptr<SftpClient> from, std::shared_ptr<SftpClient> to,
+                                     uint32_t more_flags) {
   Lane lane;
   if (from) {
     auto handle = plan_.source.remote()->open(*from, item_.from, kSftpRead);
@@ -142,11 +138,11 @@ SftpResult<void> FileCopy::open_lane(std::shared_ptr<SftpClient> from, std::shar
   if (to) {
     SftpAttributes mode;
     mode.mode = wanted_attributes(plan_, item_).mode.value_or(0644) | kOwnerWrites;
-    const uint32_t flags = item_.in_place ? kSftpWrite : kSftpWrite | kSftpCreate;
-    auto handle = plan_.target.remote()->open(*to, temporary_, flags, mode);
+    const uint32_t flags = more_flags | (item_.in_place ? kSftpWrite : kSftpWrite | kSftpCreate);
+    auto handle = to->ask(sftp_call::open(temporary_, flags, mode)).and_then(sftp_answer::handle);
     if (!handle) {
       if (from) (void)from->ask(sftp_call::close(lane.from_handle));
-      return passed_on(handle.error());
+      return about(item_.to, std::move(handle.error()));
     }
     lane.to_handle = std::move(*handle);
     temporary_made_ = !item_.in_place;
@@ -179,7 +175,8 @@ SftpResult<bool> FileCopy::copy_on_server() {
 SftpResult<void> FileCopy::settle() {
   if (auto same = check_source(); !same) return same;
   if (auto set = set_attributes(); !set) return set;
-  close_lanes();
+  // What a server could not write it may say no earlier.
+  if (auto closed = close_lanes(); !closed) return closed;
   if (item_.in_place) return {};
   if (plan_.options.verify) {
     if (auto equal = compare_content(source_file(), target_file(), size_, plan_.options); !equal) {
@@ -236,12 +233,21 @@ SftpResult<void> FileCopy::set_attributes() {
   return {};
 }
 
-void FileCopy::close_lanes() {
-  for (Lane& lane : lanes_) {
-    if (!lane.from_handle.empty()) (void)lane.from->ask(sftp_call::close(lane.from_handle));
-    if (!lane.to_handle.empty()) (void)lane.to->ask(sftp_call::close(lane.to_handle));
+SftpResult<void> FileCopy::close_lanes() {
+  SftpResult<void> result;
+  auto lanes = std::exchange(lanes_, {});
+  for (Lane& lane : lanes) {
+    if (!lane.from_handle.empty()) {
+      lane.from->post([handle = lane.from_handle](SftpEngine* engine) {
+        if (engine) engine->ask(sftp_call::close(handle), [](SftpResult<SftpAnswer>) {});
+      });
+    }
+    // Of a connection that is gone the others have done all that it had not.
+    if (lane.to_handle.empty() || (lane.to->gone() && lanes.size() > 1)) continue;
+    auto closed = lane.to->ask(sftp_call::close(lane.to_handle)).and_then(sftp_answer::done);
+    if (!closed && result) result = about(item_.to, std::move(closed.error()));
   }
-  lanes_.clear();
+  return result;
 }
 
 // What the user can do about it.

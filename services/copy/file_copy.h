@@ -39,7 +39,7 @@ class FileCopy {
   SftpResult<void> check_room();
   SftpResult<bool> copy_on_server();
   void open_lanes();
-  SftpResult<void> open_lane(std::shared_ptr<SftpClient> from, std::shared_ptr<SftpClient> to);
+  SftpResult<void> open_lane(std::shared_ptr<SftpClient> from, std::shared_ptr<SftpClient> to, uint32_t more_flags = 0);
   SftpResult<void> move_parts();
   bool start_part();
   void start_transfer(const std::shared_ptr<Part>& part, bool into_memory);
@@ -51,7 +51,8 @@ class FileCopy {
   SftpResult<void> check_source();
   SftpResult<void> set_attributes();
   SftpResult<void> explain(SftpFault fault);
-  void close_lanes();
+  // What the servers say of what was written.
+  SftpResult<void> close_lanes();
   bool relayed() const { return plan_.source.remote() && plan_.target.remote(); }
   CheckedFile source_file() const { return {from_file_, plan_.source.remote(), item_.from}; }
   CheckedFile target_file() const { return {to_file_, plan_.target.remote(), temporary_}; }

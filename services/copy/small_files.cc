@@ -88,7 +88,7 @@ void put_file(SftpEngine& engine, const File& file, bool preserve, const Ended& 
   engine.ask(sftp_call::open(file->temporary, kSftpWrite | kSftpCreate | kSftpTruncate, mode),
              [&engine, file, preserve, ended](SftpResult<SftpAnswer> answer) {
                auto handle = answer ? sftp_answer::handle(*answer) : tl::unexpected<SftpFault>(answer.error());
-               if (!handle) return note(*file, tl::unexpected<SftpFault>(std::move(handle.error()))), ended();
+               if (!handle) return note(*file, about(file->item.to, std::move(handle.error()))), ended();
                file->handle = std::move(*handle);
                put_data(engine, file, preserve, ended);
              });
@@ -212,7 +212,8 @@ SftpAttributes wanted_attributes(const CopyPlan& plan, const CopyItem& item) {
 
 size_t small_files_at_once(const CopyPlan& plan, size_t threads) {
   RemoteSide* side = plan.target.remote() ? plan.target.remote() : plan.source.remote();
-  const uint64_t handles = side->facts().most_handles;
+  const auto facts = side->client()->wait_limits();
+  const uint64_t handles = facts ? facts->most_handles : 0;
   // A server that does not tell may have few.
   return handles == 0 ? kMostSmallFiles / 2 : std::clamp<size_t>(handles / (2 * threads), 1, kMostSmallFiles);
 }

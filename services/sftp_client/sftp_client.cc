@@ -81,6 +81,13 @@ SftpResult<SftpServerFacts> SftpClient::wait_ready() {
   return *facts_;
 }
 
+SftpResult<SftpServerFacts> SftpClient::wait_limits() {
+  std::unique_lock held(lock_);
+  changed_.wait(held, [this] { return limits_ || gone_; });
+  if (gone_) return tl::unexpected<SftpFault>(*gone_);
+  return *facts_;
+}
+
 void SftpClient::post(Post what) {
   {
     std::unique_lock held(lock_);
@@ -161,9 +168,10 @@ std::vector<SftpClient::Post> SftpClient::take_posts() {
   return posts;
 }
 
-void SftpClient::tell_ready(const SftpServerFacts& facts) {
+void SftpClient::tell_ready(const SftpServerFacts& facts, bool limits) {
   const std::lock_guard held(lock_);
   facts_ = facts;
+  limits_ = limits;
   changed_.notify_all();
 }
 

@@ -38,8 +38,10 @@ class SftpClient : public std::enable_shared_from_this<SftpClient> {
   // For a connection of its own: opens that channel, and refuses what the server opens.
   std::unique_ptr<ChannelOpener> make_opener(SftpStart start = {});
 
-  // Until the server has told its version and limits. By any thread but the worker, as all that follows.
+  // Until the server has told its version. By any thread but the worker, as all that follows.
   SftpResult<SftpServerFacts> wait_ready();
+  // And its limits, where it has any to tell.
+  SftpResult<SftpServerFacts> wait_limits();
   // Waits while too much waits.
   void post(Post what);
   void ask(SftpCall call, std::shared_ptr<Mailbox> mailbox, Then then);
@@ -58,7 +60,7 @@ class SftpClient : public std::enable_shared_from_this<SftpClient> {
   // The engine's side, on its worker.
   int descriptor() const { return event_.get(); }
   std::vector<Post> take_posts();
-  void tell_ready(const SftpServerFacts& facts);
+  void tell_ready(const SftpServerFacts& facts, bool limits);
   void tell_gone(SftpFault why);
 
   UniqueFd event_;
@@ -66,6 +68,7 @@ class SftpClient : public std::enable_shared_from_this<SftpClient> {
   std::condition_variable changed_;
   std::deque<Post> posts_;
   std::optional<SftpServerFacts> facts_;
+  bool limits_ = false;  // are in them
   std::optional<SftpFault> gone_;
 };
 

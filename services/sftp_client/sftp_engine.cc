@@ -42,6 +42,10 @@ void SftpEngine::on_confirmed(Bytes) {
   for (const auto& [name, value] : start_.environment)
     channel_->request("env", false, WireWriter().string(name).string(value).view());
   channel_->request(start_.command ? "exec" : "subsystem", true, WireWriter().string(start_.name).view());
+  // Round trips are dear: what comes first follows at once, and is nobody's where the program is refused.
+  opened_ = true;
+  outbox_.add(WireWriter().u32(5).u8(static_cast<uint8_t>(SftpType::init)).u32(kSftpVersion).take());
+  channel_->ask_turn();
 }
 
 void SftpEngine::on_refused(OpenFailure, std::string_view text) {
@@ -54,8 +58,6 @@ void SftpEngine::on_reply(bool success) {
     return end(lost(start_.command ? "The server refused the command"
                                    : "The server has no subsystem " + start_.name + " (is sftp enabled there?)"));
   started_ = true;
-  outbox_.add(WireWriter().u32(5).u8(static_cast<uint8_t>(SftpType::init)).u32(kSftpVersion).take());
-  channel_->ask_turn();
 }
 
 RequestAnswer SftpEngine::on_request(const ChannelRequest& request) {
@@ -103,7 +105,7 @@ void SftpEngine::end(SftpFault fault) {
     if (one.kind == Pending::Kind::ask) one.then(tl::unexpected<SftpFault>(fault));
   }
   for (WaitingAsk& one : waiting) one.then(tl::unexpected<SftpFault>(fault));
-  for (auto& one : running) one->done({one->transfer->moved(), one->fault ? one->fault : fault});
+  for (auto& one : running) one->done({one->transfer->moved(), one->fault ? one->fault : fault, {}});
   client_->tell_gone(std::move(fault));
   if (!channel_) return;
   channel_->unwatch(client_->descriptor());
@@ -226,24 +228,25 @@ bool SftpEngine::take_version(uint32_t version, Bytes body) {
   if (!facts) return end(facts.error()), false;
   if (!facts_.extensions.empty() || ready_) return end(nonsense("a second VERSION")), false;
   facts_ = std::move(*facts);
-  if (!facts_.has("limits@openssh.com")) return become_ready(), true;
+  ready_ = true;
+  client_->tell_ready(facts_, false);
+  if (!facts_.has("limits@openssh.com")) return set_limits(), true;
   waiting_.push_front({sftp_call::limits(), [this](SftpResult<SftpAnswer> answer) {
                          // A server that does not answer its own extension keeps the cautious sizes.
                          if (answer) (void)sftp_answer::limits(*answer, facts_);
-                         if (!over_) become_ready();
+                         if (!over_) set_limits();
                        }});
-  ready_ = true;
+  channel_->ask_turn();
   return true;
 }
 
-void SftpEngine::become_ready() {
-  ready_ = true;
+void SftpEngine::set_limits() {
   if (start_.most_request > 0) {
     facts_.most_read = std::min(start_.most_request, kMaxSftpData);
     facts_.most_write = std::min(start_.most_request, kMaxSftpData);
   }
   served_ = true;
-  client_->tell_ready(facts_);
+  client_->tell_ready(facts_, true);
 }
 
 void SftpEngine::on_data(std::span<const MutableBytes> pieces) {
@@ -261,9 +264,7 @@ void SftpEngine::on_data(std::span<const MutableBytes> pieces) {
 }
 
 void SftpEngine::send_asks() {
-  // Until the limits are known nothing else is asked.
-  size_t most = served_ ? kMostAsks : 1;
-  while (ready_ && !waiting_.empty() && asks_out_ < most && (!free_.empty() || pending_.size() < kMostSlots)) {
+  while (!waiting_.empty() && asks_out_ < kMostAsks && (!free_.empty() || pending_.size() < kMostSlots)) {
     WaitingAsk ask = std::move(waiting_.front());
     waiting_.pop_front();
     const uint32_t id = open_pending(Pending::Kind::ask, nullptr, 0, 0);
@@ -284,7 +285,7 @@ void SftpEngine::on_turn() {
     take_jobs();
     timer_set_ = false;
   }
-  if (!started_ || over_) return;
+  if (!opened_ || over_) return;
   moved_ = 0;
   DraftStream stream(*channel_);
   bool again = false;
@@ -293,6 +294,7 @@ void SftpEngine::on_turn() {
     if (served_) send_gets();
     outbox_.send(stream);
     if (outbox_.empty() && served_) again = send_puts(stream);
+    again = ask_behind() || again;
   }
   again = again || stream.full();
   stream.close();
@@ -320,9 +322,32 @@ bool SftpEngine::may_move(const Running& run) {
   return false;
 }
 
+// Of puts whose last byte is in the stream. A run outlives its answers: its end waits for them.
+bool SftpEngine::ask_behind() {
+  bool asked = false;
+  for (const auto& run : running_) {
+    const auto& calls = run->transfer->order().behind;
+    if (calls.empty() || !run->behind.empty() || run->stopped() || run->next < run->end || open_write_.left > 0)
+      continue;
+    run->behind.resize(calls.size());
+    run->behind_out = calls.size();
+    for (size_t i = 0; i < calls.size(); ++i) {
+      waiting_.push_back({calls[i], [one = run.get(), i](SftpResult<SftpAnswer> answer) {
+                            one->behind[i] = std::move(answer).and_then(sftp_answer::done);
+                            --one->behind_out;
+                          }});
+    }
+    asked = true;
+  }
+  return asked;
+}
+
 bool SftpEngine::is_over(const Running& run) const {
-  if (run.unanswered > 0 || run.jobs > 0 || open_write_.run == &run || gather_.run == &run) return false;
-  return run.stopped() || (run.next >= run.end && run.again.empty());
+  if (run.unanswered > 0 || run.behind_out > 0 || run.jobs > 0 || open_write_.run == &run || gather_.run == &run)
+    return false;
+  if (run.stopped()) return true;
+  const bool behind_asked = run.transfer->order().behind.empty() || !run.behind.empty();
+  return run.next >= run.end && run.again.empty() && behind_asked;
 }
 
 void SftpEngine::end_transfers() {
@@ -335,7 +360,7 @@ void SftpEngine::end_transfers() {
     running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
     const bool cancelled = run->stopped() && !run->fault && run->transfer->moved() < run->end;
     if (cancelled) run->fault = sftp_fault(SftpFault::Kind::cancelled, "Cancelled").value();
-    run->done({run->transfer->moved(), std::move(run->fault)});
+    run->done({run->transfer->moved(), std::move(run->fault), std::move(run->behind)});
   }
 }
 

@@ -75,9 +75,11 @@ class SftpEngine final : public Service, private Watcher, private AnswerSink {
     size_t unanswered = 0;
     size_t jobs = 0;
     std::optional<SftpFault> fault{};
-    uint64_t warm_until = 0;    // of a put: was read by the pool a moment ago
-    std::deque<Range> again{};  // of a get: what short answers left out
-    uint64_t seen_until = 0;    // of a get: the end of what came
+    uint64_t warm_until = 0;                 // of a put: was read by the pool a moment ago
+    std::deque<Range> again{};               // of a get: what short answers left out
+    uint64_t seen_until = 0;                 // of a get: the end of what came
+    std::vector<SftpResult<void>> behind{};  // of a put: answers to the calls behind it
+    size_t behind_out = 0;
 
     bool put() const { return transfer->order().direction == TransferOrder::Direction::put; }
     bool stopped() const { return fault || transfer->cancelled_.load(std::memory_order_relaxed); }
@@ -131,7 +133,7 @@ class SftpEngine final : public Service, private Watcher, private AnswerSink {
   void on_ready(uint32_t) override { woken_ = true; }
   bool on_answer(SftpType type, uint32_t id, Bytes body) override;
   bool take_version(uint32_t version, Bytes body);
-  void become_ready();
+  void set_limits();
   Pending* find(uint32_t id);
   uint32_t open_pending(Pending::Kind kind, Running* run, uint64_t offset, uint32_t length);
   void close_pending(Pending& pending, uint32_t id);
@@ -145,6 +147,7 @@ class SftpEngine final : public Service, private Watcher, private AnswerSink {
   // False: the limit says not now; a timer gives a turn.
   bool may_move(const Running& run);
   bool may_request() const;
+  bool ask_behind();
   void end_transfers();
   bool is_over(const Running& run) const;
   void end(SftpFault fault);
@@ -186,9 +189,10 @@ class SftpEngine final : public Service, private Watcher, private AnswerSink {
   size_t requests_out_ = 0;  // of transfers
   std::vector<std::unique_ptr<Running>> running_;
   size_t moved_ = 0;      // bytes read and sent in this turn
-  bool started_ = false;  // the server's program runs
+  bool opened_ = false;   // the program was asked for
+  bool started_ = false;  // and it runs
   bool ready_ = false;    // its VERSION came
-  bool served_ = false;   // its limits are known
+  bool served_ = false;   // its limits are known: transfers may begin
   bool over_ = false;
   bool woken_ = true;  // posts, jobs or time
   bool timer_set_ = false;

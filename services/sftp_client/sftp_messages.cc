@@ -160,6 +160,17 @@ SftpResult<SftpServerFacts> read_version(uint32_t version, Bytes body) {
   return facts;
 }
 
+void SftpServerFacts::learn_software(std::string_view software) {
+  const bool ours = software.starts_with("Sluice_");
+  // Another program may answer for SFTP behind OpenSSH's server: it would have to know all of its extensions.
+  const bool openssh = software.starts_with("OpenSSH_") && has("fsync@openssh.com") && has("hardlink@openssh.com") &&
+                       has("lsetstat@openssh.com");
+  ordered = ours || openssh;
+  opens_at_once = ours;
+  // Everybody else follows OpenSSH's order of the names.
+  link_first = software.starts_with("AsyncSSH");
+}
+
 namespace sftp_call {
 
 SftpCall open(std::string_view path, uint32_t flags, const SftpAttributes& wanted) {

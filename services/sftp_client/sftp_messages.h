@@ -91,8 +91,14 @@ struct SftpServerFacts {
   uint64_t most_handles = 0;       // 0: not told
   uint32_t most_read = 32 * 1024;  // of one READ; more only where limits@openssh.com says so
   uint32_t most_write = 32 * 1024;
-  // It reads SYMLINK as section 6.10 has it, the link's name first. Set by who knows the server's software.
+  // Of the server's software, by what it calls itself.
+  void learn_software(std::string_view software);
+  // It reads SYMLINK as section 6.10 has it, the link's name first.
   bool link_first = false;
+  // What is asked of one file is done in the order of asking.
+  bool ordered = false;
+  // Opening anything waits for nobody, a FIFO's other end neither.
+  bool opens_at_once = false;
   bool has(std::string_view extension) const { return extensions.find(extension) != extensions.end(); }
 };
 

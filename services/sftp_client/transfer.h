@@ -26,6 +26,8 @@ struct TransferOrder {
   // Of a get kToTheEnd: whatever there is, until the server says that there is no more. Of a put: until our file ends.
   uint64_t length = kToTheEnd;
   std::shared_ptr<RateLimit> limit = {};  // none: as fast as it goes
+  // Of a put: asked for right behind the last WRITE, for servers that keep the order of what is asked of a file.
+  std::vector<SftpCall> behind = {};
   // What is in the file for good as far as the other side said so: from `local_offset` on (a put's are in any order).
   // On the worker.
   std::function<void(uint64_t offset, uint64_t length)> acknowledged = {};
@@ -50,7 +52,9 @@ class SftpTransfer {
 // How it ended. A get that ended well has all of its length, or what there was of kToTheEnd.
 struct TransferEnd {
   uint64_t moved = 0;
-  std::optional<SftpFault> fault;
+  std::optional<SftpFault> fault = {};
+  // What was answered to the calls behind it; empty: it ended before they were asked.
+  std::vector<SftpResult<void>> behind = {};
 };
 
 }  // namespace sluice

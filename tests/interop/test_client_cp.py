@@ -26,7 +26,8 @@ from tests.support.ssh_servers import Sluiced, Sshd, USER  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 SLUICE = BUILD / "apps/sluice/sluice"
-TIMEOUT = 180
+# Whoever shares the machine may stop everything for minutes.
+TIMEOUT = 900
 FULL = os.environ.get("SLUICE_TEST_FULL")
 SIZES = {"empty": 0, "one": 1, "odd": 32769, "records": 700_001, "large": 20_000_003}
 
@@ -354,6 +355,10 @@ def test_errors_say_what_it_is(servers, tmp_path):
     assert "No such file" in cp(server, tmp_path / "missing", there(tmp_path / "y"), code=1).stderr
     assert "No such file" in cp(server, there(tmp_path / "missing"), tmp_path / "y", code=1).stderr
     assert "no directory" in cp(server, tmp_path / "file", tmp_path / "file", there(tmp_path / "file"), code=1).stderr
+    for name, size in (("s", 1), ("large", 2_000_000)):
+        (tmp_path / name).write_bytes(bytes(size))
+        for host in servers.values():
+            assert f"{tmp_path}/nowhere/{name}: No such file" in cp(host, tmp_path / name, there(tmp_path / "nowhere" / name), code=1).stderr
     assert "cp(1)" in cp(server, tmp_path / "file", tmp_path / "y", code=1).stderr
     refused = cp(server, tmp_path / "file", there(tmp_path / "y"), code=255, port=1)
     assert "refused" in refused.stderr

@@ -581,6 +581,27 @@ read answer < '{answers}'; rm '{answers}'; [ "$answer" = yes ]
         assert master.wait(PATIENCE) == 0
 
 
+@pytest.mark.parametrize("terminal", ["-t", "-T"])
+def test_a_question_at_the_terminal_of_a_session_is_answered_there_and_is_no_input_of_the_session(client, terminal):
+    # A socket's name has 108 bytes at most.
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = pathlib.Path(folder) / "m"
+        session = Terminal(client, terminal, "-M", "-S", path, "-o", "ControlMaster=ask", "test", "echo ready; cat; echo over")
+        session.expect(b"ready")
+        wait_for(path.exists, "the control socket")
+        with client.start("-S", path, "-o", "ControlMaster=no", "test", "cat", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as guest:
+            session.expect(b"Allow shared connection to 127.0.0.1? (yes/no) ")
+            session.type(b"yes\r")
+            assert guest.communicate(PATTERN, timeout=PATIENCE)[0] == PATTERN
+        session.type(b"for the session\r")
+        session.expect(b"for the session")
+        session.expect(b"for the session")
+        session.type(b"\x04")
+        seen = session.expect(b"over")
+        assert b"yes" not in seen, "the answer was no input"
+        assert session.end() == 0
+
+
 def test_a_master_of_stock_ssh_serves_us(client, keys, tmp_path):
     path = tmp_path / "stock"
     with subprocess.Popen(["ssh", "-F", client.config, "-M", "-N", "-S", path, "test"], stderr=subprocess.DEVNULL) as master:

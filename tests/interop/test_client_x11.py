@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -134,6 +135,22 @@ def test_without_a_cookie_of_the_display_one_is_made_up_and_told(client, display
     assert b"No xauth data" in done.stderr and b"seen" in done.stdout
     (name, cookie), = display.seen
     assert name == b"MIT-MAGIC-COOKIE-1" and cookie != COOKIE and len(cookie) == 16
+
+
+def test_signals_are_heard_while_xauth_takes_its_time(client, display, tmp_path):
+    xauth = tmp_path / "xauth"
+    xauth.write_text(f"#!/bin/sh\ntouch {tmp_path}/runs\nexec sleep 600\n")
+    xauth.chmod(0o755)
+    with subprocess.Popen(client.words("-Y", "-o", f"XAuthLocation={xauth}", "test", "echo never"), env=client.environment,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as waiting:
+        until = time.monotonic() + 60
+        while not (tmp_path / "runs").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        began = time.monotonic()
+        waiting.terminate()
+        out, err = waiting.communicate(timeout=60)
+    # Less than xauth may take.
+    assert time.monotonic() - began < 15 and out == b"" and b"Killed by signal 15" in err, err
 
 
 def test_untrusted_programs_need_a_display_that_knows_them(client, display):

@@ -33,6 +33,11 @@ SftpAttributes attributes_of(const struct stat& facts, bool preserve) {
 
 }  // namespace
 
+std::string name_in_folder(const std::string& path) {
+  const std::string name = base_name(path);
+  return name.empty() || name == ".." ? "." : name;
+}
+
 bool FileCopier::complain(const CopyRules& rules, const std::string& what) {
   around_.complain(rules.program + what);
   return false;
@@ -41,6 +46,12 @@ bool FileCopier::complain(const CopyRules& rules, const std::string& what) {
 bool FileCopier::complain(const CopyRules& rules, const std::string& what, const std::string& path,
                           const SftpFault& fault) {
   return complain(rules, what + " \"" + shown(path) + "\": " + fault.text);
+}
+
+bool FileCopier::complain_of_lookup(const CopyRules& rules, const std::string& path, const SftpFault& fault) {
+  if (fault.kind == SftpFault::Kind::refused && fault.status == SftpStatus::no_such_file && rules.program.empty())
+    return complain(rules, "File \"" + shown(path) + "\" not found.");
+  return complain(rules, "stat remote", path, fault);
 }
 
 void FileCopier::tell_rest(const CopyRules& rules, const char* again, const std::string& from, const std::string& to,
@@ -75,35 +86,59 @@ TransferEnd FileCopier::move(TransferOrder order, const std::string& name, uint6
 }
 
 bool FileCopier::get(const std::string& from, const std::string& to, const CopyRules& rules) {
-  const auto attributes = remote_.stat(from);
-  if (!attributes) return complain(rules, "stat remote", from, attributes.error());
-  if (!attributes->is_directory()) return get_file(from, to, *attributes, rules);
+  RemoteFiles::Opened both{sftp_fault(SftpFault::Kind::local, ""), sftp_fault(SftpFault::Kind::local, "")};
+  // Elsewhere opening a FIFO would wait for somebody who writes to it.
+  const bool at_once = remote_.facts().opens_at_once && !rules.recursive;
+  if (at_once)
+    both = remote_.look_and_open(from, kSftpRead);
+  else
+    both.there = remote_.stat(from);
+  const auto& attributes = both.there;
+  if (!attributes) return complain_of_lookup(rules, from, attributes.error());
+  const bool file = !attributes->is_directory();
+  if (at_once && file && both.handle && is_gettable(from, *attributes, rules))
+    return get_opened(from, to, *attributes, *both.handle, rules);
+  if (at_once && both.handle) remote_.forget(*both.handle);
+  if (at_once && file && !both.handle && is_gettable(from, *attributes, rules))
+    return complain(rules, "remote open", from, both.handle.error());
+  if (at_once && file) return false;
+  if (file) return get_file(from, to, *attributes, rules);
   if (!rules.recursive)
     return complain(rules, "download \"" + shown(from) + "\": not a regular file (-r copies folders)");
   return get_tree(from, to, *attributes, rules, 0);
 }
 
-bool FileCopier::get_file(const std::string& from, const std::string& to, const SftpAttributes& attributes,
-                          const CopyRules& rules) {
+bool FileCopier::is_gettable(const std::string& from, const SftpAttributes& attributes, const CopyRules& rules) {
   if (attributes.mode && !attributes.is_regular())
     return complain(rules, "download \"" + shown(from) + "\": not a regular file");
   // What no file here could be as long as.
-  const uint64_t size = attributes.size.value_or(0);
-  if (size > static_cast<uint64_t>(std::numeric_limits<off_t>::max()))
+  if (attributes.size.value_or(0) > static_cast<uint64_t>(std::numeric_limits<off_t>::max()))
     return complain(rules, "download \"" + shown(from) + "\": the server tells an impossible size");
-  if (rules.tell) std::printf("Fetching %s to %s\n", shown(from).c_str(), shown(to).c_str());
-  const auto handle = remote_.open(from, kSftpRead);
+  return true;
+}
+
+bool FileCopier::get_file(const std::string& from, const std::string& to, const SftpAttributes& attributes,
+                          const CopyRules& rules) {
+  if (!is_gettable(from, attributes, rules)) return false;
+  auto handle = remote_.open(from, kSftpRead);
   if (!handle) return complain(rules, "remote open", from, handle.error());
+  return get_opened(from, to, attributes, std::move(*handle), rules);
+}
+
+bool FileCopier::get_opened(const std::string& from, const std::string& to, const SftpAttributes& attributes,
+                            Handle handle, const CopyRules& rules) {
+  if (rules.tell) std::printf("Fetching %s to %s\n", shown(from).c_str(), shown(to).c_str());
+  const uint64_t size = attributes.size.value_or(0);
   const mode_t mode = (attributes.mode.value_or(0666) & 0777) | S_IWUSR;
   const auto file = std::make_shared<UniqueFd>(
       ::open(to.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | (rules.resume ? 0 : O_TRUNC), mode));
   struct stat facts {};
   if (!*file || ::fstat(file->get(), &facts) != 0) {
     const std::string why = errno_text();
-    (void)remote_.close(*handle);
+    remote_.forget(std::move(handle));
     return complain(rules, "local open \"" + shown(to) + "\": " + why);
   }
-  TransferOrder order{.direction = TransferOrder::Direction::get, .file = file, .handle = *handle};
+  TransferOrder order{.direction = TransferOrder::Direction::get, .file = file, .handle = handle};
   const uint64_t before = rules.resume ? static_cast<uint64_t>(facts.st_size) : 0;
   bool good = true;
   if (rules.resume && before > size) {
@@ -120,8 +155,7 @@ bool FileCopier::get_file(const std::string& from, const std::string& to, const 
       }
     }
   }
-  const auto closed = remote_.close(*handle);
-  if (good && !closed) good = complain(rules, "close remote", from, closed.error());
+  remote_.forget(std::move(handle));
   // As far as it came, so that a resumed copy has its rights too.
   if (rules.preserve && attributes.mode && ::fchmod(file->get(), *attributes.mode & 0777) != 0)
     good = complain(rules, "local chmod \"" + shown(to) + "\": " + errno_text());
@@ -194,55 +228,99 @@ bool FileCopier::put(const std::string& from, const std::string& to, const CopyR
   return put_tree(from, to, rules, 0);
 }
 
-bool FileCopier::put_file(const std::string& from, const std::string& to, const CopyRules& rules) {
+std::optional<FileCopier::LocalFile> FileCopier::open_local(const std::string& from, const CopyRules& rules) {
   // Not to wait for whoever opens the other end of a FIFO.
-  const auto file = std::make_shared<UniqueFd>(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  LocalFile source{std::make_shared<UniqueFd>(::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)), {}};
+  if (!*source.file || ::fstat(source.file->get(), &source.facts) != 0)
+    complain(rules, "local open \"" + shown(from) + "\": " + errno_text());
+  else if (!S_ISREG(source.facts.st_mode))
+    complain(rules, "local \"" + shown(from) + "\" is not a regular file");
+  else
+    return source;
+  return std::nullopt;
+}
+
+bool FileCopier::put_at(const std::string& from, const std::string& to, const CopyRules& rules) {
   struct stat facts {};
-  if (!*file || ::fstat(file->get(), &facts) != 0)
-    return complain(rules, "local open \"" + shown(from) + "\": " + errno_text());
-  if (!S_ISREG(facts.st_mode)) return complain(rules, "local \"" + shown(from) + "\" is not a regular file");
+  const bool file = ::stat(from.c_str(), &facts) == 0 && S_ISREG(facts.st_mode);
+  const std::string inside = path_in(to, name_in_folder(from));
+  if (!file || rules.resume) return put(from, remote_.is_folder(to) ? inside : to, rules);
+  const auto source = open_local(from, rules);
+  if (!source) return false;
+  constexpr uint32_t kFresh = kSftpWrite | kSftpCreate | kSftpTruncate;
+  const SftpAttributes wanted = attributes_of(source->facts, false);
+  // Should it be a folder nothing is opened.
+  auto both = remote_.look_and_open(to, kFresh, wanted);
+  const bool folder = both.there && both.there->is_directory();
+  if (folder && both.handle) remote_.forget(*both.handle);
+  if (folder) both.handle = remote_.open(inside, kFresh, wanted);
+  const std::string& path = folder ? inside : to;
+  if (rules.tell) std::printf("Uploading %s to %s\n", shown(from).c_str(), shown(path).c_str());
+  if (!both.handle) return complain(rules, "dest open", path, both.handle.error());
+  return put_opened(from, path, *source, *both.handle, 0, rules);
+}
+
+bool FileCopier::put_file(const std::string& from, const std::string& to, const CopyRules& rules) {
+  const auto source = open_local(from, rules);
+  if (!source) return false;
   if (rules.tell) std::printf("Uploading %s to %s\n", shown(from).c_str(), shown(to).c_str());
-  const uint64_t size = static_cast<uint64_t>(facts.st_size);
   uint64_t before = 0;
   if (rules.resume) {
     const auto there = remote_.stat(to);
     if (there) before = there->size.value_or(0);
-    if (there && before == size && size > 0) return true;
-    if (before > size)
+    if (there && before == source->size() && before > 0) return true;
+    if (before > source->size())
       return complain(rules, "Unable to resume upload of \"" + shown(to) + "\": remote file is larger than local");
   }
-  SftpAttributes wanted = attributes_of(facts, false);
-  const auto handle = remote_.open(to, kSftpWrite | kSftpCreate | (rules.resume ? 0u : kSftpTruncate), wanted);
+  const auto handle = remote_.open(to, kSftpWrite | kSftpCreate | (rules.resume ? 0u : kSftpTruncate),
+                                   attributes_of(source->facts, false));
   if (!handle) return complain(rules, "dest open", to, handle.error());
+  return put_opened(from, to, *source, *handle, before, rules);
+}
+
+std::vector<FileCopier::LastCall> FileCopier::last_calls(const LocalFile& source, const Handle& handle,
+                                                         const CopyRules& rules) const {
+  std::vector<LastCall> calls;
+  if (rules.preserve)
+    calls.push_back({"remote setstat", sftp_call::fsetstat(handle, attributes_of(source.facts, true))});
+  if (rules.sync && remote_.facts().has("fsync@openssh.com"))
+    calls.push_back({"remote fsync", sftp_call::fsync(handle)});
+  calls.push_back({"close remote", sftp_call::close(handle)});
+  return calls;
+}
+
+bool FileCopier::put_opened(const std::string& from, const std::string& to, const LocalFile& source,
+                            const Handle& handle, uint64_t before, const CopyRules& rules) {
+  const std::vector<LastCall> calls = last_calls(source, handle, rules);
+  std::vector<SftpResult<void>> answers;
   bool good = true;
-  if (size > before) {
-    TransferOrder order{.direction = TransferOrder::Direction::put, .file = file, .handle = *handle};
+  if (source.size() > before) {
+    TransferOrder order{.direction = TransferOrder::Direction::put, .file = source.file, .handle = handle};
     order.local_offset = order.remote_offset = before;
-    order.length = size - before;
-    const TransferEnd end = move(std::move(order), from, size, before);
+    order.length = source.size() - before;
+    for (const LastCall& last : calls)
+      if (remote_.facts().ordered) order.behind.push_back(last.call);
+    TransferEnd end = move(std::move(order), from, source.size(), before);
+    answers = std::move(end.behind);
     if (end.fault) {
       good = complain(rules, "write remote", to, *end.fault);
       tell_full_disk(rules, to, *end.fault);
-      tell_rest(rules, "reput", from, to, before + end.moved, size, *end.fault);
+      tell_rest(rules, "reput", from, to, before + end.moved, source.size(), *end.fault);
     }
   } else if (around_.meter) {
-    around_.meter->begin(shown(base_name(from)), size, before);
+    around_.meter->begin(shown(base_name(from)), source.size(), before);
     around_.meter->end(true);
   }
-  if (good && rules.preserve) {
-    const auto set = remote_.change(sftp_call::fsetstat(*handle, attributes_of(facts, true)));
-    if (!set) good = complain(rules, "remote setstat", to, set.error());
-  }
-  if (good && rules.sync) {
-    if (!remote_.facts().has("fsync@openssh.com")) {
-      good =
-          complain(rules, "the server does not know fsync@openssh.com: \"" + shown(to) + "\" may not be on its disk");
-    } else if (const auto synced = remote_.change(sftp_call::fsync(*handle)); !synced) {
-      good = complain(rules, "remote fsync", to, synced.error());
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (i >= answers.size()) {
+      const bool close = i + 1 == calls.size();
+      if (!good && close) remote_.forget(handle);
+      answers.push_back(good ? remote_.change(calls[i].call) : SftpResult<void>());
     }
+    if (good && !answers[i]) good = complain(rules, calls[i].what, to, answers[i].error());
   }
-  const auto closed = remote_.close(*handle);
-  if (good && !closed) good = complain(rules, "close remote", to, closed.error());
+  if (good && rules.sync && !remote_.facts().has("fsync@openssh.com"))
+    good = complain(rules, "the server does not know fsync@openssh.com: \"" + shown(to) + "\" may not be on its disk");
   return good;
 }
 

@@ -7,6 +7,13 @@
 #include <cstdio>
 
 namespace sluice {
+namespace {
+
+// A mailbox is looked at so often, should nothing come.
+constexpr int kLookMs = 1000;
+
+}  // namespace
+
 bool is_suspect_name(std::string_view name) {
   return name.empty() || name == "." || name == ".." || name.find('/') != std::string_view::npos ||
          name.find('\0') != std::string_view::npos;
@@ -54,6 +61,26 @@ SftpResult<void> RemoteFiles::change(SftpCall call) { return ask(std::move(call)
 SftpResult<std::vector<uint8_t>> RemoteFiles::open(const std::string& path, uint32_t flags,
                                                    const SftpAttributes& wanted) {
   return ask(sftp_call::open(path, flags, wanted)).and_then(sftp_answer::handle);
+}
+
+void RemoteFiles::forget(std::vector<uint8_t> handle) {
+  client_->post([handle = std::move(handle)](SftpEngine* engine) {
+    if (engine) engine->ask(sftp_call::close(handle), [](SftpResult<SftpAnswer>) {});
+  });
+}
+
+RemoteFiles::Opened RemoteFiles::look_and_open(const std::string& path, uint32_t flags, const SftpAttributes& wanted) {
+  if (interrupted_()) {
+    const auto fault = sftp_fault(SftpFault::Kind::cancelled, "Interrupted");
+    return {fault, fault};
+  }
+  const auto mailbox = std::make_shared<Mailbox>();
+  std::optional<SftpResult<SftpAnswer>> looked, opened;
+  client_->ask(sftp_call::stat(path), mailbox, [&](SftpResult<SftpAnswer> answer) { looked = std::move(answer); });
+  client_->ask(sftp_call::open(path, flags, wanted), mailbox,
+               [&](SftpResult<SftpAnswer> answer) { opened = std::move(answer); });
+  while (!looked || !opened) mailbox->run(kLookMs);
+  return {looked->and_then(sftp_answer::attributes), opened->and_then(sftp_answer::handle)};
 }
 
 SftpResult<void> RemoteFiles::list(const std::string& path, const Take& take) {

@@ -44,6 +44,14 @@ class RemoteFiles final : public NameSource {
   // A handle, and its end.
   SftpResult<std::vector<uint8_t>> open(const std::string& path, uint32_t flags, const SftpAttributes& wanted = {});
   SftpResult<void> close(Bytes handle) { return change(sftp_call::close(handle)); }
+  // Of a handle that was only read from: there is nothing to be told about its end.
+  void forget(std::vector<uint8_t> handle);
+  // Both asked at once: what is there, and a handle to it.
+  struct Opened {
+    SftpResult<SftpAttributes> there;
+    SftpResult<std::vector<uint8_t>> handle;
+  };
+  Opened look_and_open(const std::string& path, uint32_t flags, const SftpAttributes& wanted = {});
 
   // Relative to folder().
   std::vector<Name> names(const std::string& folder) override;

@@ -51,10 +51,12 @@ bool SftpConnection::start_instead(const std::vector<std::string>& words, const 
 }
 
 bool SftpConnection::find_folder() {
+  // Asked before the server has told its version, so that both come at once.
+  const auto folder = client_->ask(sftp_call::realpath(".")).and_then(sftp_answer::path);
   auto facts = client_->wait_ready();
   if (!facts) return complain(facts.error().text), false;
+  if (link_) facts->learn_software(run_->peer_software(*link_));
   files_ = std::make_unique<RemoteFiles>(client_, std::move(*facts), interrupted);
-  const auto folder = files_->realpath(".");
   if (!folder) {
     complain("Couldn't find out where we are at the server: " + folder.error().text);
     return false;

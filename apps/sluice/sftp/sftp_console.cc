@@ -21,12 +21,6 @@ std::string without_slashes(std::string path) {
   return path;
 }
 
-// A copy of "..", or of nothing at all, goes into the target itself.
-std::string name_in_target(const std::string& path) {
-  const std::string name = base_name(path);
-  return name.empty() || name == ".." ? "." : name;
-}
-
 }  // namespace
 
 bool SftpConsole::run(LineEditor& lines) {
@@ -126,7 +120,10 @@ CopyRules SftpConsole::rules_for(const SftpFlags& flags) const {
 }
 
 bool SftpConsole::get(const SftpCommand& command) {
-  const std::vector<std::string> sources = remote_matches(command.paths[0], "File ");
+  // What is no pattern is there, or getting it says that it is not.
+  const bool plain = !has_pattern(command.paths[0]) && !command.paths[0].text.starts_with('~');
+  const std::vector<std::string> sources =
+      plain ? std::vector{remote_.from_folder(command.paths[0].text)} : remote_matches(command.paths[0], "File ");
   if (sources.empty()) return false;
   const std::string target = command.paths.size() > 1 ? command.paths[1].text : "";
   const bool into = target.empty() || local_.is_folder(target);
@@ -137,7 +134,7 @@ bool SftpConsole::get(const SftpCommand& command) {
   for (const std::string& source : sources) {
     if (interrupted()) return false;
     const std::string from = without_slashes(source);
-    good = copier_.get(from, into ? path_in(target, name_in_target(from)) : target, rules_for(command.flags)) && good;
+    good = copier_.get(from, into ? path_in(target, name_in_folder(from)) : target, rules_for(command.flags)) && good;
   }
   return good;
 }
@@ -151,6 +148,8 @@ bool SftpConsole::put(const SftpCommand& command) {
     if (!complete) return complain("\"" + shown(command.paths[1].text) + "\"", complete.error());
     target = *complete;
   }
+  if (command.paths.size() == 2 && sources.size() == 1)
+    return copier_.put_at(without_slashes(sources[0]), target, rules_for(command.flags));
   const bool into = command.paths.size() < 2 || remote_.is_folder(target);
   if (sources.size() > 1 && !into) {
     return complain("Multiple paths match, but destination \"" + shown(target) + "\" is not a directory");
@@ -159,7 +158,7 @@ bool SftpConsole::put(const SftpCommand& command) {
   for (const std::string& source : sources) {
     if (interrupted()) return false;
     const std::string from = without_slashes(source);
-    good = copier_.put(from, into ? path_in(target, name_in_target(from)) : target, rules_for(command.flags)) && good;
+    good = copier_.put(from, into ? path_in(target, name_in_folder(from)) : target, rules_for(command.flags)) && good;
   }
   return good;
 }

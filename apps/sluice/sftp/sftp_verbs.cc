@@ -166,7 +166,8 @@ bool SftpConsole::link(const SftpCommand& command) {
   // What a symbolic link says is kept as it was typed.
   if (command.flags.symbolic) {
     return judge("remote symlink " + quoted(first.text) + " to " + quoted(*to),
-                 remote_.change(sftp_call::symlink(first.text, *to)));
+                 remote_.change(remote_.facts().link_first ? sftp_call::symlink(*to, first.text)
+                                                           : sftp_call::symlink(first.text, *to)));
   }
   if (!remote_.facts().has("hardlink@openssh.com")) {
     return complain("Server does not support hardlink@openssh.com extension: ln -s makes a symbolic link");

@@ -58,7 +58,7 @@ ResultOrText<KnownHostsProgram> known_hosts_program(std::string_view command, co
           if (!one) return fail(one.error());
           expanded.push_back(std::move(*one));
         }
-        return program_output(std::move(expanded), kMaxKnownHostsFile);
+        return program_output(std::move(expanded), {.most_output = kMaxKnownHostsFile});
       });
 }
 

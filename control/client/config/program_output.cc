@@ -20,8 +20,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Whoever looks things up over the network is done by then.
-constexpr std::chrono::seconds kMostTime{60};
 constexpr std::chrono::seconds kMostTimeToEnd{5};
 
 struct Child {
@@ -61,19 +59,21 @@ ResultOrText<Child> start(std::vector<std::string>& words, ProgramErrors errors)
 }
 
 // Empty: all of it is in `text`.
-std::string read_all(int descriptor, std::string& text, size_t most) {
-  const auto until = Clock::now() + kMostTime;
+std::string read_all(int descriptor, std::string& text, const ProgramBounds& bounds) {
+  const auto until = Clock::now() + bounds.most_time;
   while (true) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
-    if (left <= 0) return "no end of its answer after " + std::to_string(kMostTime.count()) + " s";
-    pollfd waiting{descriptor, POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(left)) <= 0) continue;
+    if (left <= 0) return "no end of its answer after " + std::to_string(bounds.most_time.count()) + " s";
+    // One that is negative is looked at by nobody.
+    pollfd waiting[2] = {{descriptor, POLLIN, 0}, {bounds.cancelled, POLLIN, 0}};
+    if (::poll(waiting, 2, static_cast<int>(left)) <= 0) continue;
+    if (waiting[1].revents != 0) return "interrupted";
     char bytes[8192];
     const ssize_t n = ::read(descriptor, bytes, sizeof bytes);
     if (n == 0) return {};
     if (n < 0 && errno != EINTR) return std::strerror(errno);
     if (n > 0) text.append(bytes, static_cast<size_t>(n));
-    if (text.size() > most) return "too long an answer";
+    if (text.size() > bounds.most_output) return "too long an answer";
   }
 }
 
@@ -97,11 +97,11 @@ int wait_for(pid_t child, std::string& problem) {
 
 }  // namespace
 
-ResultOrText<std::string> program_output(std::vector<std::string> words, size_t most, ProgramErrors errors) {
-  auto child = start(words, errors);
+ResultOrText<std::string> program_output(std::vector<std::string> words, const ProgramBounds& bounds) {
+  auto child = start(words, bounds.errors);
   if (!child) return fail(child.error());
   std::string text;
-  std::string problem = read_all(child->output.get(), text, most);
+  std::string problem = read_all(child->output.get(), text, bounds);
   child->output.reset();
   if (!problem.empty()) ::kill(child->pid, SIGKILL);
   const int status = wait_for(child->pid, problem);

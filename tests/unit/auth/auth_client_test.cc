@@ -211,5 +211,82 @@ TEST(AuthClient, gives_up_a_method_when_its_user_does) {
   EXPECT_EQ(actions.error(), ErrorCode::auth_no_methods);
 }
 
+uint8_t has_signature(const ClientActions& actions) {
+  const auto* sent = find_action<SendSecret>(actions);
+  if (!sent) return 2;
+  WireReader reader(sent->message.view());
+  reader.u8();
+  reader.text(), reader.text();
+  return reader.text() == "publickey" ? reader.u8() : 3;
+}
+
+AuthClientConfig keys_first(std::vector<KeyType> keys, std::vector<AuthMethod> order = {}) {
+  AuthClientConfig config = config_with(std::move(keys), std::move(order));
+  config.keys_first = true;
+  return config;
+}
+
+TEST(AuthClient, offers_a_key_in_its_first_request_and_probes_when_nothing_else_is_left) {
+  AuthClient client(keys_first({KeyType::ed25519, KeyType::ecdsa_nistp256}));
+  EXPECT_EQ(has_signature(client.start()), 0);
+  EXPECT_EQ(client.phase(), ClientPhase::querying);
+  const auto second = client.take(failure_message(MethodSet{AuthMethod::publickey}, false));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(has_signature(*second), 0);
+  EXPECT_FALSE(client.last_try());
+  // Some servers let in whoever asks.
+  const auto last = client.take(failure_message(MethodSet{AuthMethod::publickey}, false));
+  ASSERT_TRUE(last);
+  EXPECT_EQ(has_signature(*last), 3);
+  EXPECT_EQ(client.phase(), ClientPhase::probing);
+  EXPECT_TRUE(client.last_try());
+  const auto over = client.take(failure_message(MethodSet{AuthMethod::publickey}, false));
+  ASSERT_FALSE(over);
+  EXPECT_EQ(over.error(), ErrorCode::auth_no_methods);
+}
+
+TEST(AuthClient, asks_for_a_password_without_a_probe_that_the_server_would_count) {
+  AuthClient client(keys_first({KeyType::ed25519}));
+  client.start();
+  const auto actions = client.take(failure_message(MethodSet{AuthMethod::publickey, AuthMethod::password}, false));
+  ASSERT_TRUE(actions);
+  EXPECT_TRUE(find_action<AskPassword>(*actions));
+}
+
+TEST(AuthClient, probes_first_where_it_has_no_key_or_keys_do_not_come_first) {
+  EXPECT_EQ(has_signature(AuthClient(keys_first({})).start()), 3);
+  EXPECT_EQ(has_signature(AuthClient(keys_first({KeyType::ed25519}, {AuthMethod::password})).start()), 3);
+}
+
+TEST(AuthClient, signs_at_once_with_the_one_key_that_asks_nobody) {
+  AuthClientConfig config = keys_first({KeyType::ed25519});
+  config.identities.front().ready = true;
+  AuthClient client(std::move(config));
+  const ClientActions actions = client.start();
+  const auto* sign = find_action<SignWith>(actions);
+  ASSERT_TRUE(sign);
+  EXPECT_EQ(client.phase(), ClientPhase::signing);
+  EXPECT_FALSE(client.take(std::vector<uint8_t>{52})) << "nothing was asked yet";
+  AuthClientConfig again = keys_first({KeyType::ed25519});
+  again.identities.front().ready = true;
+  AuthClient other(std::move(again));
+  other.start();
+  const auto sent = other.take_signature(std::vector<uint8_t>(8));
+  ASSERT_TRUE(sent);
+  EXPECT_EQ(has_signature(*sent), 1);
+  EXPECT_TRUE(other.take(std::vector<uint8_t>{52}));
+}
+
+TEST(AuthClient, signs_with_what_the_server_named_after_the_first_request) {
+  AuthClient client(keys_first({KeyType::ed25519, KeyType::rsa}));
+  client.start();
+  client.learn_sig_algs({"rsa-sha2-256"});
+  const auto second = client.take(failure_message(MethodSet{AuthMethod::publickey}, false));
+  ASSERT_TRUE(second);
+  const auto* sent = find_action<SendSecret>(*second);
+  ASSERT_TRUE(sent);
+  EXPECT_NE(text_of(sent->message.view()).find("rsa-sha2-256"), std::string_view::npos);
+}
+
 }  // namespace
 }  // namespace sluice

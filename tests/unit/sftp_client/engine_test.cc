@@ -129,6 +129,45 @@ TEST(SftpEngine, reports_a_file_that_becomes_shorter_while_it_is_read_and_stays_
   }
 }
 
+TEST(SftpEngine, asks_what_is_to_follow_the_last_byte_without_waiting_for_the_writes) {
+  for (const char* parent : {"/tmp", "/dev/shm"}) {
+    const TempFolder folder(parent);
+    SftpClientWorld world;
+    for (const size_t size : {0u, 1u, 3000001u}) {
+      const std::string content = pattern(size, size + 5);
+      folder.write("from", content);
+      const auto up = world.open(folder / "there", kCreate);
+      TransferOrder order = put_order(open_file(folder / "from", O_RDONLY), up, size);
+      SftpAttributes times;
+      times.times = SftpTimes{1'000'000'000, 1'100'000'000};
+      order.behind = {sftp_call::fsetstat(up, times), sftp_call::close(up), sftp_call::close(up)};
+      const TransferEnd end = world.move(std::move(order));
+      ASSERT_FALSE(end.fault) << end.fault->text;
+      ASSERT_EQ(end.behind.size(), 3u);
+      EXPECT_TRUE(end.behind[0]);
+      EXPECT_TRUE(end.behind[1]);
+      EXPECT_FALSE(end.behind[2]) << "closed twice";
+      EXPECT_TRUE(folder.read("there") == content);
+      struct stat facts;
+      ASSERT_EQ(::stat((folder / "there").c_str(), &facts), 0);
+      EXPECT_EQ(facts.st_mtime, 1'100'000'000) << "set behind the last byte";
+    }
+  }
+}
+
+TEST(SftpEngine, asks_nothing_behind_a_file_that_could_not_be_read) {
+  const TempFolder folder("/dev/shm");
+  SftpClientWorld world;
+  folder.write("from", pattern(1000, 3));
+  const auto up = world.open(folder / "there", kCreate);
+  TransferOrder order = put_order(open_file(folder / "from", O_RDONLY), up, 5000000);
+  order.behind = {sftp_call::close(up)};
+  const TransferEnd end = world.move(std::move(order));
+  ASSERT_TRUE(end.fault);
+  EXPECT_TRUE(end.behind.empty());
+  EXPECT_TRUE(world.ask(sftp_call::close(up)));
+}
+
 TEST(SftpEngine, tells_a_full_disk_at_either_end_apart) {
   const TempFolder folder("/dev/shm");
   SftpClientWorld world;
