@@ -266,6 +266,7 @@ def test_the_history_of_commits_outlives_a_restart(tmp_path):
     with server:
         server.script("configure", "ssh server dscp 8", "commit", "ssh server dscp 9", "commit", "end")
     with server:
+        server.await_log("serving on", 2)
         listed = server.ctl("show", "configuration", "commit", "list").stdout
         assert listed.count("console by") == 2, listed
         server.script("rollback")
@@ -276,7 +277,7 @@ def test_the_history_of_commits_outlives_a_restart(tmp_path):
 
 def test_a_change_holds_when_its_command_returns(server):
     # Few: failed logins have their price.
-    for word in range(3):
+    for word in range(2):
         server.script("configure", f"login deny-users {USER}", "commit", "end")
         assert ssh(server).returncode == 255
         server.script("configure", f"no login deny-users {USER}", "commit", "end")
