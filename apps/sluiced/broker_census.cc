@@ -1,4 +1,4 @@
-// /proc/PID/stat of all processes, once; brokers are the last of our own name on each branch.
+// /proc/PID/stat of all processes, once; brokers are the last of their name on each branch.
 #include "apps/sluiced/broker_census.h"
 
 #include <dirent.h>
@@ -17,7 +17,8 @@
 namespace sluice {
 namespace {
 
-constexpr std::string_view kOwnName = "sluiced";
+// As a broker names itself.
+constexpr std::string_view kOwnName = "sluiced-user";
 // Looked at: a host that has more is told of in part.
 constexpr size_t kMostProcesses = 100'000;
 
@@ -113,8 +114,7 @@ std::vector<BrokerFacts> brokers_below(pid_t starter) {
   const uint64_t now = uptime_seconds();
   std::vector<BrokerFacts> brokers;
   for (const auto& [pid, process] : all) {
-    // The starter's own keeper has it for a child.
-    if (!process.ours || process.name != kOwnName || process.has_heir || process.parent == starter) continue;
+    if (!process.ours || process.name != kOwnName || process.has_heir) continue;
     const uint64_t began = process.began_ticks / ticks;
     brokers.push_back(
         {pid, user_of(pid), now > began ? now - began : 0, process.programs, process.pages * page / 1024});

@@ -285,3 +285,15 @@ def test_a_change_holds_when_its_command_returns(server):
         server.ctl("crypto", "key", "generate", "ed25519")
         public = (server.folder / "state/host_keys/ed25519.the_default.pub").read_text().split()[1]
         assert host_key(server, "ed25519") == public, word
+
+
+def test_brokers_are_shown_while_somebody_works(server):
+    with server.hold() as holder:
+        holder.stdin.write(b"one\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == b"one\n"
+        [row] = server.json("show", "brokers")["brokers"]
+        assert row["user"] == USER and row["programs"] == "1"
+        assert pathlib.Path(f"/proc/{row['process']}/comm").read_text() == "sluiced-user\n"
+        holder.stdin.close()
+    assert "There is no port" in server.ctl("show", "port").stdout
