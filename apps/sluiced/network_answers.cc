@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint64_t kNsInS = 1'000'000'000;
 constexpr unsigned kMostLinesASecond = 2000;
+const uint64_t kBeganNs = monotonic_clock().now_ns();
 
 uint64_t cpu_of(const std::thread& thread) {
   clockid_t clock;
@@ -25,24 +26,24 @@ uint64_t cpu_of(const std::thread& thread) {
 }
 
 #if defined(__x86_64__)
-// Of the time stamp counter, since this process began to be looked at.
+struct Look {
+  uint64_t cycles = __builtin_ia32_rdtsc(), ns = monotonic_clock().now_ns();
+};
+const Look kFirstLook;
+
+// Of the time stamp counter, since this process began.
 uint64_t cycles_per_us() {
-  struct Look {
-    uint64_t cycles = __builtin_ia32_rdtsc(), ns = monotonic_clock().now_ns();
-  };
-  static const Look first;
   const Look now;
   // Of a shorter time it would be a guess.
   constexpr uint64_t kLeastNs = 10'000'000;
-  if (now.ns - first.ns < kLeastNs) return 0;
-  return (now.cycles - first.cycles) / ((now.ns - first.ns) / 1000);
+  if (now.ns - kFirstLook.ns < kLeastNs) return 0;
+  return (now.cycles - kFirstLook.cycles) / ((now.ns - kFirstLook.ns) / 1000);
 }
 #else
 uint64_t cycles_per_us() { return 0; }
 #endif
 
 void add_workers(const NetworkParts& parts, NetworkFacts& facts) {
-  static const uint64_t began = monotonic_clock().now_ns();
   for (size_t i = 0; i < parts.workers.size(); ++i) {
     const WorkerCounters& counters = parts.workers[i]->counters();
     WorkerFacts& worker = facts.workers.emplace_back();
@@ -53,7 +54,7 @@ void add_workers(const NetworkParts& parts, NetworkFacts& facts) {
     worker.records = counters.records.get();
     worker.batches = counters.batches.get();
     if (i < parts.threads.size()) worker.cpu_ns = cpu_of(parts.threads[i]);
-    worker.since_ns = monotonic_clock().now_ns() - began;
+    worker.since_ns = monotonic_clock().now_ns() - kBeganNs;
     worker.commands_waiting = parts.workers[i]->port().has_commands() ? 1 : 0;
   }
 }

@@ -297,3 +297,9 @@ def test_brokers_are_shown_while_somebody_works(server):
         assert pathlib.Path(f"/proc/{row['process']}/comm").read_text() == "sluiced-user\n"
         holder.stdin.close()
     assert "There is no port" in server.ctl("show", "port").stdout
+
+
+def test_the_dataplane_is_shown_with_its_cycles_from_the_first_look_on(server):
+    assert ssh(server).stdout == "in\n"
+    [row] = [row for row in server.json("show", "dataplane")["workers"] if row["records"] != "0"][:1]
+    assert float(row["cycles_record"]) > 0 and float(row["ns_record"]) > 0
