@@ -21,8 +21,14 @@ MonitorGate::MonitorGate(ControlLoop& loop, int descriptor, std::function<void()
 MonitorGate::~MonitorGate() { loop_.unwatch(link_.descriptor()); }
 
 void MonitorGate::ask_host_keys() {
+  ++lists_awaited_;
   client_.list_host_keys();
   flush();
+}
+
+void MonitorGate::when_listed(std::function<void()> then) {
+  if (lists_awaited_ == 0) return then();
+  after_lists_.push_back(std::move(then));
 }
 
 uint32_t MonitorGate::open(const LoginSource& source, Listener& listener) {
@@ -105,6 +111,9 @@ void MonitorGate::take_event(MonitorEvent&& event) {
   if (auto* listed = std::get_if<HostKeysListed>(&event)) {
     host_keys_ = std::make_shared<const std::vector<OfferedHostKey>>(std::move(listed->keys));
     if (ready_) ready_();
+    if (lists_awaited_ > 0) --lists_awaited_;
+    if (lists_awaited_ > 0) return;
+    for (const auto& then : std::exchange(after_lists_, {})) then();
     return;
   }
   const auto with_listener = [this](uint32_t connection, auto&& then) {

@@ -36,6 +36,8 @@ class MonitorGate {
   // The monitor's answer to the first asking, and to each ask_host_keys().
   void when_ready(std::function<void()> then) { ready_ = std::move(then); }
   void ask_host_keys();
+  // Once no answer to that is under way; at once where none is.
+  void when_listed(std::function<void()> then);
 
   uint32_t open(const LoginSource& source, Listener& listener);
   void close(uint32_t connection);
@@ -64,6 +66,8 @@ class MonitorGate {
   std::unordered_map<uint32_t, BrokerDone> brokers_;
   bool lost_ = false;
   bool flush_due_ = false;
+  unsigned lists_awaited_ = 0;
+  std::vector<std::function<void()>> after_lists_;
 };
 
 }  // namespace sluice

@@ -63,19 +63,29 @@ ResultOrText<ManagementReply> ControlLink::next_reply() {
 }
 
 ResultOrText<ManagementReply> ControlLink::exchange(const ManagementRequest& request) {
-  const auto frame = write_management_request(request);
+  auto frame = write_management_request(request);
+  const auto sent = send(frame);
+  // There may be a secret in it.
+  wipe(frame.data(), frame.size());
+  if (!sent) return fail(sent.error());
+  return next_reply();
+}
+
+ResultOrText<void> ControlLink::send(Bytes frame) {
   for (size_t at = 0; at < frame.size();) {
     const ssize_t n = ::send(socket_.get(), frame.data() + at, frame.size() - at, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) return fail(std::string("the server has ended"));
     at += static_cast<size_t>(n);
   }
-  return next_reply();
+  return {};
 }
 
 ResultOrText<ShellReply> ControlLink::line(const std::string& text) {
   if (text.size() > kMaxShellLine) return fail(std::string("the line is too long"));
-  auto reply = exchange(LineRequest{text});
+  LineRequest request{text};
+  auto reply = exchange(request);
+  wipe(request.line.data(), request.line.size());
   if (!reply) return fail(reply.error());
   auto* shell = std::get_if<ShellReply>(&*reply);
   if (shell == nullptr) return fail(std::string("the server's answer cannot be read"));

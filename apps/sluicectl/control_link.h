@@ -25,6 +25,7 @@ class ControlLink {
  private:
   explicit ControlLink(UniqueFd socket) : socket_(std::move(socket)) {}
   ResultOrText<ManagementReply> exchange(const ManagementRequest& request);
+  ResultOrText<void> send(Bytes frame);
   ResultOrText<ManagementReply> next_reply();
   bool read_some(bool wait);
 

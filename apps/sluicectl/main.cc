@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +13,8 @@
 #include "apps/sluicectl/key_files.h"
 #include "apps/sluicectl/shell.h"
 #include "control/config/state_folder.h"
+#include "control/keys/fingerprint.h"
+#include "control/keys/public_key_text.h"
 
 namespace {
 
@@ -87,7 +90,24 @@ void tell_of_keys(const Options& options) {
   if (link) (void)link->line("crypto key reload");
 }
 
+// For the client's KnownHostsCommand: HASHES HOST TYPE KEY; says the line of known_hosts if one of the hashes is the
+// key's.
+int known_server(const std::vector<std::string>& words) {
+  if (words.size() != 5) return kUsage;
+  const auto named = parse_public_key_line(words[3] + " " + words[4]);
+  // It is asked for the kinds of keys that are known, too: of those it knows nothing.
+  if (!named) return 0;
+  for (std::string_view rest = words[1]; !rest.empty();) {
+    const std::string_view hash = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(hash.size() + 1, rest.size()));
+    if (hash == sha256_fingerprint(named->key) || matches_key_hash(named->key, hash))
+      return std::printf("%s %s\n", words[2].c_str(), to_text(named->key, "").c_str()), 0;
+  }
+  return 0;
+}
+
 int run_words(const Options& options, const std::vector<std::string>& words) {
+  if (words[0] == "known-server") return known_server(words);
   const std::string ticket = variable("SLUICE_TICKET");
   const std::string line = joined(words);
   if (ticket.empty()) {

@@ -1,7 +1,9 @@
 // The terminal's side of a shell that the server has.
 #include "apps/sluicectl/shell.h"
 
+#include <glob.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,20 +27,56 @@ void print(const std::string& text) {
   std::fflush(stdout);
 }
 
-// Beside this program, in the folder of the users' programs, or wherever PATH leads.
+// Beside this program, in the folder of the users' programs, where it is built, or wherever PATH leads.
 std::string program_path(const std::string& name) {
   std::array<char, 4096> path{};
   const ssize_t n = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
   const std::string own(path.data(), static_cast<size_t>(std::max<ssize_t>(n, 0)));
   if (name == "sluicectl") return own;
   const std::string folder = own.substr(0, own.rfind('/') + 1);
-  for (const std::string& candidate : {folder + name, folder + "../bin/" + name})
+  for (const std::string& candidate : {folder + name, folder + "../bin/" + name, folder + "../" + name + "/" + name})
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   return name;
 }
 
+void replace(std::string& word, std::string_view what, const std::string& with) {
+  if (const size_t at = word.find(what); at != word.npos) word.replace(at, what.size(), with);
+}
+
+// A file of the child's that has the text in it; it stays open there.
+int input_file(const std::string& text) {
+  const int file = ::memfd_create("input", 0);
+  for (size_t at = 0; file >= 0 && at < text.size();) {
+    const ssize_t n = ::write(file, text.data() + at, text.size() - at);
+    if (n <= 0) return -1;
+    at += static_cast<size_t>(n);
+  }
+  return file;
+}
+
+// There is no shell between: patterns of files here are ours to spread.
+std::vector<std::string> spread(const std::vector<std::string>& words) {
+  std::vector<std::string> out;
+  for (const std::string& word : words) {
+    glob_t found{};
+    const bool pattern = out.size() > 1 && !word.starts_with('-') && word.find(':') == word.npos &&
+                         word.find_first_of("*?[") != word.npos && ::glob(word.c_str(), 0, nullptr, &found) == 0;
+    if (!pattern) out.push_back(word);
+    for (size_t i = 0; pattern && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
+    ::globfree(&found);
+  }
+  return out;
+}
+
 // In the operator's own name, and without what lets him in here.
-int run_program(std::vector<std::string> words) {
+int run_program(std::vector<std::string> words, const std::string& input) {
+  const int file = input.empty() ? -1 : input_file(input);
+  const UniqueFd holder(file);
+  for (std::string& word : words) {
+    replace(word, "{sluicectl}", program_path("sluicectl"));
+    if (file >= 0) replace(word, "{input}", "/proc/self/fd/" + std::to_string(file));
+  }
+  if (words.size() > 1 && words[1] == "scp") words = spread(words);
   const pid_t child = ::fork();
   if (child < 0) return std::perror("sluicectl: fork"), kFailed;
   if (child == 0) {
@@ -150,6 +188,7 @@ int run_shell(ControlLink& link) {
     if (!line) break;
     if (line->empty() && interrupted()) forget_interrupt();
     auto answer = link.line(*line);
+    if (reply.next == ShellReply::Next::secret) wipe(line->data(), line->size());
     if (!answer) return print("% " + answer.error() + "\n"), kFailed;
     reply = std::move(*answer);
     status = reply.failed ? kFailed : kFine;
@@ -157,7 +196,7 @@ int run_shell(ControlLink& link) {
     if (reply.next == ShellReply::Next::answer || reply.next == ShellReply::Next::secret)
       question = last_line(reply.output);
     print(reply.output);
-    if (!reply.run.empty()) status = run_program(reply.run);
+    if (!reply.run.empty()) status = run_program(reply.run, reply.input);
   }
   return typed ? kFine : status;
 }
@@ -166,6 +205,8 @@ int run_line(ControlLink& link, const std::string& text, bool yes) {
   std::string line = text;
   for (;;) {
     auto reply = link.line(line);
+    // What was typed last may have been a secret.
+    wipe(line.data(), line.size());
     if (!reply) return std::fprintf(stderr, "sluicectl: %s\n", reply.error().c_str()), kFailed;
     const bool asks = reply->next == ShellReply::Next::answer || reply->next == ShellReply::Next::secret;
     if (!asks) {
@@ -173,7 +214,7 @@ int run_line(ControlLink& link, const std::string& text, bool yes) {
         std::fputs(reply->output.c_str(), stderr);
       else
         print(reply->output);
-      if (!reply->run.empty()) return run_program(reply->run);
+      if (!reply->run.empty()) return run_program(reply->run, reply->input);
       const bool understood = reply->output.find("% Invalid input") == std::string::npos;
       return !reply->failed ? kFine : understood ? kFailed : kNotUnderstood;
     }

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +14,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "base/plain_text.h"
 #include "base/random.h"
@@ -27,6 +29,8 @@ constexpr const char* kRootFolder = "/run/sluice";
 constexpr size_t kTicketBytes = 16;
 // Questions that the network process has not answered: of each operator one, and the masks of debugging.
 constexpr size_t kMostQuestions = 4 * kMaxOperators;
+// What an answer may take: an operator waits for it, and whoever is stuck is told of.
+constexpr uint64_t kMostWaitMs = 10'000;
 // Tickets of sessions that are over go when so many are there.
 constexpr size_t kManyTickets = 1024;
 
@@ -37,7 +41,10 @@ std::string error_text(const std::string& what) { return what + ": " + std::stre
 ManagementDesk::ManagementDesk(DeskParts parts)
     : parts_(std::move(parts)),
       started_ms_(wall_ms()),
-      server_(*this, [this](const std::string& ticket) { return holder_of(ticket); }) {
+      timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)),
+      server_(
+          *this, [this](const std::string& ticket) { return holder_of(ticket); }, parts_.state_directory + "/commits") {
+  SLUICE_CHECK(timer_);
   server_.debug_changed = [this] { ask("debug " + std::to_string(server_.debug_mask()), [](const auto&) {}); };
 }
 
@@ -60,7 +67,37 @@ void ManagementDesk::ask(const std::string& question, Answered answered) {
   const uint64_t number = ++last_question_;
   if (!parts_.orders.send(Order::ask, std::to_string(number) + " " + question))
     return answered(fail(std::string("the network process is gone")));
-  questions_[number] = std::move(answered);
+  questions_[number] = {std::move(answered), monotonic_ms() + kMostWaitMs};
+  if (questions_.size() == 1) set_timer();
+}
+
+void ManagementDesk::set_timer() {
+  itimerspec when{};
+  if (!questions_.empty()) {
+    const uint64_t now = monotonic_ms(), deadline = questions_.begin()->second.deadline_ms;
+    const uint64_t wait = deadline > now ? deadline - now : 1;
+    when.it_value.tv_sec = static_cast<time_t>(wait / 1000);
+    when.it_value.tv_nsec = static_cast<long>(wait % 1000 * 1'000'000);
+  }
+  ::timerfd_settime(timer_.get(), 0, &when, nullptr);
+}
+
+void ManagementDesk::on_timer() {
+  uint64_t times = 0;
+  [[maybe_unused]] const ssize_t n = ::read(timer_.get(), &times, sizeof times);
+  while (!questions_.empty() && questions_.begin()->second.deadline_ms <= monotonic_ms()) {
+    const Answered answered = std::move(questions_.extract(questions_.begin()).mapped().answered);
+    answered(fail(std::string("the network process did not answer in time")));
+  }
+  set_timer();
+}
+
+void ManagementDesk::settle(std::function<void(bool)> then) {
+  ask("settle", [then = std::move(then)](const auto& answer) { then(answer.has_value()); });
+}
+
+void ManagementDesk::take_file(const ServerConfig& config, std::function<void(ResultOrText<std::string>)> done) {
+  server_.ledger().take_file(config, parts_.config_file + " by a reload", std::move(done));
 }
 
 void ManagementDesk::take_answer(const ReceivedOrder& order) {
@@ -68,8 +105,9 @@ void ManagementDesk::take_answer(const ReceivedOrder& order) {
   std::from_chars(order.text.data(), order.text.data() + order.text.size(), number);
   const auto found = questions_.find(number);
   if (found == questions_.end()) return;
-  const Answered answered = std::move(found->second);
+  const Answered answered = std::move(found->second.answered);
   questions_.erase(found);
+  set_timer();
   if (order.descriptors.empty()) return answered(fail(std::string("no answer came")));
   const auto text = read_text_file(order.descriptors.front().get(), kMaxFacts);
   if (!text) return answered(fail(text.error()));
@@ -93,7 +131,7 @@ void ManagementDesk::take_debug(std::string_view text) {
   server_.tell_debug(kind, session, words[2], log_text(text));
 }
 
-void ManagementDesk::put_into_effect(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) {
+void ManagementDesk::put_into_effect(const ServerConfig& config, std::function<void(ResultOrText<std::string>)> done) {
   parts_.take_up(config, std::move(done));
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/clock.h"
 #include "control/listening_sockets.h"
 
 namespace sluice {
@@ -16,6 +17,8 @@ namespace {
 constexpr int kMostScrapes = 16;
 constexpr size_t kMostRequest = 4096;
 constexpr int64_t kMostMs = 5000;
+// Whoever asks more often gets the same text: making it looks at all sessions, on control's thread.
+constexpr uint64_t kFreshNs = 500'000'000;
 // An answer that found no room is looked at again.
 constexpr int64_t kAgainMs = 20;
 
@@ -74,8 +77,17 @@ void MetricsServer::step(int descriptor) {
   if (!scrape.answer.empty()) return;
   scrape.request.append(bytes.data(), static_cast<size_t>(n));
   if (scrape.request.find("\r\n\r\n") == std::string::npos) return;
-  scrape.answer = answer_of(scrape.request, text_);
+  scrape.answer = answer_of(scrape.request, [this] { return fresh_text(); });
   send(scrape);
+}
+
+const std::string& MetricsServer::fresh_text() {
+  const uint64_t now = monotonic_clock().now_ns();
+  if (now - made_ns_ >= kFreshNs || made_.empty()) {
+    made_ = text_();
+    made_ns_ = now;
+  }
+  return made_;
 }
 
 void MetricsServer::send(Scrape& scrape) {

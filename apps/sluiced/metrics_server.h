@@ -31,12 +31,15 @@ class MetricsServer {
 
   void accept();
   void step(int descriptor);
+  const std::string& fresh_text();
   void send(Scrape& scrape);
   void drop(int descriptor);
 
   ControlLoop& loop_;
   UniqueFd listener_;
   std::function<std::string()> text_;
+  std::string made_;
+  uint64_t made_ns_ = 0;
   uint64_t numbers_ = 0;
   std::unordered_map<int, Scrape> scrapes_;
 };

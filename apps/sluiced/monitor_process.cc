@@ -8,6 +8,7 @@
 
 #include <atomic>
 
+#include "apps/sluiced/broker_census.h"
 #include "apps/sluiced/broker_wiring.h"
 #include "apps/sluiced/log_output.h"
 #include "apps/sluiced/management_desk.h"
@@ -49,9 +50,11 @@ class MonitorProcess {
   void hear_starter();
   void tell_counts();
   void reload();
-  void take_up(const ServerConfig& config, std::function<void(ResultOrText<void>)> done);
+  void take_up(const ServerConfig& config, std::function<void(ResultOrText<std::string>)> done);
   DeskParts desk_parts();
-  void finish_reload(std::shared_ptr<LoginBackend> backend);
+  // Done once the network process works by it.
+  void finish_reload(std::shared_ptr<LoginBackend> backend, std::function<void(std::string told)> done);
+  std::string pass_on(std::shared_ptr<LoginBackend> backend);
   // Whether it ended in good order.
   bool end_network();
 
@@ -231,17 +234,31 @@ void MonitorProcess::hear_starter() {
   stop_ = true;
 }
 
-// Host keys that were generated or zeroized meanwhile, users, who may log in and how.
-void MonitorProcess::finish_reload(std::shared_ptr<LoginBackend> backend) {
+void MonitorProcess::finish_reload(std::shared_ptr<LoginBackend> backend, std::function<void(std::string)> done) {
+  std::string told = pass_on(std::move(backend));
+  if (!told.empty()) {
+    log_line(LogLevel::error, "reload: " + told);
+    told = "% " + told + "\n";
+  }
+  desk_->settle([told, done = std::move(done)](bool settled) {
+    constexpr const char* kLate = "the network process has not confirmed the change yet";
+    if (!settled) log_line(LogLevel::warning, kLate);
+    done(settled ? told : told + "% " + kLate + "\n");
+  });
+}
+
+// Host keys that were generated or zeroized meanwhile, users, who may log in and how. What did not go well is told.
+std::string MonitorProcess::pass_on(std::shared_ptr<LoginBackend> backend) {
   backend_ = backend;
+  std::string told;
   auto keys = load_keys(false);
   if (keys) {
     monitor_->set_rules(monitor_config(), std::move(*keys), std::move(backend));
   } else {
-    log_line(LogLevel::error, "reload: " + keys.error() + "; host keys and users stay as they were");
+    told = keys.error() + "; host keys and users stay as they were";
   }
   auto file = text_file(network_text(start_.config, start_.machine));
-  if (!file) return log_line(LogLevel::error, "reload: " + file.error());
+  if (!file) return file.error();
   std::vector<int> descriptors{file->get()};
   std::string parts;
   if (log_file_descriptor() >= 0) {
@@ -253,9 +270,9 @@ void MonitorProcess::finish_reload(std::shared_ptr<LoginBackend> backend) {
     const auto places = start_.places.descriptors();
     descriptors.insert(descriptors.end(), places.begin(), places.end());
   }
-  if (!start_.orders.send(Order::reload, parts, descriptors))
-    return log_line(LogLevel::error, "reload: the network process was not reached");
+  if (!start_.orders.send(Order::reload, parts, descriptors)) return "the network process was not reached";
   listen_anew_ = false;
+  return told;
 }
 
 // The supervisor waits for it, whether anything was reloaded or not.
@@ -272,13 +289,13 @@ void MonitorProcess::reload() {
   const ParsedConfig parsed = parse_config_text(*text, start_.machine);
   for (const ConfigMessage& message : parsed.errors) log_line(LogLevel::error, message.text());
   if (!parsed.ok()) return log_line(LogLevel::error, "reload: the configuration stays as it was");
-  take_up(parsed.config, [ready](const ResultOrText<void>& taken) {
+  desk_->take_file(parsed.config, [ready](const ResultOrText<std::string>& taken) {
     if (!taken) log_line(LogLevel::error, "reload: " + taken.error());
   });
 }
 
 // Nothing is changed where it fails.
-void MonitorProcess::take_up(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) {
+void MonitorProcess::take_up(const ServerConfig& config, std::function<void(ResultOrText<std::string>)> done) {
   const auto listen_anew = start_.places.open(config);
   if (!listen_anew) return done(fail(listen_anew.error()));
   // Hashing what stands in the configuration takes as long as there are users; logins go on meanwhile. Its end is told
@@ -286,8 +303,8 @@ void MonitorProcess::take_up(const ServerConfig& config, std::function<void(Resu
   const uint64_t number = reloads_ + 1;
   const bool taken = slow_->submit({}, [this, done, number, config, completions = completions_] {
     completions->post([this, done, number, backend = make_backend(config)] {
-      if (number == reloads_) finish_reload(backend);
-      done({});
+      if (number != reloads_) return done(std::string());
+      finish_reload(backend, done);
     });
   });
   if (!taken) {
@@ -344,9 +361,9 @@ DeskParts MonitorProcess::desk_parts() {
           .take_up = [this](const ServerConfig& config, auto done) { take_up(config, std::move(done)); },
           .reload_keys =
               [this](const std::function<void()>& done) {
-                finish_reload(backend_);
-                done();
+                finish_reload(backend_, [done](const std::string&) { done(); });
               },
+          .broker_census = [starter = start_.starter->process()] { return brokers_below(starter); },
           .permit_of = [this](uint32_t connection) { return monitor_->permit_of(connection); }};
 }
 
@@ -378,7 +395,8 @@ int MonitorProcess::run() {
                            {{signals_.get(), [this] { take_signal(); }},
                             {start_.orders.descriptor(), [this] { take_order(); }},
                             {start_.starter->descriptor(), [this] { hear_starter(); }},
-                            {desk_->descriptor(), [this] { desk_->on_ready(); }}});
+                            {desk_->descriptor(), [this] { desk_->on_ready(); }},
+                            {desk_->timer_descriptor(), [this] { desk_->on_timer(); }}});
     desk_.reset();
   }
   // What it said last.

@@ -7,13 +7,14 @@
 #include <charconv>
 
 #include "base/clock.h"
-#include "base/debug.h"
+#include "base/debug_words.h"
 
 namespace sluice {
 namespace {
 
 constexpr uint64_t kNsInS = 1'000'000'000;
 constexpr unsigned kMostLinesASecond = 2000;
+const uint64_t kBeganNs = monotonic_clock().now_ns();
 
 uint64_t cpu_of(const std::thread& thread) {
   clockid_t clock;
@@ -24,8 +25,25 @@ uint64_t cpu_of(const std::thread& thread) {
   return static_cast<uint64_t>(used.tv_sec) * kNsInS + static_cast<uint64_t>(used.tv_nsec);
 }
 
+#if defined(__x86_64__)
+struct Look {
+  uint64_t cycles = __builtin_ia32_rdtsc(), ns = monotonic_clock().now_ns();
+};
+const Look kFirstLook;
+
+// Of the time stamp counter, since this process began.
+uint64_t cycles_per_us() {
+  const Look now;
+  // Of a shorter time it would be a guess.
+  constexpr uint64_t kLeastNs = 10'000'000;
+  if (now.ns - kFirstLook.ns < kLeastNs) return 0;
+  return (now.cycles - kFirstLook.cycles) / ((now.ns - kFirstLook.ns) / 1000);
+}
+#else
+uint64_t cycles_per_us() { return 0; }
+#endif
+
 void add_workers(const NetworkParts& parts, NetworkFacts& facts) {
-  static const uint64_t began = monotonic_clock().now_ns();
   for (size_t i = 0; i < parts.workers.size(); ++i) {
     const WorkerCounters& counters = parts.workers[i]->counters();
     WorkerFacts& worker = facts.workers.emplace_back();
@@ -36,7 +54,7 @@ void add_workers(const NetworkParts& parts, NetworkFacts& facts) {
     worker.records = counters.records.get();
     worker.batches = counters.batches.get();
     if (i < parts.threads.size()) worker.cpu_ns = cpu_of(parts.threads[i]);
-    worker.since_ns = monotonic_clock().now_ns() - began;
+    worker.since_ns = monotonic_clock().now_ns() - kBeganNs;
     worker.commands_waiting = parts.workers[i]->port().has_commands() ? 1 : 0;
   }
 }
@@ -120,6 +138,8 @@ NetworkFacts facts_of(const NetworkParts& parts) {
       facts.listening.push_back((any ? text == "::" ? "any6" : "any" : text) + "," + std::to_string(place.port));
     }
   }
+  if (parts.port.port) facts.port = {parts.port.port->about(), parts.port.port->statistics()};
+  facts.cycles_per_us = cycles_per_us();
   facts.host_keys = parts.gate.host_keys() ? parts.gate.host_keys()->size() : 0;
   return facts;
 }
@@ -133,19 +153,25 @@ void answer_question(const NetworkParts& parts, ProcessLink& link, const Receive
   const size_t second = std::min(question.find(' '), question.size());
   const std::string_view verb = question.substr(0, second),
                          what = question.substr(std::min(second + 1, question.size()));
+  const auto reply = [&link, number](std::string_view answer) {
+    const auto file = text_file(answer);
+    if (file) link.send(Order::answer, number, {file->get()});
+  };
   std::string answer;
   if (verb == "facts") {
     const auto facts = facts_of(parts).write();
     answer.assign(facts.begin(), facts.end());
+  } else if (verb == "settle") {
+    // What was ordered before this is done; which keys serve we have asked, and hear.
+    return parts.gate.when_listed([reply] { reply("settled\n"); });
   } else if (verb == "debug") {
     uint32_t mask = 0;
     std::from_chars(what.data(), what.data() + what.size(), mask);
-    debug_wanted.store(mask & kDebugAll, std::memory_order_relaxed);
+    debug_wanted.store(mask & kDebugServer, std::memory_order_relaxed);
   } else {
     answer = act(parts, verb, what);
   }
-  const auto file = text_file(answer);
-  if (file) link.send(Order::answer, number, {file->get()});
+  reply(answer);
 }
 
 void DebugLines::tell(uint32_t kind, const Login& login, std::string_view line) {
@@ -174,11 +200,8 @@ void DebugLines::send(uint32_t kind, const Login& login, std::string_view line) 
 
 void DebugLines::tell_channel(const Login& login, const SinkNote& note) {
   if (note.bytes.empty()) return tell(kDebugDetail, login, "channel close message received");
-  const std::string_view type = text_of(Bytes(note.bytes).subspan(1));
-  tell(kDebugDetail, login, "channel open request");
-  if (note.bytes[0] != 0) tell(kDebugDetail, login, "pty-req request");
-  if (type == "Command-Line-Interface") tell(kDebugDetail, login, "shell request");
-  if (type == "Scp") tell(kDebugScp, login, "SCP: transfer of " + login.facts.user);
+  if (text_of(Bytes(note.bytes).subspan(1)) == "Command-Line-Interface")
+    tell(kDebugDetail, login, "starting shell for vty");
 }
 
 }  // namespace sluice

@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "apps/sluiced/port_setup.h"
 #include "apps/sluiced/process_link.h"
 #include "apps/sluiced/served_counts.h"
 #include "apps/sluiced/session_book.h"
@@ -26,7 +27,8 @@ struct NetworkParts {
   const std::vector<std::thread>& threads;
   const ServedCounts& counts;
   const std::unique_ptr<Listener>& listener;
-  const MonitorGate& gate;
+  MonitorGate& gate;
+  const ServedPort& port;
 };
 
 NetworkFacts facts_of(const NetworkParts& parts);

@@ -71,7 +71,7 @@ class Network {
   void say_farewell();
   void tell_counts() const;
   void end_when_empty(int64_t left, int64_t step);
-  NetworkParts parts() { return {loop_, book_, workers_, threads_, counts_, listener_, gate_}; }
+  NetworkParts parts() { return {loop_, book_, workers_, threads_, counts_, listener_, gate_, port_}; }
   void apply(const ServerConfig& config);
   ListenerConfig listener_config() const;
 
@@ -308,6 +308,7 @@ void Network::take_note(const std::shared_ptr<Login>& login, SinkNote&& note) {
     case ConnectionNote::channel:
       if (debugging(kDebugDetail)) debug_.tell_channel(*login, note);
       return book_.note_channel(*login, note.id, note.bytes);
+    case ConnectionNote::debug: return debug_.tell(note.id, *login, text_of(note.bytes));
     case ConnectionNote::hang_up:
       if (TransportMachine* machine = loop_.machine(login->session); machine && note.id < kErrors.size()) {
         machine->fail_with(static_cast<ErrorCode>(note.id));

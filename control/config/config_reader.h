@@ -25,6 +25,8 @@ class ConfigReader {
   size_t depth() const { return modes_.size() - 1; }
   bool in_value() const { return open_.has_value(); }
   void leave_modes();
+  // Somebody else changed the configuration meanwhile; the modes stay.
+  void go_on_from(ServerConfig config) { parsed_.config = std::move(config); }
 
   const ServerConfig& config() const { return parsed_.config; }
   // Since the last time.

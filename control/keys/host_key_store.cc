@@ -7,8 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 
 #include "control/keys/guarded_file.h"
 #include "control/keys/public_key_text.h"
@@ -46,6 +50,41 @@ const KeyTypeRow* split_name(std::string_view name, std::string_view& label) {
   label = name.substr(dot + 1);
   const KeyTypeRow* row = find_key_type_by_store_name(name.substr(0, dot));
   return row && valid_key_label(label) ? row : nullptr;
+}
+
+// Public halves of files that are as they were when they were read: whoever lists pairs reads no private key again.
+class KnownHalves {
+ public:
+  std::optional<PublicKey> find(const std::string& path, const struct stat& status) {
+    const std::lock_guard lock(mutex_);
+    const auto found = halves_.find(path);
+    if (found == halves_.end() || !(found->second.first == mark_of(status))) return std::nullopt;
+    return found->second.second;
+  }
+  void keep(const std::string& path, const struct stat& status, const PublicKey& key) {
+    const std::lock_guard lock(mutex_);
+    if (halves_.size() >= 2 * kMaxHostKeys) halves_.clear();
+    halves_.insert_or_assign(path, std::pair(mark_of(status), key));
+  }
+
+ private:
+  // A change of anything, rights included, changes it.
+  using Mark = std::array<int64_t, 6>;
+  static Mark mark_of(const struct stat& s) {
+    return {static_cast<int64_t>(s.st_ino),
+            s.st_size,
+            s.st_mtim.tv_sec,
+            s.st_mtim.tv_nsec,
+            s.st_ctim.tv_sec,
+            s.st_ctim.tv_nsec};
+  }
+  std::mutex mutex_;
+  std::map<std::string, std::pair<Mark, PublicKey>> halves_;
+};
+
+KnownHalves& known_halves() {
+  static KnownHalves all;
+  return all;
 }
 
 }  // namespace
@@ -162,13 +201,20 @@ ResultOrText<std::vector<HostKeyInfo>> HostKeyStore::list(std::vector<std::strin
     std::string_view label;
     const KeyTypeRow* row = split_name(file->d_name, label);
     if (!row) continue;
-    const auto key = load(row->type, label);
+    const std::string path = folder_ + "/" + file->d_name;
     struct stat status;
-    if (!key) {
-      if (problems) problems->push_back(key.error());
-    } else if (::stat((folder_ + "/" + file->d_name).c_str(), &status) == 0) {
-      keys.push_back({std::string(label), key->public_key(), status.st_mtime});
+    if (::stat(path.c_str(), &status) != 0) continue;
+    auto half = known_halves().find(path, status);
+    if (!half) {
+      const auto key = load(row->type, label);
+      if (!key) {
+        if (problems) problems->push_back(key.error());
+        continue;
+      }
+      half = key->public_key();
+      known_halves().keep(path, status, *half);
     }
+    keys.push_back({std::string(label), std::move(*half), status.st_mtime});
   }
   std::sort(keys.begin(), keys.end(), [](const HostKeyInfo& a, const HostKeyInfo& b) {
     return a.key.type() != b.key.type() ? a.key.type() < b.key.type() : a.label < b.label;

@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "base/debug_words.h"
 #include "control/config/algorithm_choice.h"
+#include "control/config/running_config.h"
+#include "control/keys/fingerprint.h"
+#include "control/keys/public_key_text.h"
 #include "control/management/exec_handlers.h"
 #include "control/management/management_host.h"
 #include "control/management/shell_session.h"
@@ -16,6 +20,9 @@ using Words = std::vector<std::string>;
 struct Spelling {
   std::string_view router, protocol;
 };
+
+// For sluicectl to put in: its own path, and that of a file with ShellReply::input.
+constexpr const char *kOwnProgram = "{sluicectl}", *kInput = "{input}";
 
 constexpr std::array kSpellings{Spelling{"3des", "3des-cbc"}, Spelling{"hmac-md5-128", "hmac-md5"},
                                 Spelling{"hmac-sha1-160", "hmac-sha1"}};
@@ -36,8 +43,33 @@ void option(Words& out, std::string_view name, const std::string& value) {
   if (!value.empty()) out.insert(out.end(), {"-o", std::string(name) + "=" + value});
 }
 
+std::string host_of(std::string_view place) {
+  if (const size_t scheme = place.find("://"); scheme != place.npos) place.remove_prefix(scheme + 3);
+  if (const size_t user = place.rfind('@'); user != place.npos) place.remove_prefix(user + 1);
+  if (place.starts_with('[')) return std::string(place.substr(1, place.find(']') - 1));
+  return std::string(place.substr(0, std::min(place.find_first_of(":/"), place.size())));
+}
+
+// Keys of `ip ssh pubkey-chain`: by their hashes, which the operator's program compares with what the server shows.
+void add_known_keys(Words& out, const ServerConfig& config, const std::string& host) {
+  const auto found = config.client.servers.find(host);
+  if (found == config.client.servers.end()) return;
+  Words hashes = found->second.key_hashes;
+  bool rsa = !hashes.empty();
+  for (const std::string& line : found->second.keys) {
+    const auto named = parse_public_key_line(line);
+    if (!named) continue;
+    hashes.push_back(sha256_fingerprint(named->key));
+    rsa = rsa || named->key.type() == KeyType::rsa;
+  }
+  if (hashes.empty()) return;
+  option(out, "KnownHostsCommand", std::string(kOwnProgram) + " known-server " + joined(hashes) + " %H %t %K");
+  // The server is asked for that kind of key, whatever others it has.
+  if (rsa && config.client.host_keys.empty()) option(out, "HostKeyAlgorithms", "^rsa-sha2-512,rsa-sha2-256");
+}
+
 // What the configuration says of the client.
-Words configured(const ServerConfig& config) {
+Words configured(const ServerConfig& config, const std::string& host) {
   const ClientSettings& client = config.client;
   Words out;
   Words methods = client.auth_methods;
@@ -57,9 +89,13 @@ Words configured(const ServerConfig& config) {
   const size_t colon = client.known_hosts.starts_with('/') ? std::string::npos : client.known_hosts.find(':');
   option(out, "UserKnownHostsFile",
          colon == std::string::npos ? client.known_hosts : client.known_hosts.substr(colon + 1));
-  if (client.strict_host_keys) option(out, "StrictHostKeyChecking", "yes");
-  // A router's name of an interface has its instance behind a blank; no interface of a host has.
-  if (client.source_interface.find(' ') == std::string::npos) option(out, "BindInterface", client.source_interface);
+  // Without the flag IOS goes on whatever the server shows.
+  if (client.strict_host_keys || config.platform == Platform::ios)
+    option(out, "StrictHostKeyChecking", client.strict_host_keys ? "yes" : "no");
+  add_known_keys(out, config, host);
+  // A router's name of an interface has its instance behind a blank; no interface of a host has. A VRF is a device.
+  const bool named = client.source_interface.find(' ') == std::string::npos && !client.source_interface.empty();
+  option(out, "BindInterface", named ? client.source_interface : client.vrf == "default" ? "" : client.vrf);
   option(out, "IPQoS", std::to_string(client.dscp * 4));
   return out;
 }
@@ -84,16 +120,42 @@ Words split(const std::string& text) {
   return words;
 }
 
+// IOS XR names port, VRF and interface behind the files.
+Words file_options(Words& words) {
+  Words options;
+  while (words.size() > 3) {
+    const std::string& key = words[words.size() - 2];
+    const std::string& value = words.back();
+    if (key == "port") {
+      options.insert(options.end(), {"-P", value});
+    } else if (key == "vrf") {
+      if (value != "default") option(options, "BindInterface", value);
+    } else if (key == "source-interface") {
+      option(options, "BindInterface", value);
+    } else {
+      break;
+    }
+    words.resize(words.size() - 2);
+  }
+  return options;
+}
+
+std::string remote_of(const Words& words) {
+  for (const std::string& word : words)
+    if (!word.starts_with('-') && !word.starts_with('/') && word.find(':') != word.npos) return host_of(word);
+  return words.empty() ? std::string() : host_of(words.back());
+}
+
 // Of scp and sftp no options but those that run no program and read no other configuration.
 bool add_file_words(Exec& exec, const Words& words) {
-  constexpr std::string_view kFlags = "rpqv3";
+  constexpr std::string_view kFlags = "rpqv3O";
   for (size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i];
     const bool flag = word.starts_with('-') && word.size() > 1;
     const bool port = word == "-P" && i + 1 < words.size() && words[i + 1].find_first_not_of("0123456789") == word.npos;
     if (flag && !port && word.find_first_not_of(kFlags, 1) != word.npos) {
       exec.run.clear();
-      exec.refuse(word + " is not taken here: -r -p -q -v -3 -P PORT");
+      exec.refuse(word + " is not taken here: -r -p -q -v -3 -O -P PORT");
       return false;
     }
     exec.run.push_back(word);
@@ -102,9 +164,10 @@ bool add_file_words(Exec& exec, const Words& words) {
   return true;
 }
 
-void begin(Exec& exec, const char* program, Words options) {
+void begin(Exec& exec, const char* program, Words options, const std::string& host) {
   exec.run = {"sluice", program};
-  const Words from = configured(exec.host.running());
+  if ((exec.shell.debug_mask() & kDebugClient) != 0) exec.run.emplace_back("-vv");
+  const Words from = configured(exec.host.running(), host);
   exec.run.insert(exec.run.end(), from.begin(), from.end());
   exec.run.insert(exec.run.end(), options.begin(), options.end());
 }
@@ -139,7 +202,7 @@ void ios_line(Exec& exec, const Words& words) {
     }
   }
   if (at >= words.size() || words[at].starts_with('-')) return exec.refuse("a host is missing behind the options");
-  begin(exec, "ssh", std::move(options));
+  begin(exec, "ssh", std::move(options), host_of(words[at]));
   exec.run.insert(exec.run.end(), {"--", words[at]});
   if (at + 1 < words.size())
     exec.run.insert(exec.run.end(), words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words.end());
@@ -175,7 +238,7 @@ void xr_line(Exec& exec, const Words& words) {
     if (*known == "command") command = values;
   }
   if (host.starts_with('-')) return exec.refuse("a host is missing");
-  begin(exec, "ssh", std::move(options));
+  begin(exec, "ssh", std::move(options), host_of(host));
   exec.run.insert(exec.run.end(), {"--", host});
   exec.run.insert(exec.run.end(), command.begin(), command.end());
 }
@@ -203,27 +266,42 @@ void ssh_user(Command exec) { ssh_with(exec, {"username", "port", "cipher", "sou
 void ssh_vrf(Command exec) { xr_line(*exec, split("vrf " + exec->word(0) + " " + exec->word(1))); }
 
 void scp_line(Command exec) {
-  begin(*exec, "scp", {});
-  add_file_words(*exec, split(exec->word(0)));
+  Words words = split(exec->word(0));
+  begin(*exec, "scp", file_options(words), remote_of(words));
+  add_file_words(*exec, words);
 }
 
+// With two places IOS XR's copies like scp; with one it is a dialog.
 void sftp_line(Command exec) {
-  begin(*exec, "sftp", {});
-  add_file_words(*exec, split(exec->word(0)));
+  Words words = split(exec->word(0));
+  Words options = file_options(words);
+  const auto places = std::count_if(words.begin(), words.end(), [](const auto& w) { return !w.starts_with('-'); });
+  const bool ports = std::find(words.begin(), words.end(), "-P") != words.end();
+  begin(*exec, places - (ports ? 1 : 0) == 2 ? "scp" : "sftp", std::move(options), remote_of(words));
+  add_file_words(*exec, words);
 }
 
 // copy FROM TO, each a path or scp://[USER@]HOST[:PORT]/PATH.
-void copy_line(Command exec) {
-  Words words = split(std::string(exec->word(0)));
+void copy_words(Command exec, Words words) {
   if (words.size() != 2) return exec->refuse("copy takes two places: paths, or scp://USER@HOST/PATH");
-  begin(*exec, "scp", {});
+  begin(*exec, "scp", {}, remote_of(words));
   exec->run.emplace_back("--");
   for (std::string& word : words) {
+    if (word.starts_with("sftp://")) word.replace(0, 4, "scp");
     const size_t colon = word.find(":/");
     // A router's device in front of a path.
     const bool device = colon != word.npos && word.find("://") == word.npos && word.find('@') == word.npos;
     exec->run.push_back(device ? word.substr(colon + 1) : std::move(word));
   }
+}
+
+void copy_line(Command exec) { copy_words(exec, split(exec->word(0))); }
+
+void copy_running(Command exec) {
+  Words words = split(exec->word(0));
+  words.insert(words.begin(), kInput);
+  exec->input = running_config(exec->host.running(), exec->host.machine());
+  copy_words(exec, std::move(words));
 }
 
 }  // namespace sluice::exec

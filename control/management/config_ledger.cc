@@ -2,9 +2,11 @@
 #include "control/management/config_ledger.h"
 
 #include <chrono>
+#include <memory>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "control/config/config_parser.h"
 #include "control/config/running_config.h"
 
 namespace sluice {
@@ -33,35 +35,52 @@ uint64_t monotonic_ms() { return monotonic_clock().now_ns() / kNsInMs; }
 
 void ConfigLedger::commit(ServerConfig config, const std::string& who, std::optional<unsigned> seconds, Done done) {
   if (busy_) return done(fail(std::string("another change is being made; try again")));
-  change(std::move(config), who, seconds, std::move(done));
+  change({std::move(config), who, seconds}, std::move(done));
 }
 
-void ConfigLedger::change(ServerConfig config, const std::string& who, std::optional<unsigned> seconds, Done done) {
+void ConfigLedger::take_file(ServerConfig config, const std::string& who, Done done) {
+  Change wanted{std::move(config), who, std::nullopt, true};
+  if (!busy_) return change(std::move(wanted), std::move(done));
+  if (waiting_file_) waiting_file_->second(fail(std::string("the file was read again meanwhile")));
+  waiting_file_.emplace(std::move(wanted), std::move(done));
+}
+
+void ConfigLedger::change(Change wanted, Done done) {
   busy_ = true;
-  const ServerConfig before = host_.running();
-  std::string told = restarts(before, config);
-  const auto settled = [this, before, who, seconds, told, done = std::move(done)](ResultOrText<void> result) {
+  const auto made = std::make_shared<const Change>(std::move(wanted));
+  const auto settled = [this, made, before = host_.running(),
+                        done = std::move(done)](const ResultOrText<std::string>& result) {
     busy_ = false;
-    if (!result) return done(fail(result.error()));
-    ++serial_;
-    last_who_ = who;
-    commits_.push_front({++numbers_, wall_ms(), who, before});
-    if (commits_.size() > kMaxCommits) commits_.pop_back();
-    // The routers' line for it.
-    log_line(LogLevel::notice, "%SYS-5-CONFIG_I: Configured from " + who);
-    std::string text = told;
-    if (seconds) {
-      // One trial's end is another's: back to what was confirmed.
-      const ServerConfig& back_to = trial_ ? trial_->back_to : before;
-      trial_ = Trial{back_to, monotonic_ms() + uint64_t{*seconds} * 1000};
-      text.append("% Goes back by itself in " + std::to_string(*seconds) + " seconds unless `commit` confirms it\n");
-    } else {
-      trial_.reset();
-      text.append(save());
-    }
-    done(text);
+    if (result)
+      done(restarts(before, made->config) + *result + settle(*made, before));
+    else
+      done(fail(result.error()));
+    if (busy_ || !waiting_file_) return;
+    auto next = std::move(*waiting_file_);
+    waiting_file_.reset();
+    change(std::move(next.first), std::move(next.second));
   };
-  host_.put_into_effect(config, settled);
+  host_.put_into_effect(made->config, settled);
+}
+
+// It is in effect: what is kept of it, and what there is to say.
+std::string ConfigLedger::settle(const Change& made, const ServerConfig& before) {
+  const bool same = made.config == before;
+  if (!same) {
+    ++serial_;
+    last_who_ = made.who;
+    history_.add(wall_ms(), made.who, running_config(before, host_.machine()));
+    // The routers' line for it.
+    log_line(LogLevel::notice, "%SYS-5-CONFIG_I: Configured from " + made.who);
+  }
+  if (!made.seconds) {
+    trial_.reset();
+    return made.from_file ? std::string() : save();
+  }
+  // One trial's end is another's: back to what was confirmed.
+  const ServerConfig& back_to = trial_ ? trial_->back_to : before;
+  trial_ = Trial{back_to, monotonic_ms() + uint64_t{*made.seconds} * 1000};
+  return "% Goes back by itself in " + std::to_string(*made.seconds) + " seconds unless `commit` confirms it\n";
 }
 
 std::string ConfigLedger::save() const {
@@ -80,9 +99,13 @@ bool ConfigLedger::confirm(std::string& told) {
 
 void ConfigLedger::roll_back(size_t commits, const std::string& who, Done done) {
   if (busy_) return done(fail(std::string("another change is being made; try again")));
-  if (commits == 0 || commits > commits_.size())
-    return done(fail("there are " + std::to_string(commits_.size()) + " commits to roll back"));
-  change(commits_[commits - 1].before, who, std::nullopt, std::move(done));
+  if (commits == 0 || commits > history_.commits().size())
+    return done(fail("there are " + std::to_string(history_.commits().size()) + " commits to roll back"));
+  const ConfigSource source{"", history_.commits()[commits - 1].before};
+  ParsedConfig parsed = parse_config({&source, 1}, host_.machine());
+  // Of another version, say.
+  if (!parsed.ok()) return done(fail("what was in effect then is none any more: " + parsed.errors.front().text()));
+  change({std::move(parsed.config), who}, std::move(done));
 }
 
 std::optional<uint64_t> ConfigLedger::deadline_ms() const {
@@ -92,7 +115,7 @@ std::optional<uint64_t> ConfigLedger::deadline_ms() const {
 void ConfigLedger::tick(uint64_t now_ms) {
   if (!trial_ || now_ms < trial_->deadline_ms || busy_) return;
   const ServerConfig back_to = trial_->back_to;
-  change(back_to, "a commit that was not confirmed", std::nullopt, [this](const ResultOrText<std::string>& result) {
+  change({back_to, "a commit that was not confirmed"}, [this](const ResultOrText<std::string>& result) {
     if (result) return log_line(LogLevel::notice, "the commit was not confirmed: rolled back");
     // Once more in a while: leaving it as it is would lock out who relied on it.
     constexpr uint64_t kAgainMs = 1000;

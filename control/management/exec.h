@@ -29,6 +29,7 @@ struct Exec {
   std::string error = {};  // why it failed
   // For the client to do in the operator's own name: a program's words.
   std::vector<std::string> run = {};
+  std::string input = {};  // what a file of those words has in it
   // A question; the next line is its answer. Secret ones are typed unseen.
   std::string question = {};
   bool secret = false;

@@ -36,13 +36,17 @@ void show_tcp(Command exec);
 // show_server.cc
 void show_server(Command exec);
 void show_ip_ssh(Command exec);
-void show_dataplane(Command exec);
-void show_offload(Command exec);
-void show_top(Command exec);
 void show_version(Command exec);
 void show_clock(Command exec);
 void show_privilege(Command exec);
 void show_tech_support(Command exec);
+
+// show_machine.cc
+void show_dataplane(Command exec);
+void show_offload(Command exec);
+void show_top(Command exec);
+void show_port(Command exec);
+void show_brokers(Command exec);
 
 // show_config.cc
 void show_running(Command exec);
@@ -82,6 +86,7 @@ void ssh_vrf(Command exec);
 void scp_line(Command exec);
 void sftp_line(Command exec);
 void copy_line(Command exec);
+void copy_running(Command exec);
 
 // "Wed Oct 14 11:22:05.575 UTC" of the wall's clock.
 std::string date_text(uint64_t wall_ms);

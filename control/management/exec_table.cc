@@ -82,6 +82,8 @@ const std::array kRows{
     ExecRow{"rollback configuration last <1-100>", "Back to what was before so many commits", rollback},
     ExecRow{"write [{memory}]", "Save the running configuration", save, kManages, kAtExec},
     ExecRow{"copy running-config startup-config", "Save the running configuration", save, kManages, kAtExec},
+    ExecRow{"copy running-config LINE", "Copy the configuration in effect, secrets included, to scp://USER@HOST/PATH",
+            copy_running, kManages, kAtExec},
     ExecRow{"copy LINE", "Copy FROM TO, each a path or scp://USER@HOST/PATH", copy_line, kManages, kAtExec},
 
     ExecRow{"show ssh", "Sessions", show_ssh, kWatches, kAnywhere, true},
@@ -98,6 +100,8 @@ const std::array kRows{
             kWatches},
     ExecRow{"show crypto offload", "Drivers, devices, suites, errors", show_offload, kWatches, kAnywhere, true},
     ExecRow{"show dataplane", "Workers and their load", show_dataplane, kWatches, kAnywhere, true},
+    ExecRow{"show port", "The Ethernet port without the kernel, and its counts", show_port, kWatches, kAnywhere, true},
+    ExecRow{"show brokers", "Processes that work in users' names", show_brokers, kWatches},
     ExecRow{"show top", "Counts of sessions, workers and devices", show_top, kWatches, kAnywhere, true},
     ExecRow{"show lpts bindings brief", "Listeners and connections", show_lpts, kWatches, kAnywhere, true},
     ExecRow{"show tcp [{brief}]", "Listeners and connections", show_tcp, kWatches, kAnywhere, true},

@@ -162,6 +162,41 @@ void import_key(Command exec) {
   if (exec->has(1)) exec->run.insert(exec->run.end(), {"label", exec->word(1)});
 }
 
+ResultOrText<std::string> sealed_key(const ResultOrText<HostKeyStore>& store, KeyType type, const std::string& label,
+                                     const KeySealing& sealing) {
+  if (!store) return fail(store.error());
+  const auto key = store->load(type, label);
+  if (!key) return fail(key.error());
+  const auto file = format_private_key(*key, label, &sealing);
+  if (!file) return fail(std::string(describe(file.error())));
+  return std::string(text_of(file->view()));
+}
+
+// Sealing takes its time, on purpose.
+void give_out(Command exec, KeyType type, const std::string& label, const std::string& passphrase) {
+  const auto sealing = std::make_shared<KeySealing>();
+  sealing->passphrase = Secret(bytes_of(passphrase));
+  const auto file = std::make_shared<ResultOrText<std::string>>();
+  exec->later = true;
+  const bool taken =
+      exec->host.run_slowly([file, sealing, type, label,
+                             store = exec->host.host_keys()] { *file = sealed_key(store, type, label, *sealing); },
+                            [exec, file, type, label] {
+                              if (!*exec->shell_lives) return;
+                              if (*file) {
+                                log_line(LogLevel::notice, "host keys: the " + pair_name(type, label) +
+                                                               " was exported by " + exec->shell.name_for_log());
+                                exec->report.text("key", **file);
+                              } else {
+                                exec->refuse(file->error());
+                              }
+                              exec->finish();
+                            });
+  if (taken) return;
+  exec->later = false;
+  exec->refuse("too much is being done; try again");
+}
+
 // Encrypted, as a file of OpenSSH's, to the terminal.
 void export_key(Command exec) {
   const auto store = exec->host.host_keys();
@@ -173,16 +208,7 @@ void export_key(Command exec) {
   exec->ask("Passphrase for the exported file: ", true, [type, label](Command answered, const std::string& typed) {
     constexpr size_t kLeast = 8;
     if (typed.size() < kLeast) return answered->refuse("a passphrase has at least 8 characters");
-    const auto again = answered->host.host_keys();
-    const auto key = again ? again->load(type, label) : ResultOrText<PrivateKey>(fail(again.error()));
-    if (!key) return answered->refuse(key.error());
-    KeySealing sealing;
-    sealing.passphrase = Secret(bytes_of(typed));
-    const auto file = format_private_key(*key, label, &sealing);
-    if (!file) return answered->refuse(std::string(describe(file.error())));
-    log_line(LogLevel::notice,
-             "host keys: the " + pair_name(type, label) + " was exported by " + answered->shell.name_for_log());
-    answered->report.text("key", std::string(text_of(file->view())));
+    give_out(answered, type, label, typed);
   });
 }
 

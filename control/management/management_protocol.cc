@@ -1,6 +1,9 @@
 // Frames.
 #include "control/management/management_protocol.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "base/wire.h"
 
 namespace sluice {
@@ -37,6 +40,7 @@ std::vector<uint8_t> write_management_reply(const ManagementReply& reply) {
     body.u8(static_cast<uint8_t>(Kind::reply)).string(shell->output).string(shell->prompt).boolean(shell->failed);
     body.u8(static_cast<uint8_t>(shell->next)).u32(static_cast<uint32_t>(shell->run.size()));
     for (const std::string& word : shell->run) body.string(word);
+    body.string(shell->input);
   } else if (const auto* list = std::get_if<CandidatesReply>(&reply)) {
     body.u8(static_cast<uint8_t>(Kind::candidates));
     body.u32(static_cast<uint32_t>(std::min<size_t>(list->candidates.size(), kMaxList)));
@@ -85,6 +89,7 @@ Result<ManagementReply> read_management_reply(Bytes frame) {
     const uint32_t words = in.u32();
     if (words > kMaxList) return fail(ErrorCode::malformed_message);
     for (uint32_t i = 0; i < words && in.ok(); ++i) shell.run.emplace_back(in.text());
+    shell.input = std::string(in.text());
     reply = std::move(shell);
   } else if (kind == Kind::candidates) {
     CandidatesReply list;
@@ -106,9 +111,24 @@ Result<ManagementReply> read_management_reply(Bytes frame) {
   return reply;
 }
 
+// A vector that grows by itself leaves its old memory as it was.
+void FrameBuffer::add(Bytes bytes) {
+  if (bytes_.capacity() - bytes_.size() < bytes.size()) {
+    std::vector<uint8_t> grown;
+    grown.reserve(std::max(2 * bytes_.capacity(), bytes_.size() + bytes.size()));
+    grown.assign(bytes_.begin(), bytes_.end());
+    wipe(bytes_.data(), bytes_.size());
+    bytes_ = std::move(grown);
+  }
+  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
+}
+
 Result<std::optional<Bytes>> FrameBuffer::next() {
   if (taken_ > 0) {
-    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(taken_));
+    const size_t left = bytes_.size() - taken_;
+    std::memmove(bytes_.data(), bytes_.data() + taken_, left);
+    wipe(bytes_.data() + left, taken_);
+    bytes_.resize(left);
     taken_ = 0;
   }
   if (bytes_.size() < kLength) return std::optional<Bytes>();

@@ -53,11 +53,14 @@ std::vector<uint8_t> write_management_reply(const ManagementReply& reply);
 Result<ManagementRequest> read_management_request(Bytes frame);
 Result<ManagementReply> read_management_reply(Bytes frame);
 
-// Bytes to frames.
+// Bytes to frames. There are secrets in them that somebody typed: what is done with is wiped.
 class FrameBuffer {
  public:
   explicit FrameBuffer(size_t most) : most_(most) {}
-  void add(Bytes bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  ~FrameBuffer() { wipe(bytes_.data(), bytes_.size()); }
+  FrameBuffer(FrameBuffer&&) = default;
+  FrameBuffer& operator=(FrameBuffer&&) = default;
+  void add(Bytes bytes);
   // The next frame; nothing: it is not whole yet. Valid until the next call of anything here.
   Result<std::optional<Bytes>> next();
   size_t size() const { return bytes_.size() - taken_; }

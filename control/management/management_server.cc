@@ -15,6 +15,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/debug_words.h"
 #include "base/log.h"
 
 namespace sluice {
@@ -23,7 +24,7 @@ namespace {
 constexpr uint64_t kListener = 0, kTimer = 1;
 constexpr int kBacklog = 16;
 // Everybody may connect: what he may do is decided behind it.
-constexpr mode_t kSocketMode = 0666;
+constexpr mode_t kSocketMask = 0111;
 // Of replies and events that an operator has not read. Beyond it events are dropped; a reply that is as long ends him.
 constexpr size_t kMostEventsUnread = size_t{1} << 20;
 
@@ -59,10 +60,10 @@ struct ManagementServer::Peer {
   uint64_t untold = 0;      // events that were dropped
 };
 
-ManagementServer::ManagementServer(ManagementHost& host, TicketHolder ticket_holder)
+ManagementServer::ManagementServer(ManagementHost& host, TicketHolder ticket_holder, std::string history_folder)
     : host_(host),
       ticket_holder_(std::move(ticket_holder)),
-      ledger_(host),
+      ledger_(host, std::move(history_folder)),
       epoll_(::epoll_create1(EPOLL_CLOEXEC)),
       timer_(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)) {
   SLUICE_CHECK(epoll_ && timer_);
@@ -88,9 +89,13 @@ ResultOrText<void> ManagementServer::listen(const std::string& path) {
     ::unlink(path.c_str());
   }
   UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket || ::bind(socket.get(), place, sizeof address) != 0 || ::chmod(path.c_str(), kSocketMode) != 0 ||
-      ::listen(socket.get(), kBacklog) != 0)
-    return fail(path + ": " + std::strerror(errno));
+  // With its rights from the start: a path could be another's by the time they were changed.
+  const mode_t mask = ::umask(kSocketMask);
+  const bool bound = socket && ::bind(socket.get(), place, sizeof address) == 0;
+  const int why = errno;
+  ::umask(mask);
+  errno = why;
+  if (!bound || ::listen(socket.get(), kBacklog) != 0) return fail(path + ": " + std::strerror(errno));
   if (!watch(epoll_.get(), socket.get(), kListener, EPOLLIN)) return fail(path + ": " + std::strerror(errno));
   listener_ = std::move(socket);
   path_ = path;
@@ -167,6 +172,7 @@ void ManagementServer::read(Peer& peer) {
     return;
   }
   peer.in.add(Bytes(bytes.data(), static_cast<size_t>(n)));
+  wipe(bytes.data(), static_cast<size_t>(n));
   // A request that was begun is answered before the next is read: what waits is bounded.
   if (peer.in.size() > 2 * kMaxManagementRequest) {
     peer.lost = true;
@@ -183,13 +189,15 @@ void ManagementServer::take(Peer& peer) {
   while (!peer.lost && !peer.closing && peer.out.empty() && !(peer.shell && peer.shell->busy())) {
     const auto frame = peer.in.next();
     if (frame && !*frame) break;
-    const auto request =
+    auto request =
         frame ? read_management_request(**frame) : Result<ManagementRequest>(fail(ErrorCode::malformed_message));
     if (!request) {
       peer.lost = true;
       break;
     }
     answer(peer, *request);
+    // It may have been a secret.
+    if (auto* line = std::get_if<LineRequest>(&*request)) wipe(line->line.data(), line->line.size());
   }
   peer.taking = false;
 }
@@ -282,7 +290,8 @@ uint32_t ManagementServer::debug_mask() const {
   uint32_t mask = 0;
   for (const auto& [number, peer] : peers_)
     if (peer->shell) mask |= peer->shell->debug_mask();
-  return mask;
+  // What a client tells is told by the client.
+  return mask & ~kDebugClient;
 }
 
 }  // namespace sluice

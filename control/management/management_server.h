@@ -24,7 +24,8 @@ class ManagementServer {
   // Whose ticket it is; nothing: nobody's any more.
   using TicketHolder = std::function<std::optional<Operator>(const std::string& ticket)>;
 
-  ManagementServer(ManagementHost& host, TicketHolder ticket_holder);
+  // history_folder: of the ledger.
+  ManagementServer(ManagementHost& host, TicketHolder ticket_holder, std::string history_folder = {});
   ~ManagementServer();
   ManagementServer(const ManagementServer&) = delete;
   ManagementServer& operator=(const ManagementServer&) = delete;

@@ -23,7 +23,8 @@ class Writing {
   void operator()(const std::string& value) { out_.string(std::string_view(value).substr(0, kMaxText)); }
   template <class T>
   void operator()(const std::vector<T>& list) {
-    const size_t count = std::min(list.size(), kMaxTold);
+    const size_t count = std::min(list.size(), left_);
+    left_ -= count;
     out_.u32(static_cast<uint32_t>(count));
     for (size_t i = 0; i < count; ++i) one(list[i]);
   }
@@ -33,6 +34,7 @@ class Writing {
 
  private:
   WireWriter out_;
+  size_t left_ = kMaxTold;
 };
 
 class Reading {
@@ -52,7 +54,8 @@ class Reading {
   template <class T>
   void operator()(std::vector<T>& list) {
     const uint32_t count = in_.u32();
-    bounded_ = bounded_ && count <= kMaxTold;
+    bounded_ = bounded_ && count <= left_;
+    if (bounded_) left_ -= count;
     for (uint32_t i = 0; i < count && sound(); ++i) one(list.emplace_back());
   }
   template <class T>
@@ -62,6 +65,7 @@ class Reading {
 
  private:
   WireReader in_;
+  size_t left_ = kMaxTold;
   bool bounded_ = true;
 };
 
@@ -88,8 +92,10 @@ void fields(F& f, T& item) {
   } else if constexpr (std::is_same_v<Plain, CountFacts>) {
     f(item.name), f(item.label), f(item.value);
   } else if constexpr (std::is_same_v<Plain, NetworkFacts>) {
-    f(item.sessions), f(item.history), f(item.workers), f(item.drivers), f(item.counts), f(item.rekey_pauses);
-    f(item.listening), f(item.host_keys);
+    // What there are many of comes last.
+    f(item.workers), f(item.drivers), f(item.counts), f(item.rekey_pauses), f(item.listening), f(item.host_keys);
+    f(item.port), f(item.cycles_per_us);
+    f(item.history), f(item.sessions);
   } else {
     f(item);
   }

@@ -16,7 +16,8 @@ namespace sluice {
 
 inline constexpr size_t kMaxFacts = size_t{64} << 20;
 inline constexpr size_t kMaxHistory = 100;
-inline constexpr size_t kMaxTold = 1 << 17;  // of one list
+// Entries of all lists together: what the monitor holds of an answer, whatever is in it. Beyond them nothing is told.
+inline constexpr size_t kMaxTold = 1 << 18;
 
 struct ChannelFacts {
   uint32_t number = 0;
@@ -106,6 +107,8 @@ struct NetworkFacts {
   std::vector<uint64_t> rekey_pauses;  // counts of LatencyHistogram's buckets
   std::vector<std::string> listening;  // "ADDRESS,PORT"
   uint64_t host_keys = 0;              // that serve
+  std::vector<std::string> port;       // what the Ethernet port counts, a line each; nothing where there is none
+  uint64_t cycles_per_us = 0;          // of the processor's own clock; 0: it has none
 
   std::vector<uint8_t> write() const;
   static Result<NetworkFacts> read(Bytes text);

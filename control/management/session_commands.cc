@@ -1,5 +1,5 @@
 // What is done to sessions: ended, given new keys, watched.
-#include "base/debug.h"
+#include "base/debug_words.h"
 #include "base/plain_text.h"
 #include "control/management/exec_handlers.h"
 #include "control/management/management_host.h"
@@ -30,7 +30,7 @@ void debug(Command exec, uint32_t kinds, std::string_view title, uint64_t sessio
 
 uint32_t kinds_of(const std::string& word) {
   if (word == "packet") return kDebugPacket;
-  return word == "detail" ? kDebugDetail : kDebugDetail | kDebugPacket;
+  return word == "detail" ? kDebugDetail : kDebugDetail | kDebugWhole;
 }
 
 }  // namespace
@@ -42,8 +42,8 @@ void rekey_all(Command exec) { tell_network(exec, "rekey all"); }
 
 void debug_ip_ssh(Command exec) {
   const std::string& word = exec->word(0);
-  // The client's lines are the client's own to print.
-  if (word == "client") return exec->refuse("the client tells of itself: ssh -vvv");
+  // Of those that this shell starts.
+  if (word == "client") return debug(exec, kDebugClient, "SSH Client");
   debug(exec, kinds_of(word),
         word.empty()       ? "Incoming SSH"
         : word == "packet" ? "Incoming SSH packet"
@@ -51,13 +51,13 @@ void debug_ip_ssh(Command exec) {
 }
 
 void debug_ip_scp(Command exec) { debug(exec, kDebugScp, "Incoming SCP"); }
-void debug_server(Command exec) { debug(exec, kDebugDetail | kDebugPacket, "SSH server"); }
+void debug_server(Command exec) { debug(exec, kDebugDetail | kDebugWhole, "SSH server"); }
 
 void debug_session(Command exec) {
-  debug(exec, kDebugDetail | kDebugPacket, "SSH server session", std::strtoull(exec->word(0).c_str(), nullptr, 10));
+  debug(exec, kDebugDetail | kDebugWhole, "SSH server session", std::strtoull(exec->word(0).c_str(), nullptr, 10));
 }
 
-void debug_address(Command exec) { debug(exec, kDebugDetail | kDebugPacket, "SSH server address", 0, exec->word(0)); }
+void debug_address(Command exec) { debug(exec, kDebugDetail | kDebugWhole, "SSH server address", 0, exec->word(0)); }
 
 void undebug_all(Command exec) {
   exec->shell.set_debug(0, 0, {});
@@ -68,6 +68,8 @@ void show_debugging(Command exec) {
   const uint32_t mask = exec->shell.debug_mask();
   std::string text;
   if ((mask & kDebugDetail) != 0) text.append("SSH: Incoming SSH detail debugging is on\n");
+  if ((mask & kDebugWhole) != 0) text.append("SSH: Incoming SSH debugging is on\n");
+  if ((mask & kDebugClient) != 0) text.append("SSH: SSH Client debugging is on\n");
   if ((mask & kDebugPacket) != 0) text.append("SSH: Incoming SSH packet debugging is on\n");
   if ((mask & kDebugScp) != 0) text.append("SCP: Incoming SCP debugging is on\n");
   exec->report.text("debugging", std::move(text));

@@ -1,6 +1,7 @@
 // Moving between modes and privileges, and what becomes of the candidate.
 #include <cstdlib>
 
+#include "base/log.h"
 #include "control/auth/backends/hashed_secret.h"
 #include "control/config/cisco_secret.h"
 #include "control/config/running_config.h"
@@ -11,12 +12,16 @@
 namespace sluice::exec {
 namespace {
 
+// As often as one `enable` of the routers asks.
+constexpr unsigned kEnableRounds = 3;
+
 unsigned number_of(const std::string& word) { return static_cast<unsigned>(std::strtoul(word.c_str(), nullptr, 10)); }
 
 // Takes as long as a login's hash for those that are hashes.
-bool is_secret(const ManagementSettings& set, const std::string& typed) {
+bool is_secret(const ManagementSettings& set, const Secret& secret) {
   if (set.secret_type == "5" || set.secret_type == "10")
-    return matches_hashed_secret(Secret(bytes_of(typed)), set.secret, fake_hash_like(set.secret));
+    return matches_hashed_secret(secret, set.secret, fake_hash_like(set.secret));
+  const std::string_view typed = text_of(secret.view());
   const std::string plain = set.secret_type == "7" ? decode_type7(set.secret).value_or("") : set.secret;
   unsigned different = plain.size() == typed.size() && !plain.empty() ? 0 : 1;
   for (size_t i = 0; i < plain.size() && i < typed.size(); ++i)
@@ -24,28 +29,53 @@ bool is_secret(const ManagementSettings& set, const std::string& typed) {
   return different == 0;
 }
 
-void raise(Command exec, unsigned level) {
-  const ManagementSettings& set = exec->host.running().management;
-  if (level <= exec->shell.who().privilege) return exec->shell.set_privilege(level);
-  if (set.secret.empty()) return exec->refuse("No password set (enable secret)");
-  exec->ask("Password: ", true, [level](Command answered, const std::string& typed) {
+// The routers' lines for it.
+void log_try(Command exec, unsigned level, bool good) {
+  log_line(good ? LogLevel::notice : LogLevel::warning,
+           std::string("%SYS-5-PRIV_AUTH_") + (good ? "PASS" : "FAIL") + ": Authentication to Privilege level " +
+               std::to_string(level) + (good ? " passed from " : " failed from ") + exec->shell.name_for_log());
+}
+
+void ask_secret(Command exec, unsigned level, unsigned round);
+
+void judge(Command exec, unsigned level, unsigned round, bool good) {
+  log_try(exec, level, good);
+  if (good) {
+    exec->host.enable_guard().succeeded(exec->shell.who().name);
+    exec->shell.set_privilege(level);
+  } else if (round < kEnableRounds) {
+    ask_secret(exec, level, round + 1);
+  } else {
+    exec->refuse("Bad secrets");
+  }
+}
+
+void ask_secret(Command exec, unsigned level, unsigned round) {
+  exec->ask("Password: ", true, [level, round](Command answered, const std::string& typed) {
+    if (const unsigned wait = answered->host.enable_guard().begin(answered->shell.who().name, monotonic_ms()))
+      return answered->refuse("Too many wrong tries: again in " + std::to_string(wait) + " seconds");
     // Off this thread: others' logins go by it.
     const auto good = std::make_shared<bool>(false);
+    const auto secret = std::make_shared<const Secret>(bytes_of(typed));
     answered->later = true;
     const bool taken = answered->host.run_slowly(
-        [good, typed, set_now = answered->host.running().management] { *good = is_secret(set_now, typed); },
-        [answered, good, level] {
+        [good, secret, set_now = answered->host.running().management] { *good = is_secret(set_now, *secret); },
+        [answered, good, level, round] {
           if (!*answered->shell_lives) return;
-          if (*good)
-            answered->shell.set_privilege(level);
-          else
-            answered->refuse("Access denied");
+          judge(answered, level, round, *good);
           answered->finish();
         });
     if (taken) return;
     answered->later = false;
     answered->refuse("too much is being done; try again");
   });
+}
+
+void raise(Command exec, unsigned level) {
+  const ManagementSettings& set = exec->host.running().management;
+  if (level <= exec->shell.who().privilege) return exec->shell.set_privilege(level);
+  if (set.secret.empty()) return exec->refuse("No password set (enable secret)");
+  ask_secret(exec, level, 1);
 }
 
 }  // namespace

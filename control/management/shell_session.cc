@@ -100,7 +100,9 @@ void ShellSession::execute(const std::string& line, Done done) {
     exec->report = {};
     exec->later = false;
     await(exec, settled);
-    answered(exec, std::string(trimmed(line)));
+    std::string typed(trimmed(line));
+    answered(exec, typed);
+    wipe(typed.data(), typed.size());
     return settle(exec, settled);
   }
   run(line, settled);
@@ -223,6 +225,7 @@ void ShellSession::settle(const std::shared_ptr<Exec>& exec, const Done& done) {
     if (reply.failed) reply.output.append("% ").append(exec->error).append("\n");
   }
   reply.run = std::move(exec->run);
+  reply.input = std::move(exec->input);
   if (!exec->question.empty()) {
     reply.next = exec->secret ? ShellReply::Next::secret : ShellReply::Next::answer;
     reply.output = exec->report.as_text() + exec->question;
@@ -253,6 +256,11 @@ bool ShellSession::has_changes() const { return reader_ && !(reader_->config() =
 void ShellSession::forget_changes() { restart_candidate(host_.running()); }
 
 void ShellSession::configure(std::string_view line, Done done) {
+  // Where lines are in effect at once there is nothing of our own to lose: others' changes are where we go on from.
+  if (platform() == Platform::ios && outdated() && reader_->config().platform == Platform::ios) {
+    reader_->go_on_from(host_.running());
+    serial_ = ledger_.serial();
+  }
   const Platform before = reader_->config().platform;
   reader_->take(line);
   ShellReply reply;

@@ -28,7 +28,10 @@ struct ShellReply {
   std::string prompt = {};
   bool failed = false;
   Next next = Next::line;
+  // A program's words for the operator's client to run in his own name. "{sluicectl}" in them is the client's path,
+  // "{input}" a file that has `input` in it.
   std::vector<std::string> run = {};
+  std::string input = {};
 };
 
 inline constexpr size_t kMaxShellLine = kMaxConfigLine;

@@ -76,43 +76,6 @@ std::string trustpoints_of(const ServerConfig& config, std::string_view kind) {
   return joined(names, " ");
 }
 
-std::string percent(double part, double whole) {
-  std::array<char, 32> out{};
-  std::snprintf(out.data(), out.size(), "%.1f%%", whole > 0 ? 100 * part / whole : 0);
-  return out.data();
-}
-
-std::string ratio(double part, double whole) {
-  std::array<char, 32> out{};
-  std::snprintf(out.data(), out.size(), "%.1f", whole > 0 ? part / whole : 0);
-  return out.data();
-}
-
-Report::Table driver_table(const NetworkFacts& facts) {
-  Report::Table table{"drivers",
-                      {{"Driver", 12},
-                       {"Kind", 9},
-                       {"State", 15},
-                       {"Held", 6},
-                       {"Outages", 8},
-                       {"Returns", 8},
-                       {"Passed-over", 12},
-                       {"Records", 12},
-                       {"Errors", 7},
-                       {"Redone"}}};
-  table.ruled = true;
-  for (const DriverFacts& driver : facts.drivers) {
-    uint64_t records = 0, errors = 0, redone = 0;
-    for (const SuiteFacts& suite : driver.suites)
-      records += suite.records, errors += suite.errors, redone += suite.redone;
-    table.rows.push_back({driver.name, driver.hardware ? "hardware" : "software",
-                          driver.out_of_service ? "out-of-service" : "in-service", number(driver.held),
-                          number(driver.outages), number(driver.returns), number(driver.passed_over), number(records),
-                          number(errors), number(redone)});
-  }
-  return table;
-}
-
 }  // namespace
 
 void show_server(Command exec) {
@@ -184,76 +147,6 @@ void show_ip_ssh(Command exec) {
                                   number(config.algorithms.min_dh_bits) + " bits\n");
 }
 
-void show_dataplane(Command exec) {
-  Report::Table table{"workers",
-                      {{"Worker", 7},
-                       {"Sessions", 9},
-                       {"Load", 7},
-                       {"Turns", 12},
-                       {"Busy", 12},
-                       {"Sleeps", 12},
-                       {"Records", 12},
-                       {"Batches", 12},
-                       {"Records/Batch", 14},
-                       {"ns/Record", 10},
-                       {"Events", 7},
-                       {"Commands"}}};
-  table.ruled = true;
-  for (size_t i = 0; i < exec->facts.workers.size(); ++i) {
-    const WorkerFacts& worker = exec->facts.workers[i];
-    table.rows.push_back({number(i), number(worker.sessions),
-                          percent(static_cast<double>(worker.cpu_ns), static_cast<double>(worker.since_ns)),
-                          number(worker.turns), number(worker.busy_turns), number(worker.sleeps),
-                          number(worker.records), number(worker.batches),
-                          ratio(static_cast<double>(worker.records), static_cast<double>(worker.batches)),
-                          ratio(static_cast<double>(worker.cpu_ns), static_cast<double>(worker.records)),
-                          number(worker.events_waiting), number(worker.commands_waiting)});
-  }
-  exec->report.eyes(date_line(*exec));
-  exec->report.table(std::move(table));
-}
-
-void show_offload(Command exec) {
-  exec->report.eyes(date_line(*exec));
-  exec->report.table(driver_table(exec->facts));
-  Report::Table table{"suites",
-                      {{"Driver", 12},
-                       {"Suite", 44},
-                       {"Records", 12},
-                       {"Bytes", 16},
-                       {"Errors", 7},
-                       {"Redone", 7},
-                       {"Median-ns", 10},
-                       {"P99-ns"}}};
-  table.ruled = true;
-  for (const DriverFacts& driver : exec->facts.drivers)
-    for (const SuiteFacts& suite : driver.suites)
-      table.rows.push_back({driver.name, suite.suite, number(suite.records), number(suite.bytes), number(suite.errors),
-                            number(suite.redone), number(suite.median_ns), number(suite.worst_ns)});
-  exec->report.eyes("\n");
-  exec->report.table(std::move(table));
-}
-
-// For a screen that is drawn again and again: the client subtracts.
-void show_top(Command exec) {
-  Report::Table table{
-      "sessions",
-      {{"id", 6}, {"user", 12}, {"host", 20}, {"cipher", 24}, {"in", 16}, {"out", 16}, {"rekeys", 7}, {"type"}}};
-  for (const SessionFacts& one : exec->facts.sessions)
-    table.rows.push_back({number(one.id), one.user.empty() ? "-" : one.user, one.source, one.in.cipher,
-                          number(one.in.bytes), number(one.out.bytes),
-                          number(one.exchanges == 0 ? 0 : one.exchanges - 1),
-                          one.channels.empty() ? "-" : one.channels.front().type});
-  exec->report.table(std::move(table));
-  Report::Table workers{"workers", {{"worker", 7}, {"cpu_ns", 16}, {"since_ns", 16}, {"sessions"}}};
-  for (size_t i = 0; i < exec->facts.workers.size(); ++i) {
-    const WorkerFacts& worker = exec->facts.workers[i];
-    workers.rows.push_back({number(i), number(worker.cpu_ns), number(worker.since_ns), number(worker.sessions)});
-  }
-  exec->report.table(std::move(workers));
-  exec->report.table(driver_table(exec->facts));
-}
-
 void show_version(Command exec) {
   const uint64_t up = (wall_ms() - exec->host.started_ms()) / 1000;
   exec->report.eyes(date_line(*exec));
@@ -290,6 +183,7 @@ void show_tech_support(Command exec) {
                               Part{"tcp", show_tcp},
                               Part{"dataplane", show_dataplane},
                               Part{"crypto offload", show_offload},
+                              Part{"port", show_port},
                               Part{"crypto key mypubkey all", show_keys}};
   exec->line.values.clear();
   for (const Part& part : kParts) {

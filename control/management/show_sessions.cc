@@ -232,6 +232,7 @@ void show_rekey(Command exec) {
 }
 
 void show_users(Command exec) {
+  exec->report.eyes(date_line(*exec));
   Report::Table table{"users", {{"    Line", 15}, {"User", 17}, {"Host(s)", 10}, {"Idle", 11}, {"Location"}}};
   for (const SessionFacts& one : exec->facts.sessions) {
     for (const ChannelFacts& channel : one.channels) {

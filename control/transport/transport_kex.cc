@@ -9,6 +9,7 @@
 #include "control/kex/exchange_hash.h"
 #include "control/keys/certificate.h"
 #include "control/keys/public_key.h"
+#include "control/transport/transport_debug.h"
 #include "control/transport/transport_machine.h"
 
 namespace sluice {
@@ -153,12 +154,13 @@ void TransportMachine::open_as_client(Exchanging& exchange, bool ready) {
 
 void TransportMachine::tell_agreed(const Negotiated& agreed) {
   const auto mac = [](const CipherSuite& suite) { return suite.mac ? suite.mac->ssh_name : std::string_view("none"); };
+  const bool groups = agreed.method->name.starts_with("diffie-hellman-group-exchange");
   for (const auto& [way, suite] :
        {std::pair("client->server", agreed.client_to_server), std::pair("server->client", agreed.server_to_client)})
     tell(kDebugDetail, "kex: ", way, " enc:", suite->cipher->ssh_name, " mac:", mac(*suite));
   tell(kDebugDetail, "Using hostkey algo = ", agreed.host_key_algorithm);
   tell(kDebugDetail, "Using kex_algo = ", agreed.method->name);
-  if (is_server()) tell(kDebugDetail, "expecting SSH2_MSG_KEXDH_INIT");
+  if (is_server() && !groups) tell(kDebugDetail, "expecting SSH2_MSG_KEXDH_INIT");
 }
 
 void TransportMachine::prepare_rekey() {
@@ -222,7 +224,6 @@ void TransportMachine::take_method_message(Bytes payload) {
 }
 
 void TransportMachine::step(std::vector<uint8_t> payload) {
-  tell(kDebugDetail, is_server() ? "SSH2_MSG_KEXDH_INIT received" : "SSH2_MSG_KEXDH_REPLY received");
   auto& exchange = std::get<Exchanging>(kex_);
   exchange.busy = true;
   exchange.reply_taken = !is_server();
@@ -263,6 +264,8 @@ void TransportMachine::finish_step(const std::shared_ptr<Outcome>& outcome) {
     if (exchange.peer_turned) return fail_with(ErrorCode::unexpected_message);
     exchange.busy = exchange.reply_taken = false;
     show_init();
+    if (debugging(kDebugDetail))
+      for (const std::string& line : lines_of_sent(*reply)) tell(kDebugDetail, line);
     return around_.port.send(std::move(*reply));
   }
   is_server() ? answer_as_server(outcome) : check_as_client(outcome);
@@ -274,7 +277,7 @@ void TransportMachine::answer_as_server(const std::shared_ptr<Outcome>& outcome)
                           guarded([this, outcome](ResultOrText<std::vector<uint8_t>> signature) {
                             if (!signature) return refuse(Disconnect::key_exchange_failed, signature.error());
                             show_init();
-                            tell(kDebugDetail, "signature length ", std::to_string(signature->size()));
+                            tell(kDebugDetail | kDebugPacket, "signature length ", std::to_string(signature->size()));
                             const auto& exchange = std::get<Exchanging>(kex_);
                             around_.port.send(exchange.server->reply(outcome->host_key, *signature));
                             turn(outcome);
@@ -304,7 +307,7 @@ void TransportMachine::turn(const std::shared_ptr<Outcome>& outcome) {
   around_.port.send_newkeys(std::move(is_server() ? outcome->server_to_client : outcome->client_to_server), strict_);
   if (closed_) return;
   tell(kDebugDetail, "kex_derive_keys complete");
-  tell(kDebugDetail, "newkeys: mode 1");
+  tell(kDebugDetail | kDebugPacket, "newkeys: mode 1");
   tell(kDebugDetail, "SSH2_MSG_NEWKEYS sent");
   if (!exchange.peer_turned) tell(kDebugDetail, "waiting for SSH2_MSG_NEWKEYS");
   kex_ = Turning{};
@@ -328,7 +331,7 @@ void TransportMachine::end_exchange() {
   kex_ = NoKex{};
   ++exchanges_;
   exchange_ns_ = monotonic_clock().now_ns() - exchange_began_ns_;
-  tell(kDebugDetail, "newkeys: mode 0");
+  tell(kDebugDetail | kDebugPacket, "newkeys: mode 0");
   tell(kDebugDetail, "SSH2_MSG_NEWKEYS received");
   if (exchanges_ > 1) {
     // Who rekeyed once will again, and who of the two begins is not ours to know.

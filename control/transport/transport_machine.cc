@@ -4,10 +4,12 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/debug_words.h"
 #include "base/message_numbers.h"
 #include "base/random.h"
 #include "base/wire.h"
 #include "control/keys/key_type.h"
+#include "control/transport/transport_debug.h"
 
 namespace sluice {
 namespace {
@@ -101,9 +103,15 @@ void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
   if (closed_ || payload.empty() || !phase_) return;
   const uint8_t number = payload[0];
   const Role peer = is_server() ? Role::client : Role::server;
-  if (debugging(kDebugPacket))
-    tell(kDebugPacket, "input: packet of ", std::to_string(payload.size()), " bytes, received packet type ",
-         std::to_string(number));
+  if (debugging(kDebugPackets)) {
+    const std::string after = phase_ >= TransportPhase::keyed ? std::to_string(sequence) : std::string();
+    if (!after.empty()) tell(kDebugWhole, "MAC #", after, " ok");
+    if (!after.empty()) tell(kDebugPacket, "MAC compared for #", after, " :ok");
+    tell(kDebugPackets, "input: payload of ", std::to_string(payload.size()), " bytes");
+    tell(kDebugWhole, "received packet type ", std::to_string(number));
+  }
+  if (debugging(kDebugDetail))
+    for (const std::string& line : lines_of_received(payload)) tell(kDebugDetail, line);
   const bool rekeying = std::holds_alternative<Exchanging>(kex_) || std::holds_alternative<Turning>(kex_);
   const bool both_inits_sent = rekeying && *phase_ >= TransportPhase::keyed;
   switch (judge_message(*phase_, peer, both_inits_sent, number)) {
@@ -164,6 +172,8 @@ std::vector<uint8_t> TransportMachine::make_init(bool guessing) const {
 void TransportMachine::send_init() {
   const bool guessing = may_guess();
   InitSent state{make_init(guessing), guessing ? std::exchange(prepared_, nullptr)->client : nullptr};
+  if (debugging(kDebugDetail))
+    for (const std::string& line : lines_of_sent(state.own)) tell(kDebugDetail, line);
   around_.port.send(state.own);
   if (guessing) {
     // From our first method message on the peer may send NEWKEYS.
@@ -210,9 +220,13 @@ void TransportMachine::rekey() {
 
 // It may be a password: whoever has a payload last wipes it.
 void TransportMachine::send(std::vector<uint8_t> payload) {
-  if (debugging(kDebugPacket))
-    tell(kDebugPacket, "send: packet of ", std::to_string(payload.size()), " bytes, packet type ",
-         std::to_string(payload[0]));
+  if (debugging(kDebugDetail | kDebugPackets)) {
+    const CipherSuite* suite = is_server() ? negotiated_.server_to_client : negotiated_.client_to_server;
+    for (const uint32_t kind : {kDebugWhole, kDebugPacket})
+      for (const std::string& line : lines_of_packet_sent(payload.size(), suite ? *suite : plain_suite(), kind))
+        tell(kind, line);
+    for (const std::string& line : lines_of_sent(payload)) tell(kDebugDetail, line);
+  }
   if (closed_) return wipe(payload.data(), payload.size());
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
   const auto* exchange = std::get_if<Exchanging>(&kex_);

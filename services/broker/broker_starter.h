@@ -41,6 +41,8 @@ class BrokerStarter {
   bool alive() const { return !ended_; }
   // Starters that died and were followed by another.
   uint64_t restarts() const { return restarts_; }
+  // It stays when a starter is followed by another. -1: there is none of ours.
+  pid_t process() const { return process_; }
 
  private:
   struct Order {

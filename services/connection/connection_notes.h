@@ -24,6 +24,8 @@ enum class ConnectionNote : uint32_t {
   // To control: what a channel is, for who looks at the connection. id: the channel's number; bytes: whether it has a
   // terminal, then its type; nothing: it is gone.
   channel = 10,
+  // To control: a line for who debugs. id: its kind; bytes: the text.
+  debug = 11,
 };
 
 }  // namespace sluice

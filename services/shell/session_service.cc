@@ -2,7 +2,10 @@
 #include "services/shell/session_service.h"
 
 #include "base/clock.h"
+#include "base/debug.h"
+#include "base/plain_text.h"
 #include "base/wire.h"
+#include "services/connection/connection_notes.h"
 #include "services/shell/program_service.h"
 
 namespace sluice {
@@ -14,6 +17,8 @@ constexpr size_t kMaxVariables = 128;
 constexpr size_t kMaxVariableBytes = 16 * 1024;
 // All modes that there are fit many times.
 constexpr size_t kMaxModeBytes = 2048;
+// Of a request's name, to who debugs.
+constexpr size_t kMostShown = 64;
 constexpr std::string_view kInternalSftp = "internal-sftp";
 
 // `internal-sftp -f AUTH -l INFO` is it too: what the words ask for is the configuration's.
@@ -28,9 +33,33 @@ size_t sum(std::span<const MutableBytes> pieces) {
   return n;
 }
 
+// To control, which tells who debugs.
+void tell_debug(ConnectionServices& connection, uint32_t kind, std::string_view line) {
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::debug);
+  note.id = kind;
+  note.bytes.assign(line.begin(), line.end());
+  connection.host().tell_control(std::move(note));
+}
+
+// In the routers' words.
+void tell_request(ConnectionServices& connection, const ChannelRequest& request) {
+  const std::string name = log_text(std::string_view(request.name).substr(0, kMostShown));
+  tell_debug(connection, kDebugDetail, name + " request");
+  if (request.name == "shell" || request.name == "exec")
+    tell_debug(connection, kDebugDetail, name + " message received");
+  if (request.name != "pty-req") return;
+  WireReader reader(request.extra);
+  reader.text();
+  const uint32_t width = reader.u32(), height = reader.u32();
+  const std::string size = "height " + std::to_string(height) + ", width " + std::to_string(width);
+  tell_debug(connection, kDebugDetail, "setting TTY - requested: " + size + "; set: " + size);
+}
+
 }  // namespace
 
 OpenDecision open_session_channel(ConnectionServices& connection, Bytes) {
+  if (debugging(kDebugDetail)) tell_debug(connection, kDebugDetail, "channel open request");
   if (!connection.more_sessions()) {
     return {nullptr, false, {OpenFailure::administratively_prohibited, "No more sessions"}};
   }
@@ -61,6 +90,7 @@ void SessionService::attach(Channel& channel) {
 
 RequestAnswer SessionService::on_request(const ChannelRequest& request) {
   moved_ = true;
+  if (debugging(kDebugDetail)) tell_request(connection_, request);
   drop_refused();
   if (over_) return RequestAnswer::failure;
   if (inner_) {
@@ -174,6 +204,10 @@ RequestAnswer SessionService::start(const Wanted& wanted) {
   if (wanted.kind == ProgramKind::shell_command && !forced && makers.scp) {
     // Off means that the system's program does not stand in for it.
     if (auto service = makers.scp(connection_, wanted.words)) {
+      if (debugging(kDebugScp)) {
+        const std::string what = settings.scp_enabled ? "SCP: command '" : "SCP: not enabled, or not for this user: '";
+        tell_debug(connection_, kDebugScp, what + log_text(wanted.words) + "' of " + connection_.login().user);
+      }
       if (!settings.scp_enabled) return RequestAnswer::failure;
       tell("Scp");
       return run_inside(std::move(service));

@@ -17,9 +17,9 @@ class Host final : public ManagementHost {
   const ServerConfig& running() const override { return config_; }
   const Machine& machine() const override { return kMachine; }
   void ask(const std::string&, Answered answered) override { answered(facts); }
-  void put_into_effect(const ServerConfig& config, std::function<void(ResultOrText<void>)> done) override {
+  void put_into_effect(const ServerConfig& config, std::function<void(ResultOrText<std::string>)> done) override {
     config_ = config;
-    done({});
+    done(std::string());
   }
   std::string saved() const override { return {}; }
   ResultOrText<std::string> save(const ServerConfig&) override { return std::string("/"); }
@@ -27,6 +27,9 @@ class Host final : public ManagementHost {
   void host_keys_changed(std::function<void()> done) override { done(); }
   bool run_slowly(std::function<void()>, std::function<void()>) override { return false; }
   uint64_t started_ms() const override { return 0; }
+  std::function<std::vector<BrokerFacts>()> broker_census() const override {
+    return [] { return std::vector<BrokerFacts>(); };
+  }
 
   std::vector<uint8_t> facts = NetworkFacts().write();
 

@@ -22,10 +22,11 @@ class FakeHost : public ManagementHost {
     const std::string text = "did " + question + "\n";
     answered(std::vector<uint8_t>(text.begin(), text.end()));
   }
-  void put_into_effect(const ServerConfig& wanted, std::function<void(ResultOrText<void>)> done) override {
+  void put_into_effect(const ServerConfig& wanted, std::function<void(ResultOrText<std::string>)> done) override {
     if (!refusal.empty()) return done(fail(refusal));
     config = wanted;
-    done({});
+    if (hold_changes) return held_changes.push_back(std::move(done));
+    done(std::string());
   }
   std::string saved() const override { return file; }
   ResultOrText<std::string> save(const ServerConfig& saved_config) override {
@@ -43,11 +44,16 @@ class FakeHost : public ManagementHost {
     return true;
   }
   uint64_t started_ms() const override { return 0; }
+  std::function<std::vector<BrokerFacts>()> broker_census() const override {
+    return [] { return std::vector<BrokerFacts>{{4711, "ann", 3600, 2, 2048}}; };
+  }
 
   ServerConfig config = config_of("");
   NetworkFacts facts;
   std::string file;
   std::string refusal;
+  bool hold_changes = false;
+  std::vector<std::function<void(ResultOrText<std::string>)>> held_changes;
   int key_changes = 0;
   std::vector<std::string> asked;
   TempFolder folder;
