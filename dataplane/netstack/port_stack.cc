@@ -88,7 +88,7 @@ bool PortStack::take_in() {
   }
   if (!openings_.empty()) look_at_openings();
   if (moved) {
-    heat_ = now_ns_ - moved_ns_ <= kHotSpinNs ? std::min(heat_ + 1, kHot) : 0;
+    heat_ = now_ns_ <= moved_ns_ + kHotSpinNs ? std::min(heat_ + 1, kHot) : 0;
     moved_ns_ = now_ns_;
   }
   return moved;
@@ -96,6 +96,8 @@ bool PortStack::take_in() {
 
 void PortStack::send_out() {
   queue_.flush();
+  // Silence begins when what came has been worked on, however long that took.
+  if (moved_ns_ == now_ns_) moved_ns_ = monotonic_clock().now_ns();
   if (queue_.has_unsent()) {
     full_since_ns_ = now_ns_;
   } else if (full_since_ns_ != 0 || network_.take_refused()) {
