@@ -3,6 +3,7 @@
 
 #include <rte_errno.h>
 #include <rte_ether.h>
+#include <rte_thash.h>
 
 #include <time.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "drivers/dpdk_port_queue.h"
 
 namespace sluice {
@@ -41,13 +43,14 @@ std::array<uint8_t, 64> symmetric_key() {
 
 std::string failure(const std::string& what, int code) { return what + ": " + rte_strerror(code < 0 ? -code : code); }
 
-// Of addresses and ports, alike in both directions; others by what they are for: the first queue.
-uint32_t flow_of(Bytes frame) {
+// Of addresses and ports, which only come from the other side; others by what they are for: the first queue. Keyed:
+// nobody can choose ports so that all that he sends meets one worker.
+uint32_t flow_of(Bytes frame, const std::array<uint8_t, 40>& key) {
   if (frame.size() < RTE_ETHER_HDR_LEN + 20) return 0;
   const uint8_t* ip = frame.data() + RTE_ETHER_HDR_LEN;
-  uint32_t sum = 0;
+  std::array<uint32_t, 9> flow{};
   const auto mix = [&](size_t at, size_t words) {
-    for (size_t i = 0; i < words; ++i) sum ^= load_be32(ip + at + i * 4);
+    for (size_t i = 0; i < words; ++i) flow[i] = load_be32(ip + at + i * 4);
   };
   size_t ports = 0;
   if (frame[12] == 0x08 && frame[13] == 0x00 && ip[9] == 6) {
@@ -60,10 +63,8 @@ uint32_t flow_of(Bytes frame) {
     return 0;
   }
   if (frame.size() < RTE_ETHER_HDR_LEN + ports + 4) return 0;
-  const uint32_t both = load_be32(ip + ports);
-  sum ^= (both >> 16) ^ (both & 0xffff);
-  sum *= 0x9e3779b1u;
-  return sum >> 16;
+  flow[8] = load_be32(ip + ports);
+  return rte_softrss(flow.data(), flow.size(), key.data());
 }
 
 // Whoever speaks for the whole host: questions of ARP and NDP, ICMP. Every queue's user needs the answers.
@@ -82,7 +83,9 @@ ResultOrText<std::unique_ptr<DpdkPort>> DpdkPort::open(uint16_t id, const PortSe
   return port;
 }
 
-DpdkPort::DpdkPort(uint16_t id, const PortSettings& settings) : id_(id), settings_(settings) {}
+DpdkPort::DpdkPort(uint16_t id, const PortSettings& settings) : id_(id), settings_(settings) {
+  fill_random(steering_key_);
+}
 
 DpdkPort::~DpdkPort() {
   rte_eth_dev_stop(id_);
@@ -217,7 +220,7 @@ PortQueue& DpdkPort::queue(size_t n) { return *queues_[n]; }
 
 DpdkPortQueue* DpdkPort::owner_of(Bytes frame, const DpdkPortQueue* received_by) {
   if (queues_.size() == 1 || abilities_.spreads || concerns_all(frame)) return nullptr;
-  DpdkPortQueue* owner = queues_[flow_of(frame) % queues_.size()].get();
+  DpdkPortQueue* owner = queues_[flow_of(frame, steering_key_) % queues_.size()].get();
   return owner == received_by ? nullptr : owner;
 }
 

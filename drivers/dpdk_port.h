@@ -62,6 +62,7 @@ class DpdkPort final : public NetPort {
   size_t mtu_ = 1500;
   std::array<uint8_t, 6> mac_{};
   PortAbilities abilities_;
+  alignas(4) std::array<uint8_t, 40> steering_key_{};  // as long as Toeplitz' hash of 36 bytes wants
   std::unique_ptr<FrameCapture> capture_;
   std::vector<std::unique_ptr<DpdkPortQueue>> queues_;
 };

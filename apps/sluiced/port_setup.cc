@@ -41,8 +41,9 @@ ResultOrText<ServedPort> open_port(const ServerConfig& config, size_t workers) {
   for (size_t i = 0; i < served.port->queues(); ++i) {
     fill_random(settings.tcp.secret);
     served.stacks.push_back(std::make_unique<PortStack>(served.port->queue(i), settings));
-    // One of them asks whether anybody else has the addresses.
+    // One of them asks whether anybody else has the addresses, and answers for all.
     settings.net.ask_for_duplicates = false;
+    settings.net.answers = false;
   }
   return served;
 }

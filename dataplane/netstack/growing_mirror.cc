@@ -24,23 +24,39 @@ GrowingMirror::~GrowingMirror() {
   if (file_ >= 0) ::close(file_);
 }
 
+std::array<GrowingMirror::Part, 3> GrowingMirror::parts(size_t size) const {
+  // The farthest first: nothing of a smaller mirror is there.
+  return {{{data_ + size, size, 0}, {data_, size, 0}, {data_ - page_, page_, size - page_}}};
+}
+
+bool GrowingMirror::place(const Part& part) {
+  return ::mmap(part.at, part.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file_,
+                static_cast<off_t>(part.from)) == part.at;
+}
+
 bool GrowingMirror::map(size_t size) {
-  const auto place = [this](uint8_t* at, size_t bytes, size_t from) {
-    return ::mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file_, static_cast<off_t>(from)) == at;
-  };
-  return place(data_ - page_, page_, size - page_) && place(data_, size, 0) && place(data_ + size, size, 0);
+  for (const Part& part : parts(size)) {
+    if (!place(part)) return false;
+  }
+  return true;
 }
 
 bool GrowingMirror::grow(size_t size) {
   if (size_ == 0 || size > most_ || size <= size_ || size % size_ != 0) return false;
   if (::ftruncate(file_, static_cast<off_t>(size)) != 0) return false;
-  if (!map(size)) {
-    // Half of it may be mapped: nobody can tell what the mirror shows.
-    size_ = 0;
-    return false;
+  size_t placed = 0;
+  for (const Part& part : parts(size)) {
+    if (!place(part)) break;
+    ++placed;
   }
-  size_ = size;
-  return true;
+  if (placed == parts(size).size()) {
+    size_ = size;
+    return true;
+  }
+  // The first part hides nothing of the old mirror, and the second shows the old bytes where they were: what it hides
+  // is the old mirror's second half.
+  if (placed >= 2 && !place(parts(size_)[0])) size_ = 0;
+  return false;
 }
 
 void GrowingMirror::drop_pages() { ::madvise(data_, size_, MADV_REMOVE); }

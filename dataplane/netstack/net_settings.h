@@ -35,6 +35,8 @@ struct NetSettings {
   size_t mtu = 1500;
   // Whether somebody else has our addresses is asked before they are used (RFC 5227, RFC 4862).
   bool ask_for_duplicates = true;
+  // Of several layers on one port, which all hear the same questions, one answers them.
+  bool answers = true;
 };
 
 }  // namespace sluice

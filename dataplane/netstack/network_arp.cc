@@ -31,7 +31,7 @@ void NetworkLayer::take_arp(Bytes packet, uint64_t now) {
     const bool for_us = asked != nullptr && asked->standing == Standing::good;
     heard(from, station, operation == 2 && for_us, operation == 1 && for_us, now);
   }
-  if (operation != 1 || asked == nullptr || asked->standing != Standing::good) return;
+  if (operation != 1 || asked == nullptr || asked->standing != Standing::good || !settings_.answers) return;
   if (!arp_answers_.take(now)) return drop(NetDrop::rate);
   send_arp(2, station, about, station, from);
 }

@@ -88,6 +88,7 @@ void NetworkLayer::take_notice(const Packet& packet, const SegmentNotice& about,
 }
 
 void NetworkLayer::echo(Packet& packet, uint64_t now) {
+  if (!settings_.answers) return;
   if (!echoes_.take(now)) return drop(NetDrop::rate);
   // Back by the way it came; larger than our frames it cannot have come.
   std::array<uint8_t, kIcmpHeader> header;

@@ -234,7 +234,7 @@ void NetworkLayer::tick(uint64_t now) {
       each.next_ns = now + kProbeApartNs;
     } else {
       each.standing = Standing::good;
-      announce(each);
+      if (settings_.answers) announce(each);
       each.next_ns = now + kAnnounceApartNs;
     }
     ++each.asked;
@@ -260,7 +260,7 @@ void NetworkLayer::claimed_by_other(Own& own, uint64_t now) {
     own.standing = Standing::lost;
   } else if (own.standing == Standing::good && (own.defended_ns == 0 || now - own.defended_ns >= kDefendApartNs)) {
     own.defended_ns = now;
-    announce(own);
+    if (settings_.answers) announce(own);
   }
 }
 

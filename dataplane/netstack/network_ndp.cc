@@ -65,8 +65,9 @@ void NetworkLayer::take_solicitation(const Packet& packet, uint64_t now) {
     return;
   }
   if (asked->standing != Standing::good) return;
-  if (!arp_answers_.take(now)) return drop(NetDrop::rate);
+  if (settings_.answers && !arp_answers_.take(now)) return drop(NetDrop::rate);
   if (tried) {
+    if (!settings_.answers) return;
     IpAddress all_nodes{{0xff, 0x02}, true};
     all_nodes.bytes[15] = 1;
     return send_advertisement(about, all_nodes, group_station(all_nodes), false);
@@ -74,7 +75,7 @@ void NetworkLayer::take_solicitation(const Packet& packet, uint64_t now) {
   const IpAddress* hop = next_hop(packet.from);
   if (hop == nullptr || *hop != packet.from) return drop(NetDrop::neighbour);
   if (station) heard(packet.from, *station, false, true, now);
-  send_advertisement(about, packet.from, station.value_or(packet.station), true);
+  if (settings_.answers) send_advertisement(about, packet.from, station.value_or(packet.station), true);
 }
 
 void NetworkLayer::take_advertisement(const Packet& packet, uint64_t now) {

@@ -1,6 +1,7 @@
 // The turn, the sleep, and the errands.
 #include "dataplane/netstack/port_stack.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -18,8 +19,12 @@ namespace {
 // Frames of one turn, so that sessions get theirs.
 constexpr int kBursts = 4;
 constexpr uint64_t kTickNs = 50'000'000;
-// Looking on after the last frame costs less than a sleep; longer, and it takes the core from whoever answers.
+// Looking on after the last frame costs less than a sleep. Where frames keep following each other the next one is worth
+// a longer look, from a core that nobody else wants.
 constexpr uint64_t kSpinNs = 20'000;
+constexpr uint64_t kHotSpinNs = 200'000;
+// So often in a row have they come soon after the last ones before that.
+constexpr int kHot = 16;
 // Without interrupts naps grow with the silence: what the ring holds meanwhile, and what an answer may be late.
 constexpr uint64_t kShortNapNs = 20'000;
 constexpr uint64_t kLongNapNs = 1'000'000;
@@ -82,12 +87,17 @@ bool PortStack::take_in() {
     network_.tick(now_ns_);
   }
   if (!openings_.empty()) look_at_openings();
-  if (moved) moved_ns_ = now_ns_;
+  if (moved) {
+    heat_ = now_ns_ <= moved_ns_ + kHotSpinNs ? std::min(heat_ + 1, kHot) : 0;
+    moved_ns_ = now_ns_;
+  }
   return moved;
 }
 
 void PortStack::send_out() {
   queue_.flush();
+  // Silence begins when what came has been worked on, however long that took.
+  if (moved_ns_ == now_ns_) moved_ns_ = monotonic_clock().now_ns();
   if (queue_.has_unsent()) {
     full_since_ns_ = now_ns_;
   } else if (full_since_ns_ != 0 || network_.take_refused()) {
@@ -116,13 +126,18 @@ void PortStack::on_frame(MutableBytes frame, std::span<const Bytes> more, FrameF
 
 uint64_t PortStack::may_sleep_ns() {
   const uint64_t now = monotonic_clock().now_ns();
-  if (has_errands_.load(std::memory_order_acquire) || now - moved_ns_ < kSpinNs) return 0;
+  const uint64_t silence = now - moved_ns_;
+  if (has_errands_.load(std::memory_order_acquire) || silence < kSpinNs) return 0;
+  if (heat_ == kHot && silence < kHotSpinNs) {
+    ::sched_yield();
+    return 0;
+  }
   uint64_t most = std::min(kLongestSleepNs, ticked_ns_ + kTickNs > now ? ticked_ns_ + kTickNs - now : 0);
   const uint64_t deadline = tcp_.next_deadline();
   most = std::min(most, deadline > now ? deadline - now : 0);
   if (queue_.has_unsent()) most = std::min(most, kShortNapNs);
   if (queue_.has_steered()) return 0;
-  const uint64_t nap = std::clamp((now - moved_ns_) / kNapShare, kShortNapNs, kLongNapNs);
+  const uint64_t nap = std::clamp(silence / kNapShare, kShortNapNs, kLongNapNs);
   // With other queues beside it frames may come by theirs.
   if (queue_.descriptor() < 0 || settings_.shares_port) return std::min(most, nap);
   if (armed_) {

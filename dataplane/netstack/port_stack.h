@@ -88,6 +88,7 @@ class PortStack final : public Poller, private FrameReceiver, private TcpAccepto
   uint64_t now_ns_;
   uint64_t ticked_ns_ = 0;
   uint64_t moved_ns_ = 0;
+  int heat_ = 0;  // how often in a row frames came soon again
   uint64_t full_since_ns_ = 0;
   bool armed_ = false;
   bool slept_ = false;

@@ -87,7 +87,7 @@ bool ReceiveRing::note(size_t begin, size_t end, bool& duplicate) {
     ++last;
   }
   if (last == i) {
-    if (range_count_ == kMostRanges) return false;
+    if (range_count_ >= most_ranges()) return false;
     std::move_backward(all + i, all + range_count_, all + range_count_ + 1);
     ++range_count_;
   } else if (last > i + 1) {

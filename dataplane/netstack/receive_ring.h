@@ -4,6 +4,7 @@
 // in order with gaps between them, the last one's end within the window.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -17,8 +18,11 @@ namespace sluice {
 class ReceiveRing {
  public:
   // Gaps at a time: a slow start that overshoots loses every other segment of a window. What would need more is thrown
-  // away, so that a hostile peer's gaps have their bound.
+  // away, so that a hostile peer's gaps have their bound. Each costs what keeping all of them in order costs: who has
+  // not been read from yet, as before a login, gets few, and one more for each kRangeWorth bytes that were read.
   static constexpr size_t kMostRanges = 4096;
+  static constexpr size_t kFirstRanges = 64;
+  static constexpr size_t kRangeWorth = 1024;
 
   ReceiveRing(size_t size, size_t most) : memory_(size, most) {}
 
@@ -53,6 +57,7 @@ class ReceiveRing {
     size_t end;
   };
   bool note(size_t begin, size_t end, bool& duplicate);
+  size_t most_ranges() const { return std::min(kFirstRanges + begin_ / kRangeWorth, kMostRanges); }
   void write(size_t position, Bytes first, std::span<const Bytes> more, size_t skip, size_t size);
 
   GrowingMirror memory_;

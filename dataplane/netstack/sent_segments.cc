@@ -240,21 +240,34 @@ SentSegment* SentSegments::last_open() {
   return nullptr;
 }
 
-void SentSegments::lose_all(bool forget_sacks) {
+void SentSegments::forget_sacks() {
   for (size_t i = first_; i != end_; ++i) {
     SentSegment& segment = at(i);
+    if (!segment.has(SentSegment::kSacked)) continue;
+    segment.flags = static_cast<uint8_t>(segment.flags & ~SentSegment::kSacked);
+    sacked_ -= segment.span();
+    in_flight_ += segment.span();
+    ++open_count_;
+  }
+  any_sacked_ = false;
+  open_from_ = first_;
+}
+
+// Ends with the last one in flight: asked again, it walks over no more than what was sent since.
+size_t SentSegments::lose_all() {
+  size_t steps = 0;
+  for (size_t i = std::max(open_from_, first_); i < end_ && open_count_ > 0; ++steps) {
+    const SentSegment& segment = at(i);
     if (segment.has(SentSegment::kSacked)) {
-      if (!forget_sacks) continue;
-      segment.flags = static_cast<uint8_t>(segment.flags & ~SentSegment::kSacked);
-      sacked_ -= segment.span();
-      in_flight_ += segment.span();
-      ++open_count_;
+      const bool first_of_run = i == first_ || !at(i - 1).has(SentSegment::kSacked);
+      i += first_of_run ? std::max<uint32_t>(segment.run, 1) : 1;
+      continue;
     }
     if (!segment.has(SentSegment::kLost)) lose(i);
+    ++i;
   }
-  if (forget_sacks) any_sacked_ = false;
-  lost_from_ = first_;
   open_from_ = end_;
+  return steps;
 }
 
 size_t SentSegments::lose_first() {

@@ -86,8 +86,10 @@ class SentSegments {
   void sent_again(SentSegment& segment, uint32_t now_us);
   // For a tail probe: the last one that has not arrived.
   SentSegment* last_open();
-  // A timeout. `forget_sacks`: the peer has thrown away what it had acknowledged (RFC 2018 section 8).
-  void lose_all(bool forget_sacks);
+  // The peer has thrown away what it had acknowledged (RFC 2018 section 8): it is in flight again.
+  void forget_sacks();
+  // A timeout. Returns how many segments it looked at: no more than were sent, again too, since the last time.
+  size_t lose_all();
   // The oldest one, if it is in flight. Returns its bytes.
   size_t lose_first();
   // Losses that were none are in flight again.

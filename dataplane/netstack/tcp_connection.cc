@@ -217,7 +217,7 @@ void TcpConnection::on_notice(const SegmentNotice& notice) {
   narrow_path(mtu, kForgetNoticeUs);
   if (state_ == TcpState::syn_sent) return;
   // They went nowhere, and no queue was full.
-  sent_.lose_all(false);
+  sent_.lose_all();
   table_.touch(*this);
 }
 

@@ -10,8 +10,9 @@ namespace {
 
 // Pieces of memory in one segment, or of one that is cut below.
 constexpr size_t kMostPiecesSent = 32;
-// One send to the layer below.
+// One send to the layer below: in bytes, and in segments, which must all fit what waits there.
 constexpr size_t kMostChunk = 65000;
+constexpr size_t kMostCut = 128;
 // RFC 8985 and the delivery of stretched acknowledgments live better with bursts of a millisecond.
 constexpr uint64_t kPaceQuantumUs = 1000;
 constexpr size_t kDuplicateThreshold = 3;
@@ -196,7 +197,7 @@ size_t TcpConnection::next_chunk(size_t wanted) {
     return 0;
   }
   const PathFacts path = table_.sink().path(endpoints_.local.address, endpoints_.remote.address);
-  const size_t chunk = path.most_payload > mss_ ? std::min(path.most_payload, kMostChunk) : mss_;
+  const size_t chunk = path.most_payload > mss_ ? std::min({path.most_payload, kMostChunk, kMostCut * mss_}) : mss_;
   size_t n = std::min({wanted, window, room, chunk});
   if (n < wanted && n > mss_) n -= n % mss_;
   // RFC 9293 section 3.8.6.2.1: no silly windows. What is left of one is used when nothing else moves.

@@ -155,7 +155,8 @@ void TcpConnection::on_timeout() {
   duplicate_acks_ = 0;
   prr_out_ = 0;
   reorder_wait_us_ = 0;
-  sent_.lose_all(!sent_.empty() && sent_.front().has(SentSegment::kSacked));
+  if (!sent_.empty() && sent_.front().has(SentSegment::kSacked)) sent_.forget_sacks();
+  sent_.lose_all();
   rto_base_ = now();
   send_allowed();
   arm_loss_timer();

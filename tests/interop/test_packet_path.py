@@ -209,6 +209,27 @@ def test_jumbo_frames_carry_a_transfer(tmp_path, source):
         assert sum_of(tmp_path / "there") == sum_of(tmp_path / "back") == sum_of(source)
 
 
+def test_two_queues_share_the_connections_and_answer_once(tmp_path, source):
+    pytest.importorskip("scapy", reason="python3-scapy is not installed")
+    with PortWorld(BUILD, tmp_path, *MANY, "workers count 2", "port queues 2") as world:
+        assert "queue pairs 2" in world.log.read_text()
+        for i in range(6):
+            batch = f"put {source} {tmp_path}/there{i}\nget {tmp_path}/there{i} {tmp_path}/back{i}\n"
+            done = world.inside("sftp", *world.options(), "-P", world.port, "-b", "-", f"root@{OURS}", input=batch)
+            assert done.returncode == 0, done.stderr
+            assert sum_of(tmp_path / f"there{i}") == sum_of(tmp_path / f"back{i}") == sum_of(source)
+        script = """
+import sys
+from scapy.all import ARP, Ether, ICMP, IP, conf, getmacbyip, srp
+conf.verb = 0
+def answers(packet):
+    return len(srp(packet, iface=sys.argv[2], timeout=4, multi=True)[0])
+print(answers(Ether(dst="ff:ff:ff:ff:ff:ff") / ARP(pdst=sys.argv[1])), answers(Ether(dst=getmacbyip(sys.argv[1])) / IP(dst=sys.argv[1]) / ICMP()))
+"""
+        done = world.inside("/usr/bin/python3", "-c", script, OURS, "ssh0")
+        assert done.stdout.split() == ["1", "1"], done.stdout + done.stderr
+
+
 def test_a_capture_shows_the_frames_of_a_connection(tmp_path):
     scapy = pytest.importorskip("scapy.all", reason="python3-scapy is not installed")
     capture = tmp_path / "frames.pcap"

@@ -1,7 +1,10 @@
 // The parts of TCP by themselves, against models that are slow and plain.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <deque>
 #include <vector>
 
 #include "base/random.h"
@@ -165,7 +168,7 @@ TEST(SentSegments, A_long_random_life_agrees_with_a_plain_board) {
         }
         case 6: {
           if (random.below(30) == 0) {
-            board.lose_all(false);
+            board.lose_all();
             for (auto& row : plain.rows) row.lost = !row.sacked;
             break;
           }
@@ -238,6 +241,90 @@ TEST(ReceiveRing, Pieces_in_any_order_and_overlap_become_the_stream) {
     }
     EXPECT_GT(ring.capacity(), 16384u) << "it has found a moment to grow";
   }
+}
+
+TEST(SentSegments, Losing_all_again_looks_at_no_more_than_was_sent_since) {
+  constexpr size_t kSegments = 20'000;
+  SentSegments board;
+  uint32_t next = 1;
+  for (size_t i = 0; i < kSegments; ++i, next += 100) board.push(next, 100, false, 1);
+  EXPECT_EQ(board.lose_all(), kSegments);
+  EXPECT_EQ(board.in_flight(), 0u);
+  size_t steps = 0;
+  for (int i = 0; i < 1000; ++i) steps += board.lose_all();
+  EXPECT_EQ(steps, 0u);
+  // Each time one is sent again.
+  for (int i = 0; i < 1000; ++i) {
+    board.sent_again(*board.next_lost(), 2);
+    steps += board.lose_all();
+  }
+  EXPECT_LE(steps, 1000u);
+  EXPECT_EQ(board.lost(), kSegments * 100);
+}
+
+TEST(ReceiveRing, A_peer_who_was_not_read_from_yet_gets_few_gaps) {
+  ReceiveRing ring(size_t{1} << 20, size_t{1} << 20);
+  const std::vector<uint8_t> piece(10, 1);
+  size_t kept = 0;
+  for (size_t i = 0; i < 1000; ++i) kept += ring.take(100 + i * 20, piece, {}, 0, piece.size()).kept;
+  EXPECT_EQ(kept, ReceiveRing::kFirstRanges);
+  // Whoever is read from earns more.
+  ReceiveRing read(size_t{1} << 20, size_t{1} << 20);
+  const std::vector<uint8_t> much(500 * ReceiveRing::kRangeWorth, 1);
+  read.take(0, much, {}, 0, much.size());
+  read.release(much.size());
+  kept = 0;
+  for (size_t i = 0; i < 1000; ++i) kept += read.take(100 + i * 20, piece, {}, 0, piece.size()).kept;
+  EXPECT_EQ(kept, ReceiveRing::kFirstRanges + 500);
+}
+
+// Mappings of its own until the kernel has no more for this process.
+class NoMoreMappings {
+ public:
+  NoMoreMappings() : page_(static_cast<size_t>(::sysconf(_SC_PAGESIZE))) {
+    // Neighbours that may not be joined, by what they allow.
+    for (bool readable = false;; readable = !readable) {
+      void* at = ::mmap(nullptr, page_, readable ? PROT_READ : PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (at == MAP_FAILED) return;
+      held_.push_back(at);
+      if (held_.size() > 200'000) return;
+    }
+  }
+  ~NoMoreMappings() {
+    for (void* at : held_) ::munmap(at, page_);
+  }
+  bool reached() const { return held_.size() <= 200'000; }
+
+ private:
+  size_t page_;
+  std::deque<void*> held_;
+};
+
+TEST(ReceiveRing, What_it_holds_outlives_a_growth_that_the_kernel_refuses) {
+  ReceiveRing ring(8192, 65536);
+  const std::vector<uint8_t> bytes(5000, 7);
+  ring.take(0, bytes, {}, 0, bytes.size());
+  ring.release(100);
+  {
+    const NoMoreMappings full;
+    if (!full.reached()) GTEST_SKIP() << "this system has no such bound";
+    EXPECT_FALSE(ring.grow(16384));
+  }
+  ASSERT_TRUE(ring.ok());
+  EXPECT_EQ(ring.capacity(), 8192u);
+  std::array<MutableBytes, 1> out;
+  ASSERT_EQ(ring.peek(0, out), 1u);
+  ASSERT_EQ(out[0].size(), 4900u);
+  EXPECT_TRUE(std::all_of(out[0].begin(), out[0].end(), [](uint8_t byte) { return byte == 7; }));
+  // And it works on, through its mirror.
+  ring.release(4900);
+  for (int lap = 0; lap < 10; ++lap) {
+    ring.take(0, bytes, {}, 0, bytes.size());
+    ASSERT_EQ(ring.peek(0, out), 1u);
+    ASSERT_TRUE(std::all_of(out[0].begin(), out[0].end(), [](uint8_t byte) { return byte == 7; }));
+    ring.release(bytes.size());
+  }
+  EXPECT_TRUE(ring.grow(16384)) << "when there is room again";
 }
 
 TEST(ReceiveRing, Bytes_stay_at_their_place_when_it_grows) {

@@ -37,6 +37,26 @@ TEST(TcpSend, Segments_that_are_cut_below_go_in_one) {
   script.nothing();
 }
 
+TEST(TcpSend, A_send_is_never_more_segments_than_a_port_keeps_waiting) {
+  PacketScript script;
+  script.most_payload = 65000;
+  script.accept_connection(65535, true, false, 7, 64);
+  script.write(400'000);
+  // Acknowledged as they come, so that the window is wide.
+  size_t largest = 0;
+  for (int i = 0; i < 60; ++i) {
+    for (const Seen& seen : script.drain()) {
+      const size_t each = seen.cut > 0 ? seen.cut : std::max<size_t>(seen.payload.size(), 1);
+      EXPECT_LE((seen.payload.size() + each - 1) / each, 128u);
+      largest = std::max(largest, seen.payload.size());
+      script.in({.seq = 1,
+                 .ack = seen.segment.sequence - script.own(0) + static_cast<uint32_t>(seen.payload.size()),
+                 .win = 65535});
+    }
+  }
+  EXPECT_EQ(largest, 128u * 64);
+}
+
 TEST(TcpSend, Small_writes_leave_at_once) {
   PacketScript script;
   script.accept_connection();

@@ -19,7 +19,8 @@ constexpr uint64_t kSecond = 1'000'000'000;
 IpAddress ip(const std::string& text) { return *IpAddress::parse(text); }
 
 struct World : FrameSink, SegmentReceiver {
-  explicit World(bool asks = false) {
+  explicit World(bool asks = false, bool answers = true) {
+    settings.answers = answers;
     settings.mac = kOurs;
     settings.addresses = {*InterfaceAddress::parse("192.0.2.1/24"), *InterfaceAddress::parse("2001:db8::1/64")};
     settings.routes = {{{ip("0.0.0.0"), 0}, ip("192.0.2.254")}, {{ip("::"), 0}, ip("2001:db8::fe")}};
@@ -438,6 +439,17 @@ TEST(NetworkLayer, answers_a_solicitation_of_a_neighbour_and_of_nobody_else) {
       ethernet(kEtherIpv6, ipv6(58, icmp6(solicitation("2001:db8::1", kTheirs)), "2001:db8::2", "2001:db8::1", 64)));
   EXPECT_EQ(world.dropped(NetDrop::neighbour), 1u);
   EXPECT_TRUE(world.sent.empty());
+}
+
+TEST(NetworkLayer, leaves_answers_to_another_one_of_its_port_and_learns_all_the_same) {
+  World world(false, false);
+  world.input(ethernet(kEtherArp, arp(1, kTheirs, "192.0.2.2", "192.0.2.1"), kBroadcastMac));
+  world.input(ethernet(kEtherIpv4, ipv4(kProtocolIcmp, icmp({8, 0, 0, 0, 1, 2, 3, 4, 'h', 'i'}))));
+  world.input(ethernet(kEtherIpv6, ipv6(58, icmp6(solicitation("2001:db8::1", kTheirs)))));
+  world.input(ethernet(kEtherIpv6, ipv6(kProtocolIcmpv6, icmp6({128, 0, 0, 0, 1, 2, 3, 4, 'h', 'i'}))));
+  EXPECT_TRUE(world.sent.empty());
+  EXPECT_EQ(send_segment(world, "192.0.2.1", "192.0.2.2"), SendAnswer::sent);
+  EXPECT_EQ(send_segment(world, "2001:db8::1", "2001:db8::2"), SendAnswer::sent);
 }
 
 TEST(NetworkLayer, finds_a_neighbour_by_advertisement) {
