@@ -1,15 +1,13 @@
-// What is sealed is hashed while it is still in the cache that the cipher wrote it to, and the other way round.
+// Lengths are public and steer; texts and keys are only added, rotated and multiplied.
 #include "drivers/chacha20_poly1305.h"
-
-#include <algorithm>
 
 #include "drivers/chacha20_rounds.h"
 
 namespace sluice {
 namespace {
 
-// A part of the smallest first-level caches.
-constexpr size_t kPiece = 4096;
+// Below the smallest first-level caches, and long runs are whole in it.
+constexpr size_t kPart = 4096;
 
 void advance(ChachaState& state, size_t bytes) {
   state[kChachaCounterWord] += static_cast<uint32_t>(bytes / kChachaBlockBytes);
@@ -32,32 +30,18 @@ void xor_bytes(uint8_t* dst, const uint8_t* src, const uint8_t* keystream, size_
 
 }  // namespace
 
-ChachaPoly::~ChachaPoly() {
+ChachaStream::~ChachaStream() {
   wipe(state_.data(), sizeof state_);
   wipe(keystream_.data(), keystream_.size());
 }
 
-void ChachaPoly::refill() {
-  static constexpr std::array<uint8_t, kMostChachaRunBytes> kZeros{};
-  runs_.one.function(state_, keystream_.data(), kZeros.data());
-  advance(state_, runs_.one.bytes);
-  used_ = 0;
-}
-
-void ChachaPoly::start(const uint8_t* key, const uint8_t* nonce, Bytes aad) {
-  state_ = chacha_state(key, 0, nonce);
-  refill();
-  // Block 0 is Poly1305's: 32 bytes of it, and the rest is nobody's.
-  poly_.start(keystream_.data());
-  used_ = kChachaBlockBytes;
-  poly_.update(aad.data(), aad.size());
-  poly_.pad();
-  aad_bytes_ = aad.size();
-  text_bytes_ = 0;
+void ChachaStream::start(const uint8_t* key, uint32_t counter, const uint8_t* nonce) {
+  state_ = chacha_state(key, counter, nonce);
+  used_ = runs_.one.bytes;
 }
 
 // 1. what is left of the keystream  2. whole runs, straight into their place  3. the rest, of a new run
-void ChachaPoly::cipher(uint8_t* dst, const uint8_t* src, size_t n) {
+void ChachaStream::run(uint8_t* dst, const uint8_t* src, size_t n) {
   const size_t kept = std::min(n, runs_.one.bytes - used_);
   xor_bytes(dst, src, keystream_.data() + used_, kept);
   used_ += kept;
@@ -73,34 +57,47 @@ void ChachaPoly::cipher(uint8_t* dst, const uint8_t* src, size_t n) {
     }
   }
   if (n == 0) return;
-  refill();
+  static constexpr std::array<uint8_t, kMostChachaRunBytes> kZeros{};
+  runs_.one.function(state_, keystream_.data(), kZeros.data());
+  advance(state_, runs_.one.bytes);
   xor_bytes(dst, src, keystream_.data(), n);
   used_ = n;
 }
 
-void ChachaPoly::seal(uint8_t* dst, const uint8_t* src, size_t n) {
-  text_bytes_ += n;
+void chacha_seal(ChachaStream& stream, Poly1305& poly, uint8_t* dst, const uint8_t* src, size_t n) {
   for (size_t done = 0; done < n;) {
-    const size_t now = std::min(n - done, kPiece);
-    cipher(dst + done, src + done, now);
-    poly_.update(dst + done, now);
+    const size_t now = std::min(n - done, kPart);
+    stream.run(dst + done, src + done, now);
+    poly.update(dst + done, now);
     done += now;
   }
 }
 
-void ChachaPoly::open(uint8_t* dst, const uint8_t* src, size_t n) {
-  text_bytes_ += n;
+void chacha_open(ChachaStream& stream, Poly1305& poly, uint8_t* dst, const uint8_t* src, size_t n) {
   for (size_t done = 0; done < n;) {
-    const size_t now = std::min(n - done, kPiece);
-    poly_.update(src + done, now);
-    cipher(dst + done, src + done, now);
+    const size_t now = std::min(n - done, kPart);
+    poly.update(src + done, now);
+    stream.run(dst + done, src + done, now);
     done += now;
   }
+}
+
+// Block 0 is Poly1305's: 32 bytes of it, and the rest is nobody's.
+void ChachaPoly::start(const uint8_t* key, const uint8_t* nonce, Bytes aad) {
+  std::array<uint8_t, kChachaBlockBytes> first{};
+  stream_.start(key, 0, nonce);
+  stream_.run(first.data(), first.data(), first.size());
+  poly_.start(first.data());
+  wipe(first.data(), first.size());
+  poly_.update(aad.data(), aad.size());
+  poly_.pad();
+  aad_bytes_ = aad.size();
+  text_bytes_ = 0;
 }
 
 void ChachaPoly::finish(uint8_t* tag) {
   poly_.pad();
-  std::array<uint64_t, 2> lengths{aad_bytes_, text_bytes_};
+  const std::array<uint64_t, 2> lengths{aad_bytes_, text_bytes_};
   poly_.update(reinterpret_cast<const uint8_t*>(lengths.data()), sizeof lengths);
   poly_.finish(tag);
 }

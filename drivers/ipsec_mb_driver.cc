@@ -1,11 +1,12 @@
-// Records to ipsec-mb: GCM by its direct calls, chacha20 and Poly1305 as jobs with keys from our own block 0, block
-// ciphers with HMAC as chained jobs whose hashes share the lanes of the vector units.
+// Records to ipsec-mb: GCM by its direct calls, block ciphers with HMAC as chained jobs whose hashes share the lanes of
+// the vector units; chacha20 and Poly1305 as jobs with keys from our own block 0, and long ones by our own code.
 //
 // Invariant: jobs come back in the order they went in, so the i-th job in flight owns the i-th slot of computed_.
 #include "drivers/ipsec_mb_driver.h"
 
 #include "base/check.h"
 #include "drivers/chacha20_first_blocks.h"
+#include "drivers/chacha20_poly1305.h"
 #include "drivers/done_queue.h"
 #include "drivers/ipsec_mb_keys.h"
 #include "drivers/tag_check.h"
@@ -17,6 +18,8 @@ namespace {
 constexpr uint32_t kLongestChainedJob = 65534 - 4;
 // ipsec-mb's CNTR with a 16-byte IV counts in the low 32 bits.
 constexpr uint8_t kCounterBits = 32;
+// Shorter records take less than the sixteen blocks that we make at a time.
+constexpr uint32_t kLeastForOurChacha = 4096;
 constexpr size_t kChachaGroup = kChachaLanes / 2;
 
 struct ManagerDeleter {
@@ -60,6 +63,7 @@ class IpsecMbDriver final : public CryptoDriver {
   void run_chacha(std::span<CryptoOp* const> ops);
   void seal_chacha(CryptoOp& op, const IpsecMbChachaKey& key, const uint8_t* poly_key, const uint8_t* length_stream);
   void open_chacha(CryptoOp& op, const IpsecMbChachaKey& key, const uint8_t* poly_key);
+  void start_chacha(const CryptoOp& op, const IpsecMbChachaKey& key, const uint8_t* poly_key);
   void chacha_job(CryptoOp& op, const IpsecMbChachaKey& key, const uint8_t* poly_key, const uint8_t* src, uint8_t* tag);
   void start_chain(CryptoOp& op, const IpsecMbChainKey& key);
   void finish_chain(IMB_JOB* job);
@@ -68,6 +72,9 @@ class IpsecMbDriver final : public CryptoDriver {
   Manager records_;
   // Length questions would otherwise queue behind the hashes in flight.
   Manager lengths_;
+  const uint32_t least_for_our_chacha_ = vector_level() == VectorLevel::avx512 ? kLeastForOurChacha : UINT32_MAX;
+  ChachaStream stream_;
+  Poly1305 poly_;
   DoneQueue done_;
   size_t in_lanes_ = 0;
   size_t next_slot_ = 0;
@@ -163,6 +170,15 @@ void IpsecMbDriver::run_chacha(std::span<CryptoOp* const> ops) {
 
 void IpsecMbDriver::seal_chacha(CryptoOp& op, const IpsecMbChachaKey& key, const uint8_t* poly_key,
                                 const uint8_t* length_stream) {
+  if (op.length >= least_for_our_chacha_) {
+    for (size_t i = 0; i < 4; ++i) op.dst[i] = static_cast<uint8_t>(op.src[i] ^ length_stream[i]);
+    start_chacha(op, key, poly_key);
+    poly_.update(op.dst, 4);
+    chacha_seal(stream_, poly_, op.dst + 4, op.src + 4, op.length - 4);
+    poly_.finish(op.tag);
+    op.status = OpStatus::ok;
+    return;
+  }
   // The job hashes its source, which after the cipher must be the ciphertext: so it works inside dst.
   if (op.src != op.dst) std::memcpy(op.dst, op.src, op.length);
   for (size_t i = 0; i < 4; ++i) op.dst[i] = static_cast<uint8_t>(op.dst[i] ^ length_stream[i]);
@@ -172,9 +188,24 @@ void IpsecMbDriver::seal_chacha(CryptoOp& op, const IpsecMbChachaKey& key, const
 
 void IpsecMbDriver::open_chacha(CryptoOp& op, const IpsecMbChachaKey& key, const uint8_t* poly_key) {
   Computed computed;
-  chacha_job(op, key, poly_key, op.src, computed.data());
+  if (op.length >= least_for_our_chacha_) {
+    start_chacha(op, key, poly_key);
+    poly_.update(op.src, 4);
+    chacha_open(stream_, poly_, op.dst + 4, op.src + 4, op.length - 4);
+    poly_.finish(computed.data());
+  } else {
+    chacha_job(op, key, poly_key, op.src, computed.data());
+  }
   store_be32(op.dst, op.length - 4);
   settle_opened(op, computed.data(), key.suite->tag_bytes);
+}
+
+// The payload's stream begins at block 1, under eight bytes of sequence number.
+void IpsecMbDriver::start_chacha(const CryptoOp& op, const IpsecMbChachaKey& key, const uint8_t* poly_key) {
+  std::array<uint8_t, 12> nonce{};
+  store_be32(nonce.data() + 8, op.sequence);
+  stream_.start(key.payload(), 1, nonce.data());
+  poly_.start(poly_key);
 }
 
 // The CHACHA20 job takes a 12-byte nonce and starts at block 1: with eight bytes of sequence number that is the

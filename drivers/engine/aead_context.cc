@@ -19,13 +19,15 @@ constexpr size_t kChachaIvBytes = 12;
 std::unique_ptr<AeadContext> AeadContext::make(AeadKind kind, size_t key_bytes, DefaultPlace place) {
   auto stream = make_aead_stream(kind, key_bytes, place);
   if (!stream) return nullptr;
-  return std::unique_ptr<AeadContext>(new (std::nothrow) AeadContext(kind, std::move(stream)));
+  return std::unique_ptr<AeadContext>(new (std::nothrow) AeadContext(kind, key_bytes, std::move(stream)));
 }
 
-AeadContext::AeadContext(AeadKind kind, std::unique_ptr<AeadStream> stream) : kind_(kind), stream_(std::move(stream)) {}
+AeadContext::AeadContext(AeadKind kind, size_t key_bytes, std::unique_ptr<AeadStream> stream)
+    : kind_(kind), key_bytes_(key_bytes), stream_(std::move(stream)) {}
 
 AeadContext::AeadContext(const AeadContext& o, std::unique_ptr<AeadStream> stream)
     : kind_(o.kind_),
+      key_bytes_(o.key_bytes_),
       stream_(std::move(stream)),
       encrypt_(o.encrypt_),
       key_set_(o.key_set_),

@@ -22,6 +22,7 @@ class AeadContext {
 
   // Empty: as it was.
   bool init(bool encrypt, Bytes key, Bytes iv);
+  size_t key_bytes() const { return key_bytes_; }
   bool set_iv_bytes(size_t n);
   size_t iv_bytes() const { return iv_bytes_; }
   Bytes iv() const { return {iv_.data(), iv_bytes_}; }
@@ -54,7 +55,7 @@ class AeadContext {
   size_t tls_pad() const { return tls_pad_; }
 
  private:
-  AeadContext(AeadKind kind, std::unique_ptr<AeadStream> stream);
+  AeadContext(AeadKind kind, size_t key_bytes, std::unique_ptr<AeadStream> stream);
   AeadContext(const AeadContext&, std::unique_ptr<AeadStream> stream);
   void start_message(Bytes iv);
   std::optional<size_t> update_record(uint8_t* dst, const uint8_t* src, size_t n);
@@ -63,6 +64,7 @@ class AeadContext {
   bool seal_or_open(uint8_t* dst, const uint8_t* src, size_t n, uint8_t* tag_out, const uint8_t* tag_in);
 
   AeadKind kind_;
+  size_t key_bytes_;
   std::unique_ptr<AeadStream> stream_;
   bool encrypt_ = true;
   bool key_set_ = false;

@@ -88,17 +88,17 @@ class GcmStream final : public AeadStream {
 
 // Ours is the faster one (docs/ENGINE.md), but where the vector units have no multiplication for it: there what begins
 // with a long piece is ipsec-mb's.
-class ChachaStream final : public AeadStream {
+class ChachaAead final : public AeadStream {
  public:
-  ChachaStream(const IMB_MGR& m, DefaultPlace place)
+  ChachaAead(const IMB_MGR& m, DefaultPlace place)
       : AeadStream(kLongestChacha, "ChaCha20-Poly1305", place),
         m_(&m),
-        longest_start_(vector_level() == VectorLevel::avx512 ? kLongestChacha : kLongStart) {}
-  ~ChachaStream() override {
+        longest_start_(vector_level() == VectorLevel::avx512 ? kLongestChacha : kLongestStart) {}
+  ~ChachaAead() override {
     wipe(key_.data(), key_.size());
     wipe(&context_, sizeof context_);
   }
-  std::unique_ptr<AeadStream> clone() const override { return std::make_unique<ChachaStream>(*this); }
+  std::unique_ptr<AeadStream> clone() const override { return std::make_unique<ChachaAead>(*this); }
   bool set_key(Bytes key) override {
     if (key.size() != key_.size()) return false;
     std::memcpy(key_.data(), key.data(), key.size());
@@ -122,7 +122,7 @@ class ChachaStream final : public AeadStream {
     IMB_CHACHA20_POLY1305_ENC_FINALIZE(m_, &context_, tag, kAeadTagBytes);
   }
 
-  static constexpr uint64_t kLongStart = 256;
+  static constexpr uint64_t kLongestStart = 256;
 
   const IMB_MGR* m_;
   const uint64_t longest_start_;
@@ -253,7 +253,7 @@ std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, De
   const IMB_MGR* m = imb_functions();
   if (m == nullptr) return nullptr;
   if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes, place));
-  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaStream(*m, place));
+  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaAead(*m, place));
 }
 
 }  // namespace sluice

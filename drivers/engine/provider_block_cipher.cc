@@ -3,84 +3,59 @@
 // Records of TLS with CBC need padding removed in constant time; the default provider does those.
 #include "drivers/engine/provider_block_cipher.h"
 
-#include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
-#include <openssl/params.h>
 
 #include <algorithm>
 #include <new>
-#include <utility>
 
 #include "drivers/engine/lent_device.h"
+#include "drivers/engine/provider_cipher_table.h"
 
 namespace sluice {
 namespace {
 
 constexpr size_t kBlock = 16;
 
-BlockContext& context_of(void* context) { return *static_cast<BlockContext*>(context); }
+struct BlockCipher {
+  using Context = BlockContext;
 
-template <size_t kRow>
-void* make(void* provider) {
-  return new (std::nothrow) BlockContext(kServedCiphers[kRow], *static_cast<const ProviderContext*>(provider));
-}
+  static Context* make(const ServedCipher& row, const ProviderContext& provider) {
+    return new (std::nothrow) BlockContext(row, provider);
+  }
+  static Context* copy(const Context& context) {
+    auto* twin = new (std::nothrow) BlockContext(context);
+    if (twin == nullptr || twin->whole()) return twin;
+    delete twin;
+    return nullptr;
+  }
+  static bool init(Context& context, bool encrypt, Bytes key, Bytes iv, const OSSL_PARAM params[]) {
+    return context.init(encrypt, key, iv) && context.set_params(params);
+  }
+  static bool update(Context& context, uint8_t* out, size_t& out_bytes, size_t room, const uint8_t* in, size_t n) {
+    return context.update(out, out_bytes, room, in, n);
+  }
+  static bool finish(Context& context, uint8_t* out, size_t& out_bytes, size_t room) {
+    return context.finish(out, out_bytes, room);
+  }
+  // EVP_Cipher(): whole blocks, no padding.
+  static bool cipher(Context& context, uint8_t* out, size_t& out_bytes, size_t room, const uint8_t* in, size_t n) {
+    out_bytes = 0;
+    if (n == 0) return true;
+    if (room < n || !context.run(out, in, n)) return false;
+    out_bytes = n;
+    return true;
+  }
+  static bool set_params(Context& context, const OSSL_PARAM params[]) { return context.set_params(params); }
+  static bool get_params(const Context& context, OSSL_PARAM params[]) { return context.get_params(params); }
 
-void* copy(void* context) {
-  auto* twin = new (std::nothrow) BlockContext(context_of(context));
-  if (twin == nullptr || twin->whole()) return twin;
-  delete twin;
-  return nullptr;
-}
-
-void drop(void* context) { delete static_cast<BlockContext*>(context); }
-
-int set_params(void* context, const OSSL_PARAM params[]) { return context_of(context).set_params(params) ? 1 : 0; }
-int get_params(void* context, OSSL_PARAM params[]) { return context_of(context).get_params(params) ? 1 : 0; }
-
-int init(void* context, bool encrypt, Bytes key, Bytes iv, const OSSL_PARAM params[]) {
-  return context_of(context).init(encrypt, key, iv) ? set_params(context, params) : 0;
-}
-
-int init_encrypt(void* context, const unsigned char* key, size_t key_bytes, const unsigned char* iv, size_t iv_bytes,
-                 const OSSL_PARAM params[]) {
-  return init(context, true, {key, key ? key_bytes : 0}, {iv, iv ? iv_bytes : 0}, params);
-}
-
-int init_decrypt(void* context, const unsigned char* key, size_t key_bytes, const unsigned char* iv, size_t iv_bytes,
-                 const OSSL_PARAM params[]) {
-  return init(context, false, {key, key ? key_bytes : 0}, {iv, iv ? iv_bytes : 0}, params);
-}
-
-int update(void* context, unsigned char* out, size_t* out_bytes, size_t room, const unsigned char* in, size_t n) {
-  return context_of(context).update(out, *out_bytes, room, in, n) ? 1 : 0;
-}
-
-int finish(void* context, unsigned char* out, size_t* out_bytes, size_t room) {
-  return context_of(context).finish(out, *out_bytes, room) ? 1 : 0;
-}
-
-// EVP_Cipher(): whole blocks, no padding.
-int cipher(void* context, unsigned char* out, size_t* out_bytes, size_t room, const unsigned char* in, size_t n) {
-  *out_bytes = 0;
-  if (n == 0) return 1;
-  if (room < n || !context_of(context).run(out, in, n)) return 0;
-  *out_bytes = n;
-  return 1;
-}
-
-const OSSL_PARAM* settable(void*, void*) {
-  static const OSSL_PARAM kNames[] = {
+  static inline const auto settable = std::to_array<OSSL_PARAM>({
       OSSL_PARAM_uint(OSSL_CIPHER_PARAM_PADDING, nullptr),
       OSSL_PARAM_uint(OSSL_CIPHER_PARAM_NUM, nullptr),
       OSSL_PARAM_uint(OSSL_CIPHER_PARAM_TLS_VERSION, nullptr),
       OSSL_PARAM_size_t(OSSL_CIPHER_PARAM_TLS_MAC_SIZE, nullptr),
       OSSL_PARAM_END,
-  };
-  return kNames;
-}
-
-const OSSL_PARAM* gettable(void*, void*) {
-  static const OSSL_PARAM kNames[] = {
+  });
+  static inline const auto gettable = std::to_array<OSSL_PARAM>({
       OSSL_PARAM_size_t(OSSL_CIPHER_PARAM_KEYLEN, nullptr),
       OSSL_PARAM_size_t(OSSL_CIPHER_PARAM_IVLEN, nullptr),
       OSSL_PARAM_uint(OSSL_CIPHER_PARAM_PADDING, nullptr),
@@ -89,45 +64,12 @@ const OSSL_PARAM* gettable(void*, void*) {
       OSSL_PARAM_octet_string(OSSL_CIPHER_PARAM_UPDATED_IV, nullptr, 0),
       OSSL_PARAM_octet_ptr(OSSL_CIPHER_PARAM_TLS_MAC, nullptr, 0),
       OSSL_PARAM_END,
-  };
-  return kNames;
-}
-
-template <size_t kRow>
-int facts(OSSL_PARAM params[]) {
-  return provider_cipher_facts(kServedCiphers[kRow], params);
-}
-
-template <size_t kRow>
-const auto kBlockFunctions = std::to_array<OSSL_DISPATCH>({
-    {OSSL_FUNC_CIPHER_NEWCTX, reinterpret_cast<DispatchFunction>(make<kRow>)},
-    {OSSL_FUNC_CIPHER_FREECTX, reinterpret_cast<DispatchFunction>(drop)},
-    {OSSL_FUNC_CIPHER_DUPCTX, reinterpret_cast<DispatchFunction>(copy)},
-    {OSSL_FUNC_CIPHER_ENCRYPT_INIT, reinterpret_cast<DispatchFunction>(init_encrypt)},
-    {OSSL_FUNC_CIPHER_DECRYPT_INIT, reinterpret_cast<DispatchFunction>(init_decrypt)},
-    {OSSL_FUNC_CIPHER_UPDATE, reinterpret_cast<DispatchFunction>(update)},
-    {OSSL_FUNC_CIPHER_FINAL, reinterpret_cast<DispatchFunction>(finish)},
-    {OSSL_FUNC_CIPHER_CIPHER, reinterpret_cast<DispatchFunction>(cipher)},
-    {OSSL_FUNC_CIPHER_GET_PARAMS, reinterpret_cast<DispatchFunction>(facts<kRow>)},
-    {OSSL_FUNC_CIPHER_GETTABLE_PARAMS, reinterpret_cast<DispatchFunction>(provider_cipher_fact_names)},
-    {OSSL_FUNC_CIPHER_GET_CTX_PARAMS, reinterpret_cast<DispatchFunction>(get_params)},
-    {OSSL_FUNC_CIPHER_GETTABLE_CTX_PARAMS, reinterpret_cast<DispatchFunction>(gettable)},
-    {OSSL_FUNC_CIPHER_SET_CTX_PARAMS, reinterpret_cast<DispatchFunction>(set_params)},
-    {OSSL_FUNC_CIPHER_SETTABLE_CTX_PARAMS, reinterpret_cast<DispatchFunction>(settable)},
-    {0, nullptr},
-});
-
-template <size_t... kRows>
-const OSSL_DISPATCH* choose(size_t row, std::index_sequence<kRows...>) {
-  static const std::array<const OSSL_DISPATCH*, sizeof...(kRows)> functions{kBlockFunctions<kRows>.data()...};
-  return functions[row];
-}
+  });
+};
 
 }  // namespace
 
-const OSSL_DISPATCH* provider_block_cipher(size_t row) {
-  return choose(row, std::make_index_sequence<kServedCiphers.size()>());
-}
+const OSSL_DISPATCH* provider_block_cipher(size_t row) { return ProviderCipherTable<BlockCipher>::of(row); }
 
 BlockContext::BlockContext(const ServedCipher& row, const ProviderContext& provider)
     : row_(&row), provider_(&provider) {}
