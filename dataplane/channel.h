@@ -76,6 +76,7 @@ struct SinkNote {
   uint32_t id = 0;
   std::vector<uint8_t> bytes;
   UniqueFd descriptor;
+  bool may_be_lost = false;  // where control is behind
 };
 
 // A channel request, RFC 4254 section 5.4. The view is valid during the call.

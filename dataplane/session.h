@@ -86,10 +86,15 @@ class Session final : public MovingSession, private ChannelSender {
   std::optional<Draft> reserve(size_t payload_bytes) override;
   void finish(const Draft& draft, size_t payload_bytes) override { send_.finish(draft, payload_bytes); }
   void fail(ErrorCode error) override { cut(error); }
-  void tell_control(SinkNote&& note) override { notes_.push_back(std::move(note)); }
+  void tell_control(SinkNote&& note) override {
+    if (!note.may_be_lost || notes_.size() < kMostLosable) notes_.push_back(std::move(note));
+  }
   bool watch(int descriptor, Watcher& watcher) override { return watches_->watch(descriptor, id_, watcher); }
   void unwatch(int descriptor) override { watches_->unwatch(descriptor); }
   void ask_turn() override { asked_turn_ = true; }
+
+  // Notes that wait, beyond which those that may be lost are.
+  static constexpr size_t kMostLosable = 64;
 
   SessionId id_;
   std::unique_ptr<Transport> transport_;

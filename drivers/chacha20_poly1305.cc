@@ -30,7 +30,7 @@ void xor_bytes(uint8_t* dst, const uint8_t* src, const uint8_t* keystream, size_
 
 }  // namespace
 
-ChachaStream::~ChachaStream() {
+void ChachaStream::clear() {
   wipe(state_.data(), sizeof state_);
   wipe(keystream_.data(), keystream_.size());
 }

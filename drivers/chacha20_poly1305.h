@@ -14,12 +14,14 @@ namespace sluice {
 class ChachaStream {
  public:
   explicit ChachaStream(VectorLevel level = vector_level()) : runs_(chacha_runs(level)) {}
-  ~ChachaStream();
+  ~ChachaStream() { clear(); }
 
   // key: 32 bytes, nonce: 12. The counter has 32 bits.
   void start(const uint8_t* key, uint32_t counter, const uint8_t* nonce);
   // dst may be src.
   void run(uint8_t* dst, const uint8_t* src, size_t n);
+  // Key and keystream are gone; start() is next.
+  void clear();
 
  private:
   ChachaRuns runs_;

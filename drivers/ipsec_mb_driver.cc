@@ -4,6 +4,8 @@
 // Invariant: jobs come back in the order they went in, so the i-th job in flight owns the i-th slot of computed_.
 #include "drivers/ipsec_mb_driver.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "drivers/chacha20_first_blocks.h"
 #include "drivers/chacha20_poly1305.h"
@@ -75,6 +77,7 @@ class IpsecMbDriver final : public CryptoDriver {
   const uint32_t least_for_our_chacha_ = vector_level() == VectorLevel::avx512 ? kLeastForOurChacha : UINT32_MAX;
   ChachaStream stream_;
   Poly1305 poly_;
+  bool long_chacha_ = false;  // both hold a key
   DoneQueue done_;
   size_t in_lanes_ = 0;
   size_t next_slot_ = 0;
@@ -166,6 +169,9 @@ void IpsecMbDriver::run_chacha(std::span<CryptoOp* const> ops) {
     done_.push(*op);
   }
   wipe(&blocks, sizeof blocks);
+  if (!std::exchange(long_chacha_, false)) return;
+  stream_.clear();
+  poly_.clear();
 }
 
 void IpsecMbDriver::seal_chacha(CryptoOp& op, const IpsecMbChachaKey& key, const uint8_t* poly_key,
@@ -206,6 +212,7 @@ void IpsecMbDriver::start_chacha(const CryptoOp& op, const IpsecMbChachaKey& key
   store_be32(nonce.data() + 8, op.sequence);
   stream_.start(key.payload(), 1, nonce.data());
   poly_.start(poly_key);
+  long_chacha_ = true;
 }
 
 // The CHACHA20 job takes a 12-byte nonce and starts at block 1: with eight bytes of sequence number that is the

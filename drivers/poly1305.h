@@ -31,13 +31,19 @@ struct PolyPowers {
 class Poly1305 {
  public:
   explicit Poly1305(VectorLevel level = vector_level()) : level_(level) {}
-  ~Poly1305() { wipe(this, sizeof *this); }
+  ~Poly1305() { clear(); }
 
   void start(const uint8_t* key);
   void update(const uint8_t* p, size_t n);
   // Zeros up to the next whole block, as RFC 8439 has it between AAD, text and lengths.
   void pad();
   void finish(uint8_t* tag);
+  // The key is gone; start() is next.
+  void clear() {
+    wipe(&state_, sizeof state_);
+    wipe(&s_, sizeof s_);
+    wipe(&powers_, sizeof powers_);
+  }
 
  private:
   void blocks(const uint8_t* p, size_t n);

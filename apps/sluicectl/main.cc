@@ -90,18 +90,21 @@ void tell_of_keys(const Options& options) {
   if (link) (void)link->line("crypto key reload");
 }
 
-// For the client's KnownHostsCommand: HASHES HOST TYPE KEY; says the line of known_hosts if one of the hashes is the
-// key's.
+// For the client's KnownHostsCommand: HASHES NAME HOST TYPE KEY; says the line of known_hosts if one of the hashes is
+// the key's and the host is the one that they were configured for.
 int known_server(const std::vector<std::string>& words) {
-  if (words.size() != 5) return kUsage;
-  const auto named = parse_public_key_line(words[3] + " " + words[4]);
+  if (words.size() != 6) return kUsage;
+  const std::string& name = words[2];
+  const std::string& host = words[3];
+  if (host != name && !host.starts_with("[" + name + "]:")) return 0;
+  const auto named = parse_public_key_line(words[4] + " " + words[5]);
   // It is asked for the kinds of keys that are known, too: of those it knows nothing.
   if (!named) return 0;
   for (std::string_view rest = words[1]; !rest.empty();) {
     const std::string_view hash = rest.substr(0, rest.find(','));
     rest.remove_prefix(std::min(hash.size() + 1, rest.size()));
     if (hash == sha256_fingerprint(named->key) || matches_key_hash(named->key, hash))
-      return std::printf("%s %s\n", words[2].c_str(), to_text(named->key, "").c_str()), 0;
+      return std::printf("%s %s\n", host.c_str(), to_text(named->key, "").c_str()), 0;
   }
   return 0;
 }

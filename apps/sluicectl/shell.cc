@@ -4,6 +4,7 @@
 #include <glob.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,11 +45,13 @@ void replace(std::string& word, std::string_view what, const std::string& with) 
 }
 
 // A file of the child's that has the text in it; it stays open there.
-int input_file(const std::string& text) {
-  const int file = ::memfd_create("input", 0);
-  for (size_t at = 0; file >= 0 && at < text.size();) {
-    const ssize_t n = ::write(file, text.data() + at, text.size() - at);
-    if (n <= 0) return -1;
+UniqueFd input_file(const std::string& text) {
+  UniqueFd file(::memfd_create("input", 0));
+  // A copy gets these rights, and there are secrets in a configuration.
+  if (!file || ::fchmod(file.get(), S_IRUSR | S_IWUSR) != 0) return {};
+  for (size_t at = 0; at < text.size();) {
+    const ssize_t n = ::write(file.get(), text.data() + at, text.size() - at);
+    if (n <= 0) return {};
     at += static_cast<size_t>(n);
   }
   return file;
@@ -62,7 +65,9 @@ std::vector<std::string> spread(const std::vector<std::string>& words) {
     const bool pattern = out.size() > 1 && !word.starts_with('-') && word.find(':') == word.npos &&
                          word.find_first_of("*?[") != word.npos && ::glob(word.c_str(), 0, nullptr, &found) == 0;
     if (!pattern) out.push_back(word);
-    for (size_t i = 0; pattern && i < found.gl_pathc; ++i) out.emplace_back(found.gl_pathv[i]);
+    // Whoever may make files here makes no options of them.
+    for (size_t i = 0; pattern && i < found.gl_pathc; ++i)
+      out.push_back((found.gl_pathv[i][0] == '-' ? "./" : "") + std::string(found.gl_pathv[i]));
     ::globfree(&found);
   }
   return out;
@@ -70,8 +75,8 @@ std::vector<std::string> spread(const std::vector<std::string>& words) {
 
 // In the operator's own name, and without what lets him in here.
 int run_program(std::vector<std::string> words, const std::string& input) {
-  const int file = input.empty() ? -1 : input_file(input);
-  const UniqueFd holder(file);
+  const UniqueFd holder = input.empty() ? UniqueFd() : input_file(input);
+  const int file = holder.get();
   for (std::string& word : words) {
     replace(word, "{sluicectl}", program_path("sluicectl"));
     if (file >= 0) replace(word, "{input}", "/proc/self/fd/" + std::to_string(file));

@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <utility>
 
 namespace sluice {
 namespace {
@@ -50,9 +51,13 @@ std::string token(std::string_view text, size_t most) {
 }  // namespace
 
 void SystemLog::connect() {
-  socket_ = connect_to(kSystemLog, SOCK_DGRAM);
-  stream_ = !socket_ && errno == EPROTOTYPE;
-  if (stream_) socket_ = connect_to(kSystemLog, SOCK_STREAM);
+  UniqueFd made = connect_to(kSystemLog, SOCK_DGRAM);
+  const bool stream = !made && errno == EPROTOTYPE;
+  if (stream) made = connect_to(kSystemLog, SOCK_STREAM);
+  // Who may open nothing any more keeps what he has.
+  if (!made) return;
+  socket_ = std::move(made);
+  stream_ = stream;
 }
 
 void SystemLog::write(LogLevel level, std::string_view text) {
@@ -68,7 +73,7 @@ void SystemLog::write(LogLevel level, std::string_view text) {
   // without.
   for (int i = 0; i < 2; ++i) {
     const ssize_t n = ::send(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL);
-    if (n >= 0 || errno == EAGAIN || errno == ENOBUFS || tried_ == now) return;
+    if (n >= 0 || errno == EAGAIN || errno == ENOBUFS || errno == EMSGSIZE || errno == ENOMEM || tried_ == now) return;
     connect();
     tried_ = now;
   }

@@ -50,10 +50,11 @@ std::string host_of(std::string_view place) {
   return std::string(place.substr(0, std::min(place.find_first_of(":/"), place.size())));
 }
 
-// Keys of `ip ssh pubkey-chain`: by their hashes, which the operator's program compares with what the server shows.
-void add_known_keys(Words& out, const ServerConfig& config, const std::string& host) {
+// Keys of `ip ssh pubkey-chain`: by their hashes, which the operator's program compares with what the server shows. A
+// host that has some is known by nothing else, whatever platform and files say. False: it has none.
+bool add_known_keys(Words& out, const ServerConfig& config, const std::string& host) {
   const auto found = config.client.servers.find(host);
-  if (found == config.client.servers.end()) return;
+  if (found == config.client.servers.end()) return false;
   Words hashes = found->second.key_hashes;
   bool rsa = !hashes.empty();
   for (const std::string& line : found->second.keys) {
@@ -62,10 +63,24 @@ void add_known_keys(Words& out, const ServerConfig& config, const std::string& h
     hashes.push_back(sha256_fingerprint(named->key));
     rsa = rsa || named->key.type() == KeyType::rsa;
   }
-  if (hashes.empty()) return;
-  option(out, "KnownHostsCommand", std::string(kOwnProgram) + " known-server " + joined(hashes) + " %H %t %K");
+  if (hashes.empty()) return false;
+  option(out, "KnownHostsCommand",
+         std::string(kOwnProgram) + " known-server " + joined(hashes) + " " + host + " %H %t %K");
+  for (const char* files : {"UserKnownHostsFile", "GlobalKnownHostsFile"}) option(out, files, "/dev/null");
+  option(out, "StrictHostKeyChecking", "yes");
   // The server is asked for that kind of key, whatever others it has.
   if (rsa && config.client.host_keys.empty()) option(out, "HostKeyAlgorithms", "^rsa-sha2-512,rsa-sha2-256");
+  return true;
+}
+
+void add_known_files(Words& out, const ServerConfig& config) {
+  const ClientSettings& client = config.client;
+  const size_t colon = client.known_hosts.starts_with('/') ? std::string::npos : client.known_hosts.find(':');
+  option(out, "UserKnownHostsFile",
+         colon == std::string::npos ? client.known_hosts : client.known_hosts.substr(colon + 1));
+  // Without the flag IOS goes on whatever the server shows.
+  if (client.strict_host_keys || config.platform == Platform::ios)
+    option(out, "StrictHostKeyChecking", client.strict_host_keys ? "yes" : "no");
 }
 
 // What the configuration says of the client.
@@ -86,13 +101,7 @@ Words configured(const ServerConfig& config, const std::string& host) {
   for (const std::string& word : client.host_keys)
     for (const std::string_view name : host_key_algorithms(word)) host_keys.emplace_back(name);
   option(out, "HostKeyAlgorithms", joined(host_keys));
-  const size_t colon = client.known_hosts.starts_with('/') ? std::string::npos : client.known_hosts.find(':');
-  option(out, "UserKnownHostsFile",
-         colon == std::string::npos ? client.known_hosts : client.known_hosts.substr(colon + 1));
-  // Without the flag IOS goes on whatever the server shows.
-  if (client.strict_host_keys || config.platform == Platform::ios)
-    option(out, "StrictHostKeyChecking", client.strict_host_keys ? "yes" : "no");
-  add_known_keys(out, config, host);
+  if (!add_known_keys(out, config, host)) add_known_files(out, config);
   // A router's name of an interface has its instance behind a blank; no interface of a host has. A VRF is a device.
   const bool named = client.source_interface.find(' ') == std::string::npos && !client.source_interface.empty();
   option(out, "BindInterface", named ? client.source_interface : client.vrf == "default" ? "" : client.vrf);
@@ -138,6 +147,18 @@ Words file_options(Words& words) {
     words.resize(words.size() - 2);
   }
   return options;
+}
+
+// True, and said: copies between two hosts have no place for the keys of both.
+bool pinned_beside_another(Exec& exec, const Words& words) {
+  Words hosts;
+  for (const std::string& word : words)
+    if (!word.starts_with('-') && !word.starts_with('/') && word.find(':') != word.npos) hosts.push_back(host_of(word));
+  const auto& servers = exec.host.running().client.servers;
+  const bool pinned = std::any_of(hosts.begin(), hosts.end(), [&](const auto& host) { return servers.contains(host); });
+  if (hosts.size() < 2 || !pinned) return false;
+  exec.refuse("between two hosts keys of ip ssh pubkey-chain cannot be checked: copy to here first, then on");
+  return true;
 }
 
 std::string remote_of(const Words& words) {
@@ -267,7 +288,9 @@ void ssh_vrf(Command exec) { xr_line(*exec, split("vrf " + exec->word(0) + " " +
 
 void scp_line(Command exec) {
   Words words = split(exec->word(0));
-  begin(*exec, "scp", file_options(words), remote_of(words));
+  const Words options = file_options(words);
+  if (pinned_beside_another(*exec, words)) return;
+  begin(*exec, "scp", options, remote_of(words));
   add_file_words(*exec, words);
 }
 
@@ -277,6 +300,7 @@ void sftp_line(Command exec) {
   Words options = file_options(words);
   const auto places = std::count_if(words.begin(), words.end(), [](const auto& w) { return !w.starts_with('-'); });
   const bool ports = std::find(words.begin(), words.end(), "-P") != words.end();
+  if (pinned_beside_another(*exec, words)) return;
   begin(*exec, places - (ports ? 1 : 0) == 2 ? "scp" : "sftp", std::move(options), remote_of(words));
   add_file_words(*exec, words);
 }
@@ -284,6 +308,7 @@ void sftp_line(Command exec) {
 // copy FROM TO, each a path or scp://[USER@]HOST[:PORT]/PATH.
 void copy_words(Command exec, Words words) {
   if (words.size() != 2) return exec->refuse("copy takes two places: paths, or scp://USER@HOST/PATH");
+  if (pinned_beside_another(*exec, words)) return;
   begin(*exec, "scp", {}, remote_of(words));
   exec->run.emplace_back("--");
   for (std::string& word : words) {

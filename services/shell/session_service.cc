@@ -39,6 +39,7 @@ void tell_debug(ConnectionServices& connection, uint32_t kind, std::string_view 
   note.kind = static_cast<uint32_t>(ConnectionNote::debug);
   note.id = kind;
   note.bytes.assign(line.begin(), line.end());
+  note.may_be_lost = true;
   connection.host().tell_control(std::move(note));
 }
 

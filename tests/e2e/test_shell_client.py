@@ -52,9 +52,9 @@ class Shell(Managed):
         super().__init__(folder, f"ssh client knownhost {targets['known']}", *lines)
         self.environment = {**os.environ, "SSH_AUTH_SOCK": str(targets["agent"])}
 
-    def run(self, line, check=True, text="", json=False):
+    def run(self, line, check=True, text="", json=False, cwd=None):
         done = subprocess.run([CTL, "--state-dir", self.folder / "state", *(["--json"] if json else []), "-c", line], input=text,
-                              env=self.environment, capture_output=True, text=True, timeout=TIMEOUT)
+                              env=self.environment, cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
@@ -143,6 +143,8 @@ def test_copy_goes_between_files_hosts_and_the_configuration(shell, target, sour
     shell.script("configure", "ssh server dscp 8", "commit", "end")
     shell.run(f"copy running-config {host}{tmp_path}/config")
     assert "ssh server dscp 8" in (tmp_path / "config").read_text()
+    # There are secrets in it.
+    assert (tmp_path / "config").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_server_that_is_not_known_is_refused_where_keys_are_checked(tmp_path, targets):
@@ -170,6 +172,31 @@ def test_an_rsa_key_is_known_by_its_hash(tmp_path, targets):
     chain = ["ip ssh stricthostkeycheck", "ip ssh pubkey-chain", " server 127.0.0.1", f"  key-hash ssh-rsa {digits}"]
     with Shell(tmp_path / "server", {**targets, "known": "/dev/null"}, *chain) as shell:
         assert shell.run(f"ssh -l {USER} -p {target.port} 127.0.0.1 echo in").stdout == "in\n"
+
+
+def test_a_pattern_makes_no_options_of_files(shell, target, tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "-oProxyCommand=touch marker;false").write_text("hostile")
+    (folder / "file").write_text("harmless")
+    (tmp_path / "there").mkdir()
+    shell.run(f"scp * {USER}@127.0.0.1:{tmp_path}/there port {target.port}", cwd=folder)
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == ["-oProxyCommand=touch marker;false", "file"]
+    assert not (folder / "marker").exists()
+
+
+def test_a_configured_key_is_the_only_one_whatever_the_platform(tmp_path, targets):
+    target = targets["sshd"]
+    line = f"ssh -l {USER} -p {target.port} 127.0.0.1 echo in"
+    other = subprocess.run(["ssh-keygen", "-y", "-f", targets["sluiced"].key], capture_output=True, text=True, check=True).stdout.strip()
+    with Shell(tmp_path / "server", {**targets, "known": tmp_path / "known"}, "platform ios") as shell:
+        # Learned, and of no account once another one is configured.
+        assert shell.run(line).stdout == "in\n"
+        shell.script("configure terminal", "ip ssh pubkey-chain", "server 127.0.0.1", "key-string", other, "exit", "exit", "exit", "end")
+        refused = shell.run(line, check=False)
+        assert refused.returncode == 255 and "verification failed" in refused.stderr, refused.stderr
+        copy = shell.run(f"scp 127.0.0.1:{tmp_path}/known 127.0.0.2:{tmp_path}/copy", check=False)
+        assert copy.returncode != 0 and "between two hosts" in copy.stdout + copy.stderr, copy
 
 
 def test_ios_goes_on_without_the_flag_whatever_the_server_shows(tmp_path, targets):

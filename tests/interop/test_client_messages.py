@@ -242,7 +242,11 @@ def small_disk(tmp_path):
     if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", folder], stderr=subprocess.DEVNULL).returncode:
         pytest.skip("mounting is root's")
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    # The server lets a file go some time after its client has gone.
+    deadline = time.monotonic() + 60
+    while (done := subprocess.run(["umount", folder], capture_output=True, text=True)).returncode != 0:
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("tool", ["cp", "scp", "sftp"])
