@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import random
-
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from tests.support.cut_relay import CutRelay  # noqa: E402
+from tests.support.small_disk import small_disk  # noqa: E402
 from tests.support.ssh_servers import Sluiced, Sshd, USER  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
@@ -367,19 +367,13 @@ def test_errors_say_what_it_is(servers, tmp_path):
 @pytest.mark.parametrize("name", ["sluiced", "sshd"])
 @pytest.mark.parametrize("direction", ["put", "get"])
 def test_a_full_disk_at_either_end_is_named_and_leaves_nothing_under_the_name(servers, tmp_path, name, direction):
-    mount = tmp_path / "small disk"
-    mount.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", mount], capture_output=True).returncode != 0:
-        pytest.skip("mounting needs root")
-    try:
+    with small_disk(tmp_path / "small disk", 8) as mount:
         source = tmp_path / "source"
         source.write_bytes(content(20_000_000, 9))
         words = [source, there(mount / "copy")] if direction == "put" else [there(source), mount / "copy"]
         said = cp(servers[name], *words, code=1).stderr
         assert "full" in said or "space" in said.lower() or "free here" in said, said
         assert not (mount / "copy").exists()
-    finally:
-        subprocess.run(["umount", mount], check=True)
 
 
 def test_a_file_that_changes_meanwhile_is_reported_and_not_put_in_place(servers, tmp_path):

@@ -15,6 +15,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from tests.support.link import Link  # noqa: E402
+from tests.support.small_disk import small_disk  # noqa: E402
 from tests.support.ssh_servers import Sluiced, Sshd, USER, free_port  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
@@ -235,24 +236,15 @@ def test_a_lost_connection_says_why_and_how_to_go_on(server, big, tmp_path, tool
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 16 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", folder], stderr=subprocess.DEVNULL).returncode:
-        pytest.skip("mounting is root's")
-    yield folder
-    # The server lets a file go some time after its client has gone.
-    deadline = time.monotonic() + 60
-    while (done := subprocess.run(["umount", folder], capture_output=True, text=True)).returncode != 0:
-        assert time.monotonic() < deadline, done.stderr
-        time.sleep(0.1)
+def full_disk(tmp_path):
+    with small_disk(tmp_path / "small", 16) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("tool", ["cp", "scp", "sftp"])
 @pytest.mark.parametrize("end", ["here", "there"])
-def test_a_full_disk_is_named_at_either_end(any_server, big, small_disk, tool, end):
-    copy = small_disk / "copy"
+def test_a_full_disk_is_named_at_either_end(any_server, big, full_disk, tool, end):
+    copy = full_disk / "copy"
     if tool == "sftp":
         process = start(any_server, tool, "-b", "-", HOST, stdin=subprocess.PIPE)
         process.stdin.write(f"{'get' if end == 'here' else 'put'} {big} {copy}\n")
