@@ -258,7 +258,7 @@ def test_scp_is_off_under_ios_until_it_is_enabled(tmp_path):
 def test_the_environment_list_and_a_break_and_agent_forwarding(tmp_path):
     with Sluiced(BUILD, tmp_path, "ssh server env-accept WANTED_*", "ssh server port-forwarding agent") as server:
         done = subprocess.run(["ssh", *server.options(), "-p", str(server.port), "-o", "SendEnv=WANTED_X", "-o", "SendEnv=LANG", f"{USER}@127.0.0.1",
-                               "echo [$WANTED_X] [$LANG]"], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                               'echo "[$WANTED_X] [$LANG]"'], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
                               env={**os.environ, "WANTED_X": "yes", "LANG": "xx"})
         assert done.stdout == "[yes] []\n"
         client = paramiko.SSHClient()

@@ -169,7 +169,7 @@ def with_key_options(server, options):
 
 def test_a_key_s_line_sets_the_variables_that_the_configuration_names_and_no_others(tmp_path):
     options = 'environment="FROM_KEY=yes",environment="LD_PRELOAD=/nowhere.so"'
-    command = "echo [$FROM_KEY] [$LD_PRELOAD]"
+    command = 'echo "[$FROM_KEY] [$LD_PRELOAD]"'
     with Sluiced(BUILD, tmp_path / "none") as server:
         with_key_options(server, options)
         assert ssh(server, command).stdout == "[] []\n"

@@ -242,7 +242,7 @@ def test_the_clients_agent_is_asked_from_the_far_side(server, tmp_path):
         assert socket_line[0].startswith("srw-------")
         assert goes(socket_line[-1])
         # Without -A there is none.
-        done = subprocess.run([*ssh(server), "echo [$SSH_AUTH_SOCK]"], capture_output=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
+        done = subprocess.run([*ssh(server), 'echo "[$SSH_AUTH_SOCK]"'], capture_output=True, timeout=TIMEOUT, stdin=subprocess.DEVNULL)
         assert done.stdout == b"[]\n"
 
 
@@ -268,7 +268,7 @@ def test_all_is_refused_where_it_is_off(tmp_path, target):
             done = subprocess.run(ssh(server, "-N", *option), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
             assert done.returncode == 255, option
         assert not (tmp_path / "sock").exists()
-        done = subprocess.run(["ssh", "-A", *ssh(server)[1:], "echo [$SSH_AUTH_SOCK]"], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
+        done = subprocess.run(["ssh", "-A", *ssh(server)[1:], 'echo "[$SSH_AUTH_SOCK]"'], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
         assert done.stdout == b"[]\n"
         port = free_port()
         with running(ssh(server, "-N", "-L", f"{port}:127.0.0.1:{target}")):

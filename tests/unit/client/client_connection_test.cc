@@ -123,10 +123,10 @@ TEST(ClientConnection, asks_for_a_passphrase_only_so_often_and_goes_on_with_the_
   ASSERT_TRUE(save_private_key(world.folder / "open", *open, "", nullptr));
   world.config.keys.files = {world.folder / "sealed", world.folder / "open"};
   world.dialog.passphrases = {"a", "b", "c", "phrase"};
-  world.script.on_message = [&](TransportMachine& server, Bytes payload, unsigned request) {
-    if (request == 1) return server.send(failure_message(kAll, false));
+  world.script.on_message = [&](TransportMachine& server, Bytes payload, unsigned) {
     const auto asked = parse_auth_request(payload);
     ASSERT_TRUE(asked);
+    if (asked->kind == QuestionKind::probe) return server.send(failure_message(kAll, false));
     if (asked->kind == QuestionKind::key_query) return server.send(key_ok_message(asked->algorithm, asked->key));
     ASSERT_EQ(asked->kind, QuestionKind::key_proof);
     const auto data = publickey_signed_data(server.session_id(), "ann", asked->algorithm, asked->key);
@@ -148,7 +148,8 @@ TEST(ClientConnection, sends_what_the_server_names_and_not_its_first_choice) {
   std::string offered;
   world.script.on_message = [&](TransportMachine& server, Bytes payload, unsigned) {
     const auto asked = parse_auth_request(payload);
-    if (asked && asked->kind == QuestionKind::key_query) offered = asked->algorithm;
+    // With its signature at once: it is the only one.
+    if (asked && asked->kind == QuestionKind::key_proof) offered = asked->algorithm;
     server.send(failure_message(MethodSet{AuthMethod::publickey}, false));
   };
   world.start();
