@@ -181,11 +181,17 @@ void ClientConnection::ask_service() {
   show_problems();
   machine_->request_service(kUserauthService);
   // RFC 4253 section 10: its acceptance need not be waited for. What an RSA key signs with the server is about to say.
-  if (!auth_ && !offers_rsa_first()) begin_login();
+  if (!auth_ && !may_offer_rsa_first()) begin_login();
 }
 
-bool ClientConnection::offers_rsa_first() const {
-  return !keys_->identities().empty() && keys_->identities().front().key.type() == KeyType::rsa && !server_sig_algs_;
+bool ClientConnection::may_offer_rsa_first() const {
+  if (server_sig_algs_) return false;
+  for (const ClientIdentity& identity : keys_->identities()) {
+    if (identity.key.type() == KeyType::rsa) return true;
+    // One of these is passed over where the user does not want its algorithm.
+    if (identity.key.type() != KeyType::dsa && config_.signature_algorithms.empty()) return false;
+  }
+  return false;
 }
 
 // Behind the server's NEWKEYS, before its SERVICE_ACCEPT.

@@ -100,7 +100,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   void ask_service();
   void act(Result<ClientActions> actions, uint32_t sequence = 0);
   std::string refused_certificates() const;
-  bool offers_rsa_first() const;
+  bool may_offer_rsa_first() const;
   void begin_login();
   ClientFailure permission_denied() const;
   void act_on(ClientAction& action, uint32_t sequence);

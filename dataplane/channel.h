@@ -51,6 +51,8 @@ class Channel {
 
   // So many bytes of on_data() need no more memory here.
   virtual void consumed(size_t n) = 0;
+  // Bulk is about to come: the window is made wide now, as far as the budget goes, and not a doubling a round trip.
+  virtual void widen() {}
   // The answer to a request that was answered with `later`, in the order of the requests.
   virtual void answer(bool success) = 0;
   virtual void request(std::string_view name, bool want_reply, Bytes extra) = 0;

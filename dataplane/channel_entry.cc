@@ -140,6 +140,17 @@ void ChannelTable::Entry::consumed(size_t n) {
   owed_ += static_cast<uint32_t>(n);
 }
 
+void ChannelTable::Entry::widen() {
+  WindowBudget* budget = table_.limits_.budget;
+  if (!budget || state_ != State::open) return;
+  const uint64_t most = std::min<uint64_t>({kBulkWindow, table_.limits_.most_window, budget->left() / kBulkShare});
+  if (most <= target_) return;
+  const auto more = static_cast<uint32_t>(most - target_);
+  if (!loan_.take(*budget, more, budget->reserve())) return;
+  target_ += more;
+  owed_ += more;
+}
+
 bool ChannelTable::Entry::charge(size_t n) {
   if (n > window_in_) return false;
   window_in_ -= static_cast<uint32_t>(n);

@@ -23,6 +23,7 @@ class ChannelTable::Entry final : public Channel {
   void finish(const DataDraft& draft, size_t n) override;
   uint64_t window() const override { return window_out_; }
   void consumed(size_t n) override;
+  void widen() override;
   void answer(bool success) override;
   void request(std::string_view name, bool want_reply, Bytes extra) override;
   void send_eof() override;

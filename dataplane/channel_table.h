@@ -1,11 +1,13 @@
 // A connection's channels, RFC 4254 section 5, in either role: numbers, windows, requests in order, EOF and close.
 //
 // Window given to the peer: starts at the least, grows fourfold while the peer uses it up quickly, up to the most, as
-// far as the memory budget of all connections goes. Messages other than data wait in one bounded queue; while it is not
-// empty no data leaves, so their order is that of the calls. Turns: where several channels want to send, each gets an
-// equal number of records, and the next turn begins with the first one for which there was no room.
+// far as the memory budget of all connections goes; wide at once where the service expects bulk. Messages other than
+// data wait in one bounded queue; while it is not empty no data leaves, so their order is that of the calls.
+// Turns: where several channels want to send, each gets an equal number of records, and the next turn begins with the
+// first one for which there was no room.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <utility>
@@ -27,6 +29,7 @@ class WindowBudget {
     give(bytes);
     return false;
   }
+  uint64_t left() const { return static_cast<uint64_t>(std::max<int64_t>(left_.load(std::memory_order_relaxed), 0)); }
   void give(uint64_t bytes) { left_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
   // For small windows: who has many large ones keeps nobody from opening a channel.
   uint64_t reserve() const { return reserve_; }
@@ -73,6 +76,9 @@ struct ChannelLimits {
 
 // Of a channel beside others, where the budget has no least one any more. Without even that it is not opened.
 inline constexpr uint32_t kSmallWindow = 64 << 10;
+// Of a channel whose service expects bulk, and its part of what the budget has left: the more there are, the less each.
+inline constexpr uint32_t kBulkWindow = uint32_t{32} << 20;
+inline constexpr uint64_t kBulkShare = 16;
 // What we tell the peer, and send at most: a record's payload less the longest header.
 inline constexpr uint32_t kMaxChannelPacket = kMaxPayload - 64;
 // Messages that wait for room. A peer that makes us answer and never reads is not listened to beyond.

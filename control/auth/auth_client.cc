@@ -140,6 +140,7 @@ Result<ClientActions> AuthClient::take_failure(Bytes payload) {
 Result<ClientActions> AuthClient::next() {
   ClientActions actions;
   old_password_.clear();
+  last_try_ = false;
   for (const AuthMethod method : config_.order)
     if (can_continue_.has(method) && !spent_.has(method) && try_method(method, actions)) return actions;
   if (probed_) return fail(ErrorCode::auth_no_methods);

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "services/transfer/late_errors.h"
 
 namespace sluice {
 namespace {
@@ -175,8 +176,7 @@ SftpResult<bool> FileCopy::copy_on_server() {
 SftpResult<void> FileCopy::settle() {
   if (auto same = check_source(); !same) return same;
   if (auto set = set_attributes(); !set) return set;
-  // What a server could not write it may say no earlier.
-  if (auto closed = close_lanes(); !closed) return closed;
+  if (auto closed = close_target(); !closed) return closed;
   if (item_.in_place) return {};
   if (plan_.options.verify) {
     if (auto equal = compare_content(source_file(), target_file(), size_, plan_.options); !equal) {
@@ -191,6 +191,17 @@ SftpResult<void> FileCopy::settle() {
   if (auto moved = plan_.target.replace(temporary_, item_.to); !moved) return moved;
   temporary_made_ = false;
   return {};
+}
+
+// What could not be written may be said no earlier. Then nobody knows what of it is there: a next time begins anew.
+SftpResult<void> FileCopy::close_target() {
+  auto closed = close_lanes();
+  if (closed && to_file_ && !closes_well(to_file_->get())) closed = local_fault(fit_for_terminal(item_.to), errno);
+  if (closed || closed.error().kind == SftpFault::Kind::lost || item_.in_place) return closed;
+  (void)plan_.target.remove(temporary_);
+  temporary_made_ = false;
+  drop_journal();
+  return closed;
 }
 
 // A copy that was cut may have left one that was being written, too.

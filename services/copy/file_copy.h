@@ -52,6 +52,7 @@ class FileCopy {
   SftpResult<void> set_attributes();
   SftpResult<void> explain(SftpFault fault);
   // What the servers say of what was written.
+  SftpResult<void> close_target();
   SftpResult<void> close_lanes();
   bool relayed() const { return plan_.source.remote() && plan_.target.remote(); }
   CheckedFile source_file() const { return {from_file_, plan_.source.remote(), item_.from}; }

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "services/transfer/late_errors.h"
+
 namespace sluice {
 namespace {
 
@@ -166,6 +168,11 @@ SftpResult<void> write_local(const CopyPlan& plan, SmallFile& file) {
   }
   auto changed = change_file(descriptor, file.wanted);
   if (!changed) return changed;
+  if (!closes_well(descriptor)) {
+    const int error = errno;
+    (void)side.remove(file.temporary);
+    return local_fault(fit_for_terminal(file.item.to), error);
+  }
   return side.replace(file.temporary, file.item.to);
 }
 

@@ -49,6 +49,7 @@ void SftpRequests::open(SftpSession& session, Task& task) {
                     file.path = path;
                     file.opened_ns = monotonic_clock().now_ns();
                     file.grant = grant;
+                    if (file.writable) session.channel_->widen();
                     answer_handle(session, id, std::move(file));
                   });
 }

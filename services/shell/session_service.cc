@@ -1,6 +1,8 @@
 // Requests in order, RFC 4254 section 6; then everything is the inner service's.
 #include "services/shell/session_service.h"
 
+#include <array>
+
 #include "base/clock.h"
 #include "base/debug.h"
 #include "base/plain_text.h"
@@ -172,6 +174,7 @@ void SessionService::take_agent(bool granted, uint32_t handle) {
   if (!wanted_) return;
   const Wanted wanted = *std::exchange(wanted_, std::nullopt);
   const RequestAnswer answer = start(wanted);
+  if (!inner_) channel_->consumed(early_.clear());
   if (answer != RequestAnswer::later) channel_->answer(answer == RequestAnswer::success);
   channel_->ask_turn();
 }
@@ -221,9 +224,23 @@ RequestAnswer SessionService::start(const Wanted& wanted) {
 RequestAnswer SessionService::run_inside(std::unique_ptr<Service> service) {
   if (!service) return RequestAnswer::failure;
   inner_ = std::move(service);
-  inner_->attach(*channel_);
-  if (eof_received_) inner_->on_eof();
+  attach_inner();
   return RequestAnswer::success;
+}
+
+// What was said before it was there comes now, in the same order.
+void SessionService::attach_inner() {
+  inner_->attach(*channel_);
+  while (!early_.empty()) {
+    std::array<iovec, 64> places;
+    std::array<MutableBytes, 64> pieces;
+    const size_t count = early_.front(places);
+    for (size_t i = 0; i < count; ++i) pieces[i] = {static_cast<uint8_t*>(places[i].iov_base), places[i].iov_len};
+    const auto given = std::span<const MutableBytes>(pieces).first(count);
+    inner_->on_data(given);
+    early_.drop(sum(given));
+  }
+  if (eof_received_) inner_->on_eof();
 }
 
 RequestAnswer SessionService::spawn(const Wanted& wanted) {
@@ -235,8 +252,7 @@ RequestAnswer SessionService::spawn(const Wanted& wanted) {
        : wanted.kind == ProgramKind::shell_command ? "Exec-Command"
                                                    : wanted.words + "-Subsystem");
   inner_ = std::make_unique<ProgramService>(connection_, std::move(program), [this] { inner_refused_ = true; });
-  inner_->attach(*channel_);
-  if (eof_received_) inner_->on_eof();
+  attach_inner();
   return RequestAnswer::later;
 }
 
@@ -250,9 +266,10 @@ void SessionService::drop_refused() {
 void SessionService::on_data(std::span<const MutableBytes> pieces) {
   moved_ = true;
   drop_refused();
-  // Before there is a program nobody reads it.
-  if (!inner_) return channel_->consumed(sum(pieces));
-  inner_->on_data(pieces);
+  if (inner_) return inner_->on_data(pieces);
+  // Before a program was asked for nobody will read it.
+  if (!wanted_) return channel_->consumed(sum(pieces));
+  for (const MutableBytes& piece : pieces) early_.append(piece);
 }
 
 void SessionService::on_stderr(Bytes data) {

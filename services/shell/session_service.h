@@ -3,6 +3,7 @@
 #pragma once
 
 #include "services/connection/idle_clock.h"
+#include "services/shell/byte_queue.h"
 
 namespace sluice {
 
@@ -41,6 +42,7 @@ class SessionService final : public Service, private IdleWatched {
   RequestAnswer start(const Wanted& wanted);
   RequestAnswer run_inside(std::unique_ptr<Service> service);
   RequestAnswer spawn(const Wanted& wanted);
+  void attach_inner();
   void drop_refused();
   bool on_idle_look(uint64_t now_ns) override;
 
@@ -55,6 +57,7 @@ class SessionService final : public Service, private IdleWatched {
   std::optional<uint32_t> agent_handle_;
   bool agent_asked_ = false, agent_awaited_ = false;
   std::optional<Wanted> wanted_;  // waits for the agent's socket
+  ByteQueue early_;               // what came for it meanwhile: at most the window
   // Whether anything moved since the last look.
   bool moved_ = true;
   uint64_t window_seen_ = 0;

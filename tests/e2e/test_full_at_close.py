@@ -26,7 +26,7 @@ def full(request, tmp_path):
     if os.getuid() != 0 or not os.access("/dev/fuse", os.R_OK | os.W_OK) or LIBC.unshare(CLONE_NEWNS) != 0 or \
             LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
         pytest.skip("no /dev/fuse, or no right to mount")
-    folder, log = tmp_path / "full", tmp_path / "full.log"
+    folder, log = tmp_path / f"full-{request.param}", tmp_path / "full.log"
     folder.mkdir()
     with open(log, "wb") as output:
         program = subprocess.Popen([sys.executable, ROOT / "tests/support/full_files.py", folder, str(request.param)],
@@ -68,6 +68,24 @@ def test_copying_fails(server, full, source, protocol):
     while TEXT not in server.log.read_text(errors="replace"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("words", ("sftp -b -", "scp -s", "scp -O"))
+def test_our_own_programs_fail_too(server, full, source, words):
+    program, *flags = words.split()
+    place = [] if program == "sftp" else [source, f"{HOST}:{full}/file"]
+    done = subprocess.run([BUILD / "apps/sluice/sluice", program, *flags, *server.options(), "-P", str(server.port), *place,
+                           *([HOST] if program == "sftp" else [])],
+                          input=f"put {source} {full}/file\n", capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and TEXT in done.stderr, done
+
+
+def test_a_get_into_it_fails(server, full, source):
+    # One close is all there is to it here: the second one's failure has nobody to hear it.
+    done = subprocess.run([BUILD / "apps/sluice/sluice", "sftp", "-b", "-", *server.options(), "-P", str(server.port), HOST],
+                          input=f"get {source} {full}/file\n", capture_output=True, text=True, timeout=120)
+    first = "-1" in full.name
+    assert (done.returncode, TEXT in done.stderr) == ((1, True) if first else (0, False)), done
 
 
 def test_the_answer_to_close_says_why_and_the_handle_is_gone(server, full, source):

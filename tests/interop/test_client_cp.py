@@ -35,14 +35,14 @@ SIZES = {"empty": 0, "one": 1, "odd": 32769, "records": 700_001, "large": 20_000
 class AsyncsshServer:
     """AsyncSSH's SFTP server: neither limits nor check-file, and requests of one client run side by side."""
 
-    def __init__(self, folder, key):
-        self.folder, self.key = folder, key
+    def __init__(self, folder, key, sftp=True):
+        self.folder, self.key, self.sftp = folder, key, sftp
 
     def __enter__(self):
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
         listening = asyncssh.listen("127.0.0.1", 0, server_host_keys=[asyncssh.generate_private_key("ssh-ed25519")],
-                                    authorized_client_keys=str(self.key) + ".pub", sftp_factory=True, allow_scp=False)
+                                    authorized_client_keys=str(self.key) + ".pub", sftp_factory=self.sftp, allow_scp=False)
         self.server = asyncio.run_coroutine_threadsafe(self.call(listening), self.loop).result(30)
         self.port = self.server.sockets[0].getsockname()[1]
         return self
@@ -374,6 +374,35 @@ def test_a_full_disk_at_either_end_is_named_and_leaves_nothing_under_the_name(se
         said = cp(servers[name], *words, code=1).stderr
         assert "full" in said or "space" in said.lower() or "free here" in said, said
         assert not (mount / "copy").exists()
+
+
+@pytest.mark.parametrize("size", [5, 700_001, 20_000_003])
+@pytest.mark.parametrize("connections", [1, 2])
+def test_what_a_server_loses_when_it_closes_a_file_is_copied_anew_and_never_seen(servers, tmp_path, size, connections):
+    class Loses(asyncssh.SFTPServer):
+        times = 1
+
+        def close(self, file):
+            lost = file.writable() and b".journal" not in os.fsencode(file.name) and Loses.times > 0
+            if lost:
+                Loses.times -= 1
+                file.seek(0)
+                file.write(bytes(size // 2 + 1))
+            super().close(file)
+            if lost:
+                raise asyncssh.SFTPFailure("Disk quota exceeded")
+
+    source, away = tmp_path / "source", tmp_path / "away"
+    away.mkdir()
+    source.write_bytes(content(size, 12))
+    key = servers["sshd"].key
+    with AsyncsshServer(tmp_path, key, Loses) as server:
+        server.key = key
+        said = cp(server, "-n", connections, source, there(away / "copy"), code=1).stderr
+        assert "Disk quota exceeded" in said and Loses.times == 0, said
+        assert not list(away.iterdir()), "nothing that a next time could trust"
+        cp(server, "-n", connections, source, there(away / "copy"))
+    assert checksums(away) == {"copy": hashlib.sha256(source.read_bytes()).hexdigest()}
 
 
 def test_a_file_that_changes_meanwhile_is_reported_and_not_put_in_place(servers, tmp_path):

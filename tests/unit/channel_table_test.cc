@@ -231,6 +231,37 @@ TEST(ChannelTable, a_channel_without_a_least_window_begins_small_and_grows_when_
   EXPECT_GT(window, kSmallWindow);
 }
 
+TEST(ChannelTable, a_service_that_expects_bulk_has_a_wide_window_at_once_and_each_further_one_less_of_the_budget) {
+  constexpr uint64_t kBudget = uint64_t{256} << 20;
+  WindowBudget budget(kBudget);
+  ChannelLimits limits;
+  limits.budget = &budget;
+  uint64_t before = kBulkWindow, sum = 0;
+  {
+    std::vector<std::unique_ptr<ChannelBench>> benches;
+    for (size_t i = 0; i < 200; ++i) {
+      auto& bench = *benches.emplace_back(std::make_unique<ChannelBench>(limits));
+      bench.open();
+      told(bench);
+      bench.channel().widen();
+      const uint64_t wider = told(bench);
+      bench.channel().widen();
+      EXPECT_EQ(told(bench), 0u) << "asked again it is as wide as it was";
+      EXPECT_LE(wider, before);
+      before = wider;
+      sum += wider;
+    }
+    EXPECT_EQ(before, 0u) << "in the end there is none but the least";
+    EXPECT_LE(sum, kBudget - budget.reserve()) << "small windows have their part";
+  }
+  EXPECT_TRUE(budget.take(kBudget)) << "all of it is given back";
+  ChannelBench alone;
+  alone.open();
+  told(alone);
+  alone.channel().widen();
+  EXPECT_EQ(told(alone), 0u) << "without a budget windows stay at the least";
+}
+
 TEST(ChannelTable, keeps_the_least_window_without_a_budget) {
   ChannelBench bench;
   bench.open();

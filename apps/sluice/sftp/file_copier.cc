@@ -10,6 +10,8 @@
 #include <cstring>
 #include <limits>
 
+#include "services/transfer/late_errors.h"
+
 namespace sluice {
 namespace {
 
@@ -164,6 +166,7 @@ bool FileCopier::get_opened(const std::string& from, const std::string& to, cons
     if (::futimens(file->get(), times) != 0)
       good = complain(rules, "local set times on \"" + shown(to) + "\": " + errno_text());
   }
+  if (!closes_well(file->get())) good = complain(rules, "local close \"" + shown(to) + "\": " + errno_text());
   if (good && rules.sync && ::fsync(file->get()) != 0)
     good = complain(rules, "local sync \"" + shown(to) + "\": " + errno_text());
   return good;

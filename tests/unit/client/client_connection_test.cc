@@ -148,13 +148,47 @@ TEST(ClientConnection, sends_what_the_server_names_and_not_its_first_choice) {
   std::string offered;
   world.script.on_message = [&](TransportMachine& server, Bytes payload, unsigned) {
     const auto asked = parse_auth_request(payload);
-    // With its signature at once: it is the only one.
-    if (asked && asked->kind == QuestionKind::key_proof) offered = asked->algorithm;
+    if (asked && !asked->algorithm.empty()) offered = asked->algorithm;
     server.send(failure_message(MethodSet{AuthMethod::publickey}, false));
   };
   world.start();
   ASSERT_TRUE(world.until_ended());
   EXPECT_EQ(offered, "rsa-sha2-256");
+}
+
+TEST(ClientConnection, waits_for_what_the_server_names_where_the_first_key_to_be_offered_is_rsa) {
+  ClientWorld world;
+  ASSERT_TRUE(save_private_key(world.folder / "a", *PrivateKey::generate(KeyType::ed25519), "", nullptr));
+  ASSERT_TRUE(save_private_key(world.folder / "b", *PrivateKey::generate(KeyType::rsa, 2048), "", nullptr));
+  world.config.keys.files = {world.folder / "a", world.folder / "b"};
+  world.config.signature_algorithms = {"rsa-sha2-512", "rsa-sha2-256"};
+  world.server_config.signature_algorithms = {"ssh-ed25519", "rsa-sha2-256"};
+  std::vector<std::string> offered;
+  world.script.on_message = [&](TransportMachine& server, Bytes payload, unsigned) {
+    const auto asked = parse_auth_request(payload);
+    if (asked && !asked->algorithm.empty()) offered.push_back(asked->algorithm);
+    server.send(failure_message(MethodSet{AuthMethod::publickey}, false));
+  };
+  world.start();
+  ASSERT_TRUE(world.until_ended());
+  EXPECT_EQ(offered, std::vector<std::string>{"rsa-sha2-256"});
+}
+
+TEST(ClientConnection, shows_no_key_and_no_keys_of_the_session_to_a_host_that_is_not_believed) {
+  ClientWorld world;
+  ASSERT_TRUE(save_private_key(world.folder / "a", *PrivateKey::generate(KeyType::ed25519), "", nullptr));
+  world.config.keys.files = {world.folder / "a"};
+  world.policy.strict = StrictHostKeys::yes;
+  bool keyed = false;
+  unsigned messages = 0;
+  world.script.on_keyed = [&](TransportMachine&) { keyed = true; };
+  world.script.on_message = [&](TransportMachine&, Bytes, unsigned) { ++messages; };
+  world.start();
+  ASSERT_TRUE(world.until_ended());
+  world.until([&] { return keyed; }, 200);
+  EXPECT_FALSE(keyed);
+  EXPECT_EQ(messages, 0u);
+  EXPECT_FALSE(world.logged_in);
 }
 
 // --- Time

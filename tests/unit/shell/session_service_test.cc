@@ -293,6 +293,36 @@ TEST(Session, waits_for_the_agents_socket_before_it_begins) {
   later(true, 1);
 }
 
+TEST(Session, keeps_what_comes_for_a_program_that_waits_for_the_agents_socket) {
+  const std::string text = "early\n" + std::string(100'000, 'x') + "\n";
+  // One that runs, one that the broker refuses, one that is refused at once.
+  for (const std::string_view program : {"cat", "none", "sftp"}) {
+    const bool begins = program == "cat";
+    Session session;
+    session.world.settings.sftp_enabled = false;
+    std::function<void(bool, uint32_t)> later;
+    session.world.makers.agent_request = [&](ConnectionServices&, std::function<void(bool, uint32_t)> then) {
+      later = std::move(then);
+    };
+    ASSERT_EQ(session.request("auth-agent-req@openssh.com", {}), RequestAnswer::later);
+    ASSERT_EQ(begins ? session.exec(program) : session.request("subsystem", WireWriter().string(program).view()),
+              RequestAnswer::later);
+    session.world.send(text.substr(0, 70'000));
+    session.world.send(text.substr(70'000));
+    session.world.service->on_eof();
+    EXPECT_EQ(session.world.channel.consumed_bytes, 0u) << "it gives no window before somebody took it";
+    later(false, 0);
+    if (begins) {
+      ASSERT_TRUE(session.ended());
+      EXPECT_EQ(session.world.sent(), text);
+    } else {
+      ASSERT_TRUE(session.world.turn_until([&] { return session.world.channel.answers.size() == 2; }));
+    }
+    EXPECT_EQ(session.world.channel.answers, (std::vector<bool>{false, begins}));
+    EXPECT_TRUE(session.world.turn_until([&] { return session.world.channel.consumed_bytes == text.size(); }));
+  }
+}
+
 TEST(Session, tells_the_end_of_its_broker) {
   Session session;
   ASSERT_EQ(session.exec("echo ready; sleep 3"), RequestAnswer::later);
