@@ -407,7 +407,8 @@ bool Worker::watch(int descriptor, SessionId session, Watcher& watcher) {
   watch.watcher = &watcher;
   watch.session = session;
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  const uint32_t room = watcher.waits_for_room() ? uint32_t{EPOLLOUT} : 0u;
+  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET | room;
   event.data.u64 = watch_tag(index, watch.generation);
   if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) {
     watch.watcher = nullptr;

@@ -52,7 +52,6 @@ std::optional<uint32_t> BrokerClient::send(const BrokerRequest& request) {
 void BrokerClient::tell(const CloseHandle& close) {
   if (ended_) return;
   unsent_.push_back(*write_request(0, close));
-  flush();
 }
 
 void BrokerClient::flush() {

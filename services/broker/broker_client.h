@@ -39,8 +39,7 @@ class BrokerClient {
   // The request's number, never 0; nothing when there is no room. What cannot be sent (a NUL in a name, too long, no
   // broker) is answered with a Failure like any other.
   std::optional<uint32_t> send(const BrokerRequest& request);
-  // A close that nobody waits for, behind what was sent before: two wake-ups less. Its handle bounds how many there
-  // are.
+  // A close that nobody waits for: goes with the next flush() or send(). Its handle bounds how many there are.
   void tell(const CloseHandle& close);
   void flush();
   // Requests whose answers have not come.

@@ -74,6 +74,8 @@ void BrokerLink::take_packets() {
       continue;
     }
     std::visit([&](const auto& body) { take(request->request, body); }, request->body);
+    // Before looking for more: somebody waits.
+    flush();
   }
   flush();
 }

@@ -43,13 +43,17 @@ void BrokerSession::on_turn() {
     const std::string& why = refusal_.empty() ? "Too many requests at once" : refusal_;
     waiting.then({0, Failure{BrokerFault::gone, 0, why}, {}});
   }
-  if (client_ && client_->answers_itself()) on_ready(0);
+  if (!client_) return;
+  flush();
+  if (client_->answers_itself()) on_ready(0);
 }
 
 void BrokerSession::tell(BrokerRequest request) {
   if (!client_ || !client_->alive()) return;
   if (const auto* close = std::get_if<CloseHandle>(&request); close != nullptr && waiting_.empty()) {
-    return client_->tell(*close);
+    client_->tell(*close);
+    // In the next turn: behind what this one has to say to the peer, who waits for it.
+    return host_.ask_turn();
   }
   waiting_.push_back({nullptr, std::move(request), [](BrokerReceived&&) {}});
   send_waiting();
@@ -90,13 +94,22 @@ void BrokerSession::send_waiting() {
     pending_[*number] = {waiting_.front().caller, std::move(waiting_.front().then)};
     waiting_.pop_front();
   }
-  if (client_->wants_write()) client_->flush();
+  flush();
   // Answered in the next turn, of which nothing else may tell.
   if (client_->answers_itself()) host_.ask_turn();
 }
 
-void BrokerSession::on_ready(uint32_t events) {
+// Of room it wants to hear only while it has none: else each packet that the broker takes would wake the worker.
+void BrokerSession::flush() {
   if (client_->wants_write()) client_->flush();
+  if (client_->wants_write() == waits_for_room_) return;
+  waits_for_room_ = client_->wants_write();
+  host_.unwatch(client_->descriptor());
+  host_.watch(client_->descriptor(), *this);
+}
+
+void BrokerSession::on_ready(uint32_t events) {
+  flush();
   const bool may_have_ended = (events & (EPOLLHUP | EPOLLRDHUP | EPOLLERR)) != 0;
   while (auto received = client_->receive()) {
     take(std::move(*received));

@@ -64,6 +64,7 @@ class BrokerSession final : public Watcher {
   void take_link(UniqueFd link);
   void take_refusal(std::string_view why);
   void on_ready(uint32_t events) override;
+  bool waits_for_room() const override { return waits_for_room_; }
 
  private:
   struct Waiting {
@@ -82,6 +83,7 @@ class BrokerSession final : public Watcher {
   };
 
   void send_waiting();
+  void flush();
   void take(BrokerReceived&& received);
   void take_event(const BrokerAnswer& event);
   void give_back(BrokerReceived& received, const BrokerCaller::Late& late);
@@ -94,6 +96,7 @@ class BrokerSession final : public Watcher {
   std::unordered_map<uint32_t, Exit> exits_;
   std::string refusal_;
   bool asked_ = false;
+  bool waits_for_room_ = false;  // as the link is watched
 };
 
 }  // namespace sluice

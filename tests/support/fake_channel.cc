@@ -21,7 +21,8 @@ bool FakeHost::open(std::string_view type, Bytes extra, std::unique_ptr<Service>
 
 bool FakeHost::watch(int descriptor, Watcher& watcher) {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  const uint32_t room = watcher.waits_for_room() ? uint32_t{EPOLLOUT} : 0u;
+  event.events = EPOLLIN | EPOLLRDHUP | EPOLLET | room;
   event.data.fd = descriptor;
   if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) return false;
   watchers_[descriptor] = &watcher;
