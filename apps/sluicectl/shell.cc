@@ -1,9 +1,9 @@
 // The terminal's side of a shell that the server has.
 #include "apps/sluicectl/shell.h"
 
+#include <fcntl.h>
 #include <glob.h>
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +17,7 @@
 
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/line_editor.h"
+#include "base/memory_file.h"
 
 namespace sluice::ctl {
 namespace {
@@ -46,14 +47,9 @@ void replace(std::string& word, std::string_view what, const std::string& with) 
 
 // A file of the child's that has the text in it; it stays open there.
 UniqueFd input_file(const std::string& text) {
-  UniqueFd file(::memfd_create("input", 0));
+  UniqueFd file = memory_file("input", text);
   // A copy gets these rights, and there are secrets in a configuration.
-  if (!file || ::fchmod(file.get(), S_IRUSR | S_IWUSR) != 0) return {};
-  for (size_t at = 0; at < text.size();) {
-    const ssize_t n = ::write(file.get(), text.data() + at, text.size() - at);
-    if (n <= 0) return {};
-    at += static_cast<size_t>(n);
-  }
+  if (!file || ::fchmod(file.get(), S_IRUSR | S_IWUSR) != 0 || ::fcntl(file.get(), F_SETFD, 0) != 0) return {};
   return file;
 }
 

@@ -2,13 +2,14 @@
 #include "apps/sluiced/process_link.h"
 
 #include <poll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "base/memory_file.h"
 
 namespace sluice {
 namespace {
@@ -93,13 +94,8 @@ std::optional<ReceivedOrder> ProcessLink::receive() {
 }
 
 ResultOrText<UniqueFd> text_file(std::string_view text) {
-  UniqueFd file(::memfd_create("configuration", MFD_CLOEXEC));
-  if (!file) return fail(std::string("memfd_create: ") + std::strerror(errno));
-  for (size_t at = 0; at < text.size();) {
-    const ssize_t n = ::pwrite(file.get(), text.data() + at, text.size() - at, static_cast<off_t>(at));
-    if (n <= 0) return fail(std::string("memory file: ") + std::strerror(errno));
-    at += static_cast<size_t>(n);
-  }
+  UniqueFd file = memory_file("configuration", text);
+  if (!file) return fail(std::string("memory file: ") + std::strerror(errno));
   return file;
 }
 

@@ -149,11 +149,16 @@ Words file_options(Words& words) {
   return options;
 }
 
-// True, and said: copies between two hosts have no place for the keys of both.
-bool pinned_beside_another(Exec& exec, const Words& words) {
+Words remote_hosts(const Words& words) {
   Words hosts;
   for (const std::string& word : words)
     if (!word.starts_with('-') && !word.starts_with('/') && word.find(':') != word.npos) hosts.push_back(host_of(word));
+  return hosts;
+}
+
+// True, and said: copies between two hosts have no place for the keys of both.
+bool pinned_beside_another(Exec& exec, const Words& words) {
+  const Words hosts = remote_hosts(words);
   const auto& servers = exec.host.running().client.servers;
   const bool pinned = std::any_of(hosts.begin(), hosts.end(), [&](const auto& host) { return servers.contains(host); });
   if (hosts.size() < 2 || !pinned) return false;
@@ -162,8 +167,8 @@ bool pinned_beside_another(Exec& exec, const Words& words) {
 }
 
 std::string remote_of(const Words& words) {
-  for (const std::string& word : words)
-    if (!word.starts_with('-') && !word.starts_with('/') && word.find(':') != word.npos) return host_of(word);
+  const Words hosts = remote_hosts(words);
+  if (!hosts.empty()) return hosts.front();
   return words.empty() ? std::string() : host_of(words.back());
 }
 

@@ -290,6 +290,28 @@ def login(server, name):
     return client
 
 
+class Dialog:
+    """What an operator sees and types, at a terminal of a session."""
+
+    def __init__(self, client):
+        self.channel = client.invoke_shell(width=200)
+        self.channel.settimeout(TIMEOUT)
+        self.seen = ""
+
+    def until(self, *texts):
+        deadline = time.monotonic() + TIMEOUT
+        while not any(text in self.seen for text in texts):
+            assert time.monotonic() < deadline, self.seen
+            piece = self.channel.recv(4096)
+            assert piece, self.seen
+            self.seen += piece.decode(errors="replace")
+        return self.seen
+
+    def type(self, line):
+        self.seen = ""
+        self.channel.send(line + "\r")
+
+
 def test_operators_who_log_in_get_the_shell_with_their_privilege(operated):
     with login(operated, "ann") as client:
         _, out, _ = client.exec_command("show ssh", timeout=TIMEOUT)
@@ -297,32 +319,22 @@ def test_operators_who_log_in_get_the_shell_with_their_privilege(operated):
         _, out, error = client.exec_command("id", timeout=TIMEOUT)
         assert "uid=" not in out.read().decode() + error.read().decode()
     with login(operated, "bob") as client:
-        channel = client.invoke_shell()
-        channel.settimeout(TIMEOUT)
-        seen = ""
-
-        def until(text):
-            nonlocal seen
-            while text not in seen:
-                piece = channel.recv(4096)
-                assert piece, seen
-                seen += piece.decode(errors="replace")
-            seen = ""
-        until("Device>")
-        channel.send("configure terminal\r")
-        until("Not allowed")
-        channel.send("enable\r")
-        until("Password:")
-        channel.send("s3cret-of-all\r")
-        until("Device#")
-        channel.send("configure terminal\r")
-        until("(config)#")
-        channel.send("ssh server dscp 8\r")
-        until("(config)#")
-        channel.send("commit\r")
-        until("(config)#")
-        channel.send("end\r")
-        until("Device#")
+        dialog = Dialog(client)
+        dialog.until("Device>")
+        dialog.type("configure terminal")
+        dialog.until("Not allowed")
+        dialog.type("enable")
+        dialog.until("Password:")
+        dialog.type("s3cret-of-all")
+        dialog.until("Device#")
+        dialog.type("configure terminal")
+        dialog.until("(config)#")
+        dialog.type("ssh server dscp 8")
+        dialog.until("(config)#")
+        dialog.type("commit")
+        dialog.until("(config)#")
+        dialog.type("end")
+        dialog.until("Device#")
     assert "ssh server dscp 8" in operated.file.read_text()
     assert "Configured from vty by bob" in operated.log.read_text()
 

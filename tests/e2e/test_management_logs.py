@@ -12,7 +12,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
-from tests.e2e.test_management import CTL, TIMEOUT, Managed, Terminal  # noqa: E402
+from tests.e2e.test_management import CTL, TIMEOUT, Dialog, Managed, Terminal, login  # noqa: E402
 from tests.e2e.test_reload import BUILD, host_key, ssh  # noqa: E402
 from tests.support.ssh_servers import USER, free_port  # noqa: E402
 
@@ -227,37 +227,25 @@ def test_a_short_passphrase_seals_nothing(server):
 
 
 def test_enable_is_limited_and_logged(tmp_path):
-    from tests.e2e.test_management import login
     lines = [f"login local-account {USER}", "management shell", f"management shell-program {CTL}",
              "username bob privilege 1 secret 0 s3cret-of-bob", "enable secret 0 s3cret-of-all"]
     with Managed(tmp_path / "server", *lines) as server, login(server, "bob") as client:
-        channel = client.invoke_shell()
-        channel.settimeout(TIMEOUT)
-        seen = ""
-
-        def until(text):
-            nonlocal seen
-            while text not in seen:
-                piece = channel.recv(4096)
-                assert piece, seen
-                seen += piece.decode(errors="replace")
-            seen = seen.partition(text)[2]
-        until("Device>")
-        channel.send("enable\r")
+        dialog = Dialog(client)
+        dialog.until("Device>")
+        dialog.type("enable")
         for _ in range(3):
-            until("Password:")
-            channel.send("wrong\r")
-        until("Bad secrets")
+            dialog.until("Password:")
+            dialog.type("wrong")
+        dialog.until("Bad secrets")
         server.await_log("%SYS-5-PRIV_AUTH_FAIL: Authentication to Privilege level 15 failed from vty by bob", 3)
         # Also in another session, and with the right word.
         with login(server, "bob") as second:
-            other = second.invoke_shell()
-            other.settimeout(TIMEOUT)
-            text = ""
-            for wanted, line in (("Device>", "enable\r"), ("Password:", "s3cret-of-all\r"), ("again in", "")):
-                while wanted not in text:
-                    text += other.recv(4096).decode(errors="replace")
-                other.send(line)
+            other = Dialog(second)
+            other.until("Device>")
+            other.type("enable")
+            other.until("Password:")
+            other.type("s3cret-of-all")
+            other.until("again in")
         assert "s3cret" not in server.log.read_text()
 
 

@@ -9,7 +9,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
-from tests.e2e.test_management import CTL, TIMEOUT, Managed, Terminal, login  # noqa: E402
+from tests.e2e.test_management import CTL, TIMEOUT, Dialog, Managed, Terminal, login  # noqa: E402
 from tests.interop.foreign_servers import PASSWORD, Keys, sshd  # noqa: E402
 from tests.support.ssh_servers import USER, Sluiced, Sshd  # noqa: E402
 
@@ -249,27 +249,7 @@ def operated(tmp_path):
         yield server
 
 
-class Dialog:
-    """What an operator sees and types, at a terminal of a session."""
-
-    def __init__(self, client):
-        self.channel = client.invoke_shell(width=200)
-        self.channel.settimeout(TIMEOUT)
-        self.seen = ""
-
-    def until(self, *texts):
-        deadline = time.monotonic() + TIMEOUT
-        while not any(text in self.seen for text in texts):
-            assert time.monotonic() < deadline, self.seen
-            piece = self.channel.recv(4096)
-            assert piece, self.seen
-            self.seen += piece.decode(errors="replace")
-        return self.seen
-
-    def type(self, line):
-        self.seen = ""
-        self.channel.send(line + "\r")
-
+class ClientDialog(Dialog):
     def run(self, line, password):
         """A command of the client's, with its questions, to the next prompt."""
         self.type(line)
@@ -286,7 +266,7 @@ class Dialog:
 def test_an_operator_by_ssh_has_the_same_client(operated, with_password, source, tmp_path):
     there = f"{with_password.user}@127.0.0.1"
     with login(operated, "ann") as client:
-        dialog = Dialog(client)
+        dialog = ClientDialog(client)
         dialog.until("Device#")
         seen = dialog.run(f'ssh 127.0.0.1 port {with_password.port} username {with_password.user} command "sha256sum < {source}"',
                           with_password.password)
@@ -301,7 +281,7 @@ def test_an_operator_by_ssh_has_the_same_client(operated, with_password, source,
 
 def test_an_operator_of_low_privilege_has_ssh_and_no_files(operated, stock, source, tmp_path):
     with login(operated, "bob") as client:
-        dialog = Dialog(client)
+        dialog = ClientDialog(client)
         dialog.until("Device>")
         assert "it is 42" in dialog.run(f'ssh -l ann -p {stock.port} 127.0.0.1 "echo it is $((40+2))"', stock.password)
         for line in (f"scp {source} ann@127.0.0.1:{tmp_path}/no", f"copy {source} scp://ann@127.0.0.1/{tmp_path}/no", "sftp ann@127.0.0.1"):

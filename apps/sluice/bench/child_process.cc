@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -17,6 +16,8 @@
 #include <ctime>
 #include <filesystem>
 #include <sstream>
+
+#include "base/memory_file.h"
 
 extern char** environ;
 
@@ -33,14 +34,7 @@ double seconds_of(const timeval& time) {
 // Its input as a file without a name: no writer has to wait for its reader.
 UniqueFd input_of(const std::string& text) {
   if (text.empty()) return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  UniqueFd file(::memfd_create("input", MFD_CLOEXEC));
-  for (size_t at = 0; file && at < text.size();) {
-    const ssize_t n = ::write(file.get(), text.data() + at, text.size() - at);
-    if (n <= 0) return {};
-    at += static_cast<size_t>(n);
-  }
-  ::lseek(file.get(), 0, SEEK_SET);
-  return file;
+  return memory_file("input", text);
 }
 
 std::vector<char*> pointers(std::vector<std::string>& words) {
