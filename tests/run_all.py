@@ -27,6 +27,10 @@ NOT_FOR_TESTS = {"SSH_AUTH_SOCK", "SSH_AGENT_PID", "SSH_ASKPASS", "SSH_ASKPASS_R
                  "GIT_DIR", "GIT_WORK_TREE", "GIT_SSH", "GIT_SSH_COMMAND", "RSYNC_RSH"}
 
 
+# What GoogleTest says of cases that are well: left out, so that a case that began and never ended stands last.
+GTEST_WELL = ("[       OK ]", "[----------]", "[==========]", "[  PASSED  ]")
+
+
 class Total:
     def __init__(self):
         self.passed, self.failed, self.skips = 0, [], []
@@ -83,8 +87,19 @@ def environment_of(test, scratch, options):
     # A test's own wishes come last.
     own.update({"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1",
                 "TSAN_OPTIONS": "halt_on_error=1"} | test.get("env", {}),
-               HOME=str(home), GTEST_OUTPUT=f"json:{scratch / 'report.json'}", GTEST_BRIEF="1")
+               HOME=str(home), GTEST_OUTPUT=f"json:{scratch / 'report.json'}")
     return own
+
+
+def without_what_is_well(output):
+    lines = output.splitlines()
+    kept = []
+    for line in lines:
+        if line.startswith("[       OK ]") and kept and kept[-1].startswith("[ RUN      ]"):
+            kept.pop()
+        elif not line.startswith(GTEST_WELL):
+            kept.append(line)
+    return "\n".join(kept)
 
 
 RUNNING = set()
@@ -147,7 +162,7 @@ def run_program(test, build, options, total):
                 total.failed.append(f"{label}: exit code {code}")
             print(f"{'ok  ' if code == 0 else 'FAIL'} {label} ({time.monotonic() - started:.1f} s)", flush=True)
             if code != 0:
-                print(output[-8000:], flush=True)
+                print(without_what_is_well(output)[-8000:], flush=True)
 
 
 def run_tests(tests, jobs, options, total):

@@ -45,6 +45,7 @@ class FileCopy {
   void start_transfer(const std::shared_ptr<Part>& part, bool into_memory);
   void end_transfer(const std::shared_ptr<Part>& part, bool into_memory, TransferEnd end);
   void fail(SftpFault fault);
+  SftpFault why_gone() const;
   void checkpoint();
   SftpResult<void> settle();
   void drop_journal();

@@ -29,8 +29,10 @@ SftpResult<void> FileCopy::move_parts() {
     if (!fault_) {
       open_lanes();
       while (!left_.empty() && start_part()) {}
+      // Nothing under way and nothing to be begun: the last connection went between two parts.
+      if (parts_.empty() && !left_.empty()) fail(why_gone());
     }
-    mailbox_->run(kWaitMs);
+    mailbox_->run(parts_.empty() ? 0 : kWaitMs);
     if (fault_ && parts_.empty()) break;
     if (!fault_ && monotonic_clock().now_ns() - checkpoint_ns_ > kCheckpointNs) checkpoint();
   }
@@ -111,6 +113,15 @@ void FileCopy::end_transfer(const std::shared_ptr<Part>& part, bool into_memory,
   const std::lock_guard held(lock_);
   const RangeSet missing = done_.missing(part->end);
   for (const auto& [begin, until] : missing.ranges()) left_.add(std::max(begin, part->begin), until);
+}
+
+SftpFault FileCopy::why_gone() const {
+  for (const Lane& lane : lanes_) {
+    for (const auto& client : {lane.from, lane.to}) {
+      if (client && client->gone()) return client->why_gone();
+    }
+  }
+  return sftp_fault(SftpFault::Kind::lost, "Connection lost").value();
 }
 
 void FileCopy::fail(SftpFault fault) {

@@ -34,6 +34,13 @@ struct Outcome {
   std::vector<std::string> lines;
 };
 
+// Ends the connection of a copy that does not end, so that its thread can be joined.
+bool until_over(SftpClientWorld& world, const std::function<bool()>& holds) {
+  const bool ended = world.until(holds);
+  if (!ended) world.pair->client.reset();
+  return ended;
+}
+
 // In which direction is said by who has the side.
 Outcome copy(SftpClientWorld& world, const CopyOptions& options, const std::string& from, const std::string& to,
              bool put, const std::function<void(const CopyCounts&)>& meanwhile = {}) {
@@ -50,7 +57,7 @@ Outcome copy(SftpClientWorld& world, const CopyOptions& options, const std::stri
     }
     over = true;
   });
-  EXPECT_TRUE(world.until([&] {
+  EXPECT_TRUE(until_over(world, [&] {
     if (meanwhile && world.pair->client) meanwhile(counts);
     return over.load() || !world.pair->client;
   }));
@@ -147,6 +154,45 @@ TEST(CopyRun, goes_on_after_a_cut_without_ever_a_wrong_file_under_the_name) {
     EXPECT_TRUE(folder.read("to") == content);
     EXPECT_EQ(contents(folder.path()).size(), 2u) << "something is left";
   }
+}
+
+// Until then nothing is under way that could tell of it.
+TEST(CopyRun, ends_when_a_connection_goes_between_the_handle_and_the_first_part) {
+  constexpr uint8_t kData = 94, kHandle = 102;
+  constexpr size_t kTypeAt = 1 + 4 + 4 + 4;
+  const TempFolder folder;
+  folder.write("from", pattern(3000000, 1));
+  SftpClientWorld from, to;
+  bool opened = false;
+  from.pair->on_server_message = [&](Bytes message) {
+    opened = opened || (message.size() > kTypeAt && message[0] == kData && message[kTypeAt] == kHandle);
+  };
+  Listener listener;
+  std::atomic<bool> over{false};
+  bool success = true;
+  std::thread thread([&] {
+    const auto from_facts = from.client->wait_ready(), to_facts = to.client->wait_ready();
+    if (from_facts && to_facts) {
+      RemoteSide source(from.client, *from_facts, nullptr), target(to.client, *to_facts, nullptr);
+      CopyCounts counts;
+      success = CopyRun(CopyOptions(), counts, listener)
+                    .copy({{&source, folder / "from", "one:"}}, {&target, folder / "to", "other:"});
+    }
+    over = true;
+  });
+  // The other server opens its file only after the first is gone.
+  EXPECT_TRUE(until_over(to, [&] {
+    if (from.pair->client) from.pair->turn();
+    if (opened) from.pair->client.reset();
+    return over.load();
+  }));
+  from.pair->client.reset();
+  thread.join();
+  EXPECT_TRUE(opened);
+  EXPECT_FALSE(success);
+  ASSERT_FALSE(listener.lines.empty());
+  EXPECT_NE(listener.lines.back().find("run the same command again"), std::string::npos) << listener.lines.back();
+  EXPECT_FALSE(std::filesystem::exists(folder / "to"));
 }
 
 }  // namespace
