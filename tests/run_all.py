@@ -10,6 +10,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def environment_of(test, scratch, options):
     home = scratch / "home"
     home.mkdir(mode=0o700)
     if options.full:
-        own.update(SLUICE_TEST_FULL="1", SLUICE_TEST_SAMPLE=str(options.sample), SLUICE_TEST_SEED=str(options.seed))
+        own.update(SLUICE_TEST_FULL="1", SLUICE_TEST_PART=options.part)
     # A test's own wishes come last.
     own.update({"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1", "UBSAN_OPTIONS": "print_stacktrace=1",
                 "TSAN_OPTIONS": "halt_on_error=1"} | test.get("env", {}),
@@ -182,11 +183,17 @@ def known_skips():
     return [line.split(" -- ", 1)[0].strip() for line in lines if line.strip() and not line.startswith("#")]
 
 
+def part(text):
+    match = re.fullmatch(r"([1-9][0-9]*)/([1-9][0-9]*)", text)
+    if not match or int(match[1]) > int(match[2]):
+        raise argparse.ArgumentTypeError(f"{text}: a part and how many there are is expected, 1/20 to 20/20 say")
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="long matrices and many seeds too")
-    parser.add_argument("--sample", type=int, default=0, metavar="N", help="of the full crosses of algorithms only N rows each")
-    parser.add_argument("--seed", type=int, default=1, help="which rows (default: 1)")
+    parser.add_argument("--part", type=part, default="1/1", metavar="K/N", help="of the full crosses of algorithms only this part")
     parser.add_argument("--only", default="", help="only tests whose name contains this")
     parser.add_argument("--build", action="append", choices=BUILDS, help="only this build folder's (may be repeated)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once (default: one a processor)")
