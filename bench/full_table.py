@@ -31,6 +31,9 @@ RUNS = [
     ("rekey storm", "rekey --sessions 1000 --seconds 30 --kex mixed --suite mixed --rounds 3", None),
     ("sshd rekeys", "rekey --server sshd --sessions 20 --mode volume --volume 4M --rounds 3", None),
     ("record layer", "linerate", None),
+    ("record layer with a port in the loop", "linerate --port-dev memif --suite aes128-gcm --payload 64,1400,32768 --seconds 1", None),
+    ("record layer with another port", "linerate --port-dev vhost --suite aes128-gcm --payload 64,1400,32768 --seconds 1", None),
+    ("record layer over the kernel's TCP", "linerate --port-dev kernel --suite aes128-gcm --payload 64,1400,32768 --seconds 1", None),
     ("sessions", "sessions --sessions 1000 --active 50", None),
 ]
 

@@ -160,6 +160,7 @@ _sluice_bench() {
     --by) _sluice_words "client server both" "$cur" ;;
     --suite) _sluice_words "aes128-gcm aes256-gcm chacha20-poly1305 aes256-ctr+hmac-sha2-256-etm aes256-ctr+hmac-sha2-512-etm" "$cur" ;;
     --kex) _sluice_words "mixed $(sluice ssh -Q kex 2>/dev/null)" "$cur" ;;
+    --port-dev) _sluice_words "memif vhost kernel" "$cur" ;;
     --driver) _sluice_words "auto ipsec_mb openssl null" "$cur" ;;
     *)
       if [[ $which == compare && $cur != -* ]]; then

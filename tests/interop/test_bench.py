@@ -191,6 +191,43 @@ def test_linerate_has_rates_latencies_and_cores(tmp_path):
     bench("linerate", "--suite", "aes128-gcm", "--payload", "64", "--seconds", 0.01, "--rounds", 1, "--least-gbps", 100000, "-q", code=1)
 
 
+@pytest.mark.parametrize("port", ["kernel", "memif", "vhost"])
+def test_linerate_has_a_port_in_its_loop(tmp_path, port):
+    report = result(tmp_path, "linerate", "--port-dev", port, "--suite", "aes128-gcm,aes256-ctr+hmac-sha2-512-etm", "--payload", "64,32768",
+                    "--load", "10", "--seconds", 0.02, "--rounds", 1)
+    found = rows(report)
+    assert len(found) == 2 * 2 * 2
+    for way in ("seal", "open"):
+        for size in (64, 32768):
+            row = found[f"{way} aes128-gcm {size} auto over {port}"]
+            assert row["payload"]["median"] > 0 and row["cores for 10 GbE"]["median"] > 0
+            assert ("at 10 % load p99" in row) == (way == "seal")
+    assert ("net_" in report["settings"]["port"]) == (port != "kernel")
+
+
+def test_linerate_over_a_port_asks_a_far_end_of_its_own(tmp_path):
+    with subprocess.Popen([SLUICE, "bench", "linerate", "--serve", "--port-dev", f"net_memif0,role=server,id=0,socket=linerate-{os.getpid()}",
+                           "--port-address", "198.18.7.1/24"], stdout=subprocess.PIPE, text=True) as far:
+        try:
+            assert far.stdout.readline() == "ready\n"
+            near = ["--port-dev", f"net_memif0,role=client,id=0,socket=linerate-{os.getpid()}", "--port-address", "198.18.7.2/24"]
+            found = rows(result(tmp_path, "linerate", *near, "--peer", "198.18.7.1", "--suite", "chacha20-poly1305", "--payload", "1400",
+                                "--seconds", 0.02, "--rounds", 1))
+            assert found["open chacha20-poly1305 1400 auto over net_memif0"]["payload"]["median"] > 0
+        finally:
+            far.terminate()
+            far.wait(TIMEOUT)
+    assert far.returncode == 0
+
+
+@pytest.mark.parametrize("words,said", [(["--serve"], "--port-dev"), (["--port-dev", "net_tap0"], "--port-address"),
+                                        (["--port-dev", "net_tap0", "--port-address", "198.18.0.1/24"], "--peer"),
+                                        (["--port-dev", "memif", "--peer", "198.18.0.1"], "both ends"),
+                                        (["--port-dev", "memif", "--driver", "openssl:dynamic"], "ipsec_mb")])
+def test_what_a_port_lacks_is_said(words, said):
+    assert said in bench("linerate", *words, code=2).stderr
+
+
 def test_sessions_log_in_wait_and_work(tmp_path):
     report = result(tmp_path, "sessions", "--server", "sluiced", "--sessions", 20, "--hold", 0.5, "--active", 3, "--seconds", 1, "--rounds", 1)
     found = rows(report)

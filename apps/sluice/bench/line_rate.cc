@@ -9,7 +9,6 @@
 
 #include "apps/sluice/bench/record_loop.h"
 #include "base/clock.h"
-#include "base/random.h"
 
 namespace sluice::bench {
 namespace {
@@ -18,7 +17,11 @@ namespace {
 constexpr size_t kMostSamples = size_t{1} << 20;
 constexpr int kTurnsPerLook = 8;
 
-uint64_t cycles() {
+uint64_t now_ns() { return monotonic_clock().now_ns(); }
+
+}  // namespace
+
+uint64_t time_stamp() {
 #if defined(__x86_64__)
   return __rdtsc();
 #else
@@ -26,15 +29,12 @@ uint64_t cycles() {
 #endif
 }
 
-uint64_t now_ns() { return monotonic_clock().now_ns(); }
-
-// Time between two of a Poisson process.
-double exponential(CheapRandom& random, double mean) {
-  const double uniform = static_cast<double>((random.next() >> 11) + 1) * 0x1p-53;
-  return -std::log(uniform) * mean;
+double Arrivals::take() {
+  const double now = next_;
+  const double uniform = static_cast<double>((random_.next() >> 11) + 1) * 0x1p-53;
+  next_ -= std::log(uniform) * mean_ns_;
+  return now;
 }
-
-}  // namespace
 
 RecordRate measure_records(const CipherSuite& suite, Direction direction, uint32_t payload, const std::string& driver,
                            size_t batch, double seconds) {
@@ -50,10 +50,10 @@ RecordRate measure_records(const CipherSuite& suite, Direction direction, uint32
   }
   while (spent_ns < limit) {
     if (direction == Direction::open) loop.prepare_open();
-    const uint64_t began = now_ns(), first = cycles();
+    const uint64_t began = now_ns(), first = time_stamp();
     const size_t turns = direction == Direction::seal ? kTurnsPerLook : loop.rounds();
     for (size_t i = 0; i < turns; ++i) direction == Direction::seal ? loop.seal() : loop.open();
-    spent_cycles += cycles() - first;
+    spent_cycles += time_stamp() - first;
     spent_ns += now_ns() - began;
     records += turns * batch;
   }
@@ -66,16 +66,15 @@ std::vector<double> seal_latencies(const CipherSuite& suite, uint32_t payload, c
                                    double records_per_second, double seconds) {
   RecordLoop loop(suite, payload, batch, driver);
   loop.seal();
-  CheapRandom random(payload);
+  Arrivals arrivals(payload, records_per_second);
   std::vector<double> latencies;
-  const double mean_ns = 1e9 / records_per_second;
   const uint64_t began = now_ns();
   const double end = seconds * 1e9;
   std::vector<double> due;
-  for (double next = exponential(random, mean_ns); next < end && latencies.size() < kMostSamples;) {
+  while (arrivals.next() < end && latencies.size() < kMostSamples) {
     const auto now = static_cast<double>(now_ns() - began);
     due.clear();
-    for (; next <= now && due.size() < batch; next += exponential(random, mean_ns)) due.push_back(next);
+    while (arrivals.next() <= now && due.size() < batch) due.push_back(arrivals.take());
     if (due.empty()) continue;
     loop.seal(due.size());
     const auto done = static_cast<double>(now_ns() - began);

@@ -4,10 +4,27 @@
 #include <string>
 #include <vector>
 
+#include "base/random.h"
 #include "crypto_offload/cipher_suite.h"
 #include "crypto_offload/crypto_op.h"
 
 namespace sluice::bench {
+
+// The time stamp counter; 0 where there is none.
+uint64_t time_stamp();
+
+// Moments at random (Poisson), so many a second on average, in nanoseconds from a beginning.
+class Arrivals {
+ public:
+  Arrivals(uint64_t seed, double per_second) : random_(seed), mean_ns_(1e9 / per_second) { take(); }
+  double next() const { return next_; }
+  double take();
+
+ private:
+  CheapRandom random_;
+  double mean_ns_;
+  double next_ = 0;
+};
 
 struct RecordRate {
   double records_per_second = 0;

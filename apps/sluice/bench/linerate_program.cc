@@ -6,6 +6,9 @@
 #include "apps/sluice/bench/bench_output.h"
 #include "apps/sluice/bench/bench_programs.h"
 #include "apps/sluice/bench/line_rate.h"
+#include "apps/sluice/bench/port_rate.h"
+#include "apps/sluice/bench/wire_serving.h"
+#include "base/log.h"
 #include "drivers/dpdk_module.h"
 #include "drivers/driver_registry.h"
 
@@ -13,9 +16,9 @@ namespace sluice::bench {
 namespace {
 
 constexpr const char* kHelp = R"(usage: sluice bench linerate [FLAG]...
-The record layer on one core, without a network: records a second, Gb/s of
-payload and of the wire, cycles a byte, latencies under load, and the cores that
-a link of 10 to 400 GbE would need one way.
+The record layer on one core: records a second, Gb/s of payload and of the wire,
+cycles a byte, latencies under load, and the cores that a link of 10 to 400 GbE
+would need one way. Without a network, or with a port in the loop.
   --suite LIST      aes128-gcm,chacha20-poly1305 ... (five of them), or all
   --payload LIST    bytes, 1 to 64512 (64,1400,4096,16384,32768,64512)
   --driver LIST     auto (what sluice takes), ipsec_mb, openssl, null,
@@ -24,9 +27,14 @@ a link of 10 to 400 GbE would need one way.
   --load LIST       percent of the full rate at which latencies of sealing are
                     taken (10,50,90); none: 0
   --batch N         records at hand at most (32)
-  --mtu N           of the wire (1500)
-  --seconds S       of each figure and round (0.2)
-  --rounds N        (3)
+  --mtu N           of the wire, and of the port (1500)
+  --port-dev NAME   records go by TCP over that port to a far end, or come from
+                    there: memif, vhost or kernel (sockets) make both ends here;
+                    else a device of DPDK (a PCI address, net_tap0,iface=NAME)
+  --port-address A/LENGTH --port-gateway A     of such a device
+  --peer A          the far end: sluice bench linerate --serve --port-dev ...
+  --serve           be that far end, until a signal
+  --seconds S --rounds N     of each figure and round (0.2); (3)
   --least-gbps N    limit: payload of every row, by the medians
   --json FILE --html FILE --plain -q     as for all (sluice bench --help)
 Exit status: 0 within the limit; 1 not; 2 usage; 3 a driver is not available.
@@ -44,6 +52,10 @@ struct Plan {
   std::string direction;
   uint64_t batch = 32, rounds = 3, mtu = 1500;
   double seconds = 0.2, least_gbps = -1;
+  PortPlan port;
+  bool serve = false;
+
+  bool has_port() const { return !port.device.empty(); }
 };
 
 // One point of the matrix.
@@ -52,10 +64,11 @@ struct Point4 {
   uint32_t payload;
   std::string driver;
   Direction direction;
+  std::string over = {};  // of a port: " over memif"
   std::string skipped = {};
   std::string name() const {
     return std::string(direction == Direction::seal ? "seal " : "open ") + suite->name() + " " +
-           std::to_string(payload) + " " + driver;
+           std::to_string(payload) + " " + driver + over;
   }
 };
 
@@ -85,6 +98,7 @@ ResultOrText<std::vector<Point4>> points_of(const Plan& plan) {
       for (const Direction direction : plan.directions) {
         for (const std::string& driver : plan.drivers) {
           Point4 point{&suite, static_cast<uint32_t>(payload), driver, direction};
+          if (plan.has_port()) point.over = " over " + plan.port.device.substr(0, plan.port.device.find(','));
           point.skipped = unfit(point, drivers[driver].get());
           points.push_back(std::move(point));
         }
@@ -107,19 +121,41 @@ void note_rate(const Plan& plan, const Point4& point, const RecordRate& rate, Ro
     add("cores for " + figure(link) + " GbE", "", Better::lower, cores_for(link * 1e9, wire));
 }
 
-void note_latencies(const Plan& plan, const Point4& point, double full, Row& row, RunReport& report, bool last) {
-  Plot plot{
-      "latency of sealing, " + point.suite->name() + ", " + std::to_string(point.payload) + " bytes, " + point.driver,
-      "us",
-      "share",
-      PlotStyle::lines,
-      true,
-      {},
-      {}};
+// The record layer alone, or with a port in its loop.
+class Source {
+ public:
+  Source(const Plan& plan, PortRate* port) : plan_(plan), port_(port) {}
+  ResultOrText<RecordRate> rate(const Point4& point) const {
+    if (port_ == nullptr)
+      return measure_records(*point.suite, point.direction, point.payload, point.driver, plan_.batch, plan_.seconds);
+    return port_->measure({point.suite, point.payload, point.driver}, point.direction, plan_.seconds);
+  }
+  ResultOrText<std::vector<double>> latencies(const Point4& point, double per_second) const {
+    if (port_ == nullptr)
+      return seal_latencies(*point.suite, point.payload, point.driver, plan_.batch, per_second, plan_.seconds);
+    return port_->seal_latencies({point.suite, point.payload, point.driver}, per_second, plan_.seconds);
+  }
+
+ private:
+  const Plan& plan_;
+  PortRate* port_;
+};
+
+ResultOrText<void> note_latencies(const Plan& plan, const Source& source, const Point4& point, double full, Row& row,
+                                  RunReport& report, bool last) {
+  Plot plot{"latency of sealing, " + point.suite->name() + ", " + std::to_string(point.payload) + " bytes, " +
+                point.driver + point.over,
+            "us",
+            "share",
+            PlotStyle::lines,
+            true,
+            {},
+            {}};
   for (const uint64_t load : plan.loads) {
     if (load == 0) continue;
-    std::vector<double> taken = seal_latencies(*point.suite, point.payload, point.driver, plan.batch,
-                                               full * static_cast<double>(load) / 100, plan.seconds);
+    auto measured = source.latencies(point, full * static_cast<double>(load) / 100);
+    if (!measured) return fail(measured.error());
+    std::vector<double> taken = std::move(*measured);
     for (double& ns : taken) ns *= 1e-3;
     const std::string at = "at " + std::to_string(load) + " % load";
     for (const auto& [name, share] : {std::pair{" p50", 0.5}, {" p99", 0.99}, {" p99.9", 0.999}, {" max", 1.0}})
@@ -128,6 +164,7 @@ void note_latencies(const Plan& plan, const Point4& point, double full, Row& row
   }
   // Of each suite one plot is enough to look at: the largest payload's, as the figures have all.
   if (last && !plot.curves.empty() && point.payload == plan.payloads.back()) report.plots.push_back(std::move(plot));
+  return {};
 }
 
 void plot_by_size(const Plan& plan, const std::vector<Point4>& points, RunReport& report) {
@@ -141,7 +178,7 @@ void plot_by_size(const Plan& plan, const std::vector<Point4>& points, RunReport
               {}};
     for (const Point4& point : points) {
       if (point.direction != direction || !point.skipped.empty()) continue;
-      const std::string name = point.suite->name() + " " + point.driver;
+      const std::string name = point.suite->name() + " " + point.driver + point.over;
       if (plot.curves.empty() || plot.curves.back().name != name) {
         const auto at =
             std::find_if(plot.curves.begin(), plot.curves.end(), [&](const auto& c) { return c.name == name; });
@@ -156,7 +193,8 @@ void plot_by_size(const Plan& plan, const std::vector<Point4>& points, RunReport
   }
 }
 
-void measure(const Plan& plan, const std::vector<Point4>& points, RunReport& report, LiveView& view) {
+ResultOrText<void> measure(const Plan& plan, const Source& source, const std::vector<Point4>& points, RunReport& report,
+                           LiveView& view) {
   size_t steps = 0;
   for (const Point4& point : points) {
     report.row(point.name()).skipped = point.skipped;
@@ -168,20 +206,47 @@ void measure(const Plan& plan, const std::vector<Point4>& points, RunReport& rep
       if (!point.skipped.empty()) continue;
       view.now(point.name());
       Row& row = report.row(point.name());
-      const RecordRate rate =
-          measure_records(*point.suite, point.direction, point.payload, point.driver, plan.batch, plan.seconds);
-      note_rate(plan, point, rate, row);
-      if (point.direction == Direction::seal)
-        note_latencies(plan, point, rate.records_per_second, row, report, round + 1 == plan.rounds);
+      const auto rate = source.rate(point);
+      if (!rate) return fail(point.name() + ": " + rate.error());
+      note_rate(plan, point, *rate, row);
+      if (point.direction == Direction::seal) {
+        auto noted =
+            note_latencies(plan, source, point, rate->records_per_second, row, report, round + 1 == plan.rounds);
+        if (!noted) return fail(point.name() + ": " + noted.error());
+      }
       view.step(row.name, row.find("payload")->rounds.back(), "Gb/s");
     }
   }
   plot_by_size(plan, points, report);
-  if (plan.least_gbps < 0) return;
+  if (plan.least_gbps < 0) return {};
   for (const Row& row : report.rows) {
     if (row.skipped.empty())
       report.verdicts.push_back({row.name, spread_of(row.find("payload")->rounds).median, plan.least_gbps, true});
   }
+  return {};
+}
+
+// What goes with a port, and what does not.
+ResultOrText<void> complete_port(Plan& plan) {
+  PortPlan& port = plan.port;
+  port.mtu = plan.mtu;
+  const bool wanted = plan.serve || !port.address.empty() || !port.gateway.empty() || !port.peer.empty();
+  if (!plan.has_port()) {
+    if (wanted) return fail("--port-dev is missing: memif, vhost, kernel, or a device of DPDK");
+    return {};
+  }
+  if (!plan.serve && port.has_own_far_end()) {
+    if (wanted) return fail("--port-dev " + port.device + " makes both ends by itself: no address, gateway or peer");
+  } else if (port.address.empty()) {
+    return fail("--port-address is missing: the device's own, as 192.0.2.1/24");
+  } else if (!plan.serve && port.peer.empty()) {
+    return fail("--peer is missing: the address of the far end, which runs sluice bench linerate --serve");
+  }
+  for (const std::string& name : plan.drivers) {
+    if (name.find(':') != std::string::npos)
+      return fail("--driver " + name + ": with a port auto, ipsec_mb, openssl or null are to be had");
+  }
+  return {};
 }
 
 ResultOrText<void> complete(Plan& plan) {
@@ -193,6 +258,7 @@ ResultOrText<void> complete(Plan& plan) {
   if (plan.direction == "seal") plan.directions = {Direction::seal};
   if (plan.direction == "open") plan.directions = {Direction::open};
   if (!plan.direction.empty() && plan.directions.size() != 1) return fail("--direction: seal or open");
+  if (auto fine = complete_port(plan); !fine || plan.has_port()) return fine;
   DpdkSettings settings;
   for (const std::string& name : plan.drivers) {
     if (name.starts_with("cryptodev:")) settings.devices.push_back(name.substr(name.find(':') + 1));
@@ -206,19 +272,31 @@ ResultOrText<void> complete(Plan& plan) {
 int run_linerate(int argc, char** argv) {
   CommonFlags common;
   Plan plan;
-  const auto rest = parse_flags(
-      argc, argv, common,
-      {flag_list("--suite", plan.suites), flag_counts("--payload", 1, kMaxPayload, plan.payloads),
-       flag_list("--driver", plan.drivers), flag_text("--direction", plan.direction),
-       flag_counts("--load", 0, 99, plan.loads), flag_count("--batch", 1, 32, plan.batch),
-       flag_count("--mtu", 576, 9216, plan.mtu), flag_decimal("--seconds", 0.001, 3600, plan.seconds),
-       flag_count("--rounds", 1, 1000, plan.rounds), flag_decimal("--least-gbps", 0, 1e6, plan.least_gbps)});
+  const auto rest =
+      parse_flags(argc, argv, common,
+                  {flag_list("--suite", plan.suites), flag_counts("--payload", 1, kMaxPayload, plan.payloads),
+                   flag_list("--driver", plan.drivers), flag_text("--direction", plan.direction),
+                   flag_counts("--load", 0, 99, plan.loads), flag_count("--batch", 1, 32, plan.batch),
+                   flag_count("--mtu", 576, 9216, plan.mtu), flag_decimal("--seconds", 0.001, 3600, plan.seconds),
+                   flag_count("--rounds", 1, 1000, plan.rounds), flag_decimal("--least-gbps", 0, 1e6, plan.least_gbps),
+                   flag_text("--port-dev", plan.port.device), flag_text("--port-address", plan.port.address),
+                   flag_text("--port-gateway", plan.port.gateway), flag_count("--port-mtu", 576, 9216, plan.mtu),
+                   flag_text("--peer", plan.port.peer), flag_switch("--serve", plan.serve)});
   if (!rest) return complain("linerate", rest.error(), kUsage);
   if (common.help) return std::fputs(kHelp, stdout), kPassed;
   if (!rest->empty()) return complain("linerate", rest->front() + ": flags only; --help lists them", kUsage);
   if (auto fine = complete(plan); !fine) return complain("linerate", fine.error(), kUsage);
+  // What the port is stands in the result.
+  set_log_level(LogLevel::warning);
+  if (plan.serve) return serve_records({plan.port.device, plan.port.address, plan.port.gateway, plan.mtu});
   const auto points = points_of(plan);
   if (!points) return complain("linerate", points.error(), kNotAvailable);
+  std::unique_ptr<PortRate> port;
+  if (plan.has_port()) {
+    auto opened = PortRate::open(plan.port);
+    if (!opened) return complain("linerate", opened.error(), kNotAvailable);
+    port = std::move(*opened);
+  }
   RunReport report = begin_report("linerate");
   report.compact = true;
   std::vector<std::string> payloads;
@@ -227,10 +305,13 @@ int run_linerate(int argc, char** argv) {
                      {"drivers", join(plan.drivers, ", ")},  {"records at hand", std::to_string(plan.batch)},
                      {"MTU", std::to_string(plan.mtu)},      {"seconds", figure(plan.seconds)},
                      {"rounds", std::to_string(plan.rounds)}};
+  if (port) report.settings.push_back({"port", port->about()});
+  ResultOrText<void> measured;
   {
     LiveView view(manner_of(common), stderr);
-    measure(plan, *points, report, view);
+    measured = measure(plan, Source(plan, port.get()), *points, report, view);
   }
+  if (!measured) return complain("linerate", measured.error(), kMissed);
   return finish_report(report, common);
 }
 

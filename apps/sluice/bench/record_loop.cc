@@ -1,35 +1,11 @@
 // Sealing batches, carrying them over, opening them.
 #include "apps/sluice/bench/record_loop.h"
 
+#include "apps/sluice/bench/record_keys.h"
 #include "base/check.h"
-#include "drivers/null_driver.h"
 
 namespace sluice::bench {
 namespace {
-
-std::unique_ptr<DriverSet> drivers_named(const std::string& name) {
-  if (name == "null") {
-    std::vector<std::unique_ptr<CryptoDriver>> one;
-    one.push_back(std::make_unique<NullDriver>());
-    return std::make_unique<DriverSet>(std::move(one), true);
-  }
-  auto set = make_driver_set(name == "auto" ? "" : name);
-  SLUICE_CHECK(set.has_value());
-  return std::move(*set);
-}
-
-std::unique_ptr<KeyEpoch> fresh_epoch(const CipherSuite& suite, Direction direction, const DriverSet& drivers) {
-  // Both directions must agree; the bytes do not matter. 3DES needs three different thirds.
-  std::array<uint8_t, kMaxKeyBytes> key;
-  for (size_t i = 0; i < key.size(); ++i) key[i] = static_cast<uint8_t>(i * 7 + 1);
-  const Bytes all(key);
-  auto epoch = KeyEpoch::prepare(suite, direction,
-                                 {all.first(suite.cipher->key_bytes), all.first(suite.cipher->iv_bytes),
-                                  all.first(suite.mac ? suite.mac->key_bytes : 0)},
-                                 drivers, 0);
-  SLUICE_CHECK(epoch.has_value());
-  return std::move(*epoch);
-}
 
 size_t ring_bytes(const CipherSuite& suite, uint32_t payload, size_t records) {
   return records * (suite.headroom + record_length(suite, payload) + suite.tag_bytes);
@@ -64,12 +40,12 @@ void RecordLoop::renew_keys() {
   send_ = std::make_unique<SendPath>(near_, pool_);
   receive_ = std::make_unique<ReceivePath>(far_, pool_);
   // An unprotected NEWKEYS of each path brings the keys in the way that a session does.
-  send_->install(fresh_epoch(suite_, Direction::seal, *seal_drivers_));
-  receive_->install(fresh_epoch(suite_, Direction::open, *open_drivers_));
+  send_->install(known_epoch(suite_, Direction::seal, *seal_drivers_));
+  receive_->install(known_epoch(suite_, Direction::open, *open_drivers_));
   receive_->turn_keys(true);
   const auto draft = send_->reserve(1);
   SLUICE_CHECK(draft.has_value());
-  draft->payload[0] = 21;
+  draft->payload[0] = kNewKeysMessage;
   send_->finish_newkeys(*draft, 1, true);
   send_->stage(seal_dispatch_, 0, kLimits);
   SLUICE_CHECK(send_->commit() == 1);
@@ -99,7 +75,7 @@ void RecordLoop::seal_batch(size_t records) {
   for (size_t i = 0; i < records; ++i) {
     const auto draft = send_->reserve(payload_);
     SLUICE_CHECK(draft.has_value());
-    draft->payload[0] = 94;
+    draft->payload[0] = kDataMessage;
     send_->finish(*draft, payload_);
   }
   size_t committed = 0;
