@@ -8,10 +8,12 @@
 
 namespace sluice {
 
-size_t ReceiveRing::peek(size_t offset, std::span<MutableBytes> out) const {
+size_t ReceiveRing::peek(size_t offset, std::span<MutableBytes> out) {
   const size_t at = begin_ + offset;
   if (at >= end_ || out.empty()) return 0;
-  out[0] = {memory_.data() + at % memory_.size(), end_ - at};
+  const size_t place = at % memory_.size();
+  if (place + (end_ - at) > memory_.size()) mirror_shown_ = end_;
+  out[0] = {memory_.data() + place, end_ - at};
   return 1;
 }
 
@@ -124,14 +126,14 @@ size_t ReceiveRing::blocks(uint32_t next, std::span<SackBlock> out) const {
 }
 
 // Bytes stay where they are when all of them, and the room before them, lie in one lap of the old size that is one of
-// the new size too.
+// the new size too, and none was shown behind the end of the lap before: whoever works on it still has that address.
 bool ReceiveRing::grow(size_t size) {
   const size_t old = memory_.size();
   const size_t first = begin_ < kReceiveHeadroom ? 0 : begin_ - kReceiveHeadroom;
   const size_t last = range_count_ == 0 ? end_ : ranges()[range_count_ - 1].end;
   const bool nothing = begin_ == end_ && range_count_ == 0;
   const bool stays = first / old == last / old && first % size == first % old && begin_ >= kReceiveHeadroom;
-  if (!nothing && !stays) return false;
+  if (!nothing && (!stays || begin_ < mirror_shown_)) return false;
   if (memory_.grow(size)) return true;
   // Without memory there is nothing in it.
   if (!ok()) begin_ = end_, range_count_ = 0;

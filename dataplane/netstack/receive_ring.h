@@ -30,7 +30,8 @@ class ReceiveRing {
   size_t capacity() const { return memory_.size(); }
   size_t most() const { return memory_.most(); }
   size_t available() const { return end_ - begin_; }
-  size_t peek(size_t offset, std::span<MutableBytes> out) const;
+  // What it shows stays at that address until it is released.
+  size_t peek(size_t offset, std::span<MutableBytes> out);
   void release(size_t n);
   void give_memory_back();
 
@@ -63,6 +64,8 @@ class ReceiveRing {
   GrowingMirror memory_;
   size_t begin_ = 0;
   size_t end_ = 0;
+  // Bytes before it may have been shown by their address in the mirror, which moves when the memory grows.
+  size_t mirror_shown_ = 0;
   Range* ranges() const { return ranges_.get() + range_first_; }
 
   size_t range_first_ = 0;
