@@ -225,6 +225,7 @@ void ClientConnection::begin_login() {
   config.signature_algorithms = config_.signature_algorithms;
   config.identities = keys_->identities();
   config.keys_first = true;
+  config.probe_before_asking = config_.probe_before_asking;
   auth_.emplace(std::move(config));
   act(auth_->start());
 }
@@ -371,6 +372,7 @@ ClientFailure ClientConnection::failure_of_transport() const {
     ClientFailure failure{FailureKind::disconnected,
                           "Received disconnect from " + config_.host + ": " + log_text(closing->text)};
     failure.reason = static_cast<uint32_t>(closing->code);
+    failure.probe_was_counted = auth_ && !logged_in_ && auth_->probing_before_asking();
     return failure;
   }
   const FailureKind kind = closing->code == Disconnect::version_not_supported     ? FailureKind::version

@@ -26,6 +26,8 @@ struct ClientConnectionConfig {
   KeyLimits host_key_limits = {};
   unsigned password_prompts = 3;
   unsigned passphrase_prompts = 3;
+  // Whether the server lets in who asks for nothing is tried before the user is asked for a password.
+  bool probe_before_asking = true;
   bool allow_ssh_rsa = false;
   ClientKeyOptions keys;
   std::string agent_path;  // SSH_AUTH_SOCK, or empty

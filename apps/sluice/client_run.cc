@@ -36,6 +36,7 @@ struct ClientRun::Link {
   SessionId id = 0;
   int descriptor = -1;
   ClientConnection* connection = nullptr;
+  bool probe_before_asking = true;
   // Under the run's mutex.
   bool logged_in = false;
   bool over = false;
@@ -144,11 +145,20 @@ tl::expected<ClientRun::Way, ClientFailure> ClientRun::reach(UniqueFd stream) {
 }
 
 tl::expected<SessionId, ClientFailure> ClientRun::connect(LinkWishes wishes) {
-  auto way = reach(std::move(wishes.stream));
-  if (!way) return tl::unexpected<ClientFailure>(std::move(way.error()));
-  if (auto started = start(); !started) return cannot(started.error());
   auto link = std::make_shared<Link>();
   link->wishes = std::move(wishes);
+  const bool dialed = !link->wishes.stream;
+  auto first = try_to_connect(link);
+  if (first || !dialed || !first.error().probe_was_counted) return first;
+  log_line(LogLevel::debug, "The server counts what was no try: once more, without it.");
+  link->probe_before_asking = link->over = false;
+  return try_to_connect(link);
+}
+
+tl::expected<SessionId, ClientFailure> ClientRun::try_to_connect(const std::shared_ptr<Link>& link) {
+  auto way = reach(std::move(link->wishes.stream));
+  if (!way) return tl::unexpected<ClientFailure>(std::move(way.error()));
+  if (auto started = start(); !started) return cannot(started.error());
   auto waiting = std::make_shared<Way>(std::move(*way));
   post([this, link, waiting] { add(link, std::move(*waiting)); });
   std::unique_lock lock(mutex_);
@@ -160,13 +170,15 @@ tl::expected<SessionId, ClientFailure> ClientRun::connect(LinkWishes wishes) {
 
 void ClientRun::add(const std::shared_ptr<Link>& link, Way way) {
   if (++connects_ > 1) dialog_->begin_again(!link->wishes.ask);
+  ClientConnectionConfig config = options_.connection;
+  config.probe_before_asking = link->probe_before_asking;
   link->descriptor = way.stream.get();
   ClientEvents events{[this, link](const LoggedIn& in) { log_in(link, in); },
                       [this, link](const LinkEnd& failure) { end(link, failure); }, [this, link] { note_keys(link); },
                       [link](SinkNote&& note) {
                         if (link->wishes.note) link->wishes.note(std::move(note));
                       }};
-  auto connection = std::make_unique<ClientConnection>(*loop_, *pool_, options_.connection, policy_, *dialog_,
+  auto connection = std::make_unique<ClientConnection>(*loop_, *pool_, std::move(config), policy_, *dialog_,
                                                        updater_.get(), std::move(events));
   link->connection = connection.get();
   // Of a port's connections its worker is the first.

@@ -94,6 +94,7 @@ class ClientRun {
     std::string address = "UNKNOWN";
   };
   tl::expected<Way, ClientFailure> reach(UniqueFd stream);
+  tl::expected<SessionId, ClientFailure> try_to_connect(const std::shared_ptr<Link>& link);
   void add(const std::shared_ptr<Link>& link, Way way);
   void note_keys(const std::shared_ptr<Link>& link);
   void log_in(const std::shared_ptr<Link>& link, const LoggedIn& in);

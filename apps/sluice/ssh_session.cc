@@ -10,14 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <future>
 
 #include "apps/sluice/client_log.h"
 #include "apps/sluice/reach.h"
-#include "apps/sluice/x11_display.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wire.h"
@@ -27,7 +25,6 @@
 namespace sluice {
 namespace {
 
-constexpr int kOurFault = 255;
 // What goodbyes may take.
 constexpr int kFarewellMs = 1000;
 
@@ -168,60 +165,6 @@ int SshSession::run() {
   }
 }
 
-// --- Forwarded ports, on control's thread
-
-void SshSession::begin_forwards() {
-  if (host_unsafe_) {
-    complain("The host key changed: nothing is forwarded, neither ports nor the agent.");
-    options_.session.forwards.clear();
-    options_.session.agent_to_forward.clear();
-  }
-  const bool agent = !options_.session.agent_to_forward.empty();
-  if (agent) {
-    channels_.order(
-        [path = options_.session.agent_to_forward](ClientChannels& channels) { channels.forward_agent(path); });
-  }
-  const auto& wanted = options_.session.forwards;
-  forwards_due_ = wanted.size() + 1;
-  for (const ForwardSpec& spec : wanted) {
-    forwards_.begin(spec, [this, spec](const ResultOrText<uint32_t>& outcome) { take_forward(spec, outcome); });
-  }
-  if (wishes_.master) begin_master();
-  if (--forwards_due_ == 0) push({Kind::forwards_ready});
-}
-
-// Not before the login: nobody is to wait at a socket whose master still asks for a password.
-void SshSession::begin_master() {
-  auto socket = listen_for_mux(options_.master.path);
-  if (!socket) {
-    if (wishes_.master_only) return push({Kind::session_failed, {socket.error().begin(), socket.error().end()}});
-    return complain(socket.error());
-  }
-  MuxMaster::Around around{channels_, forwards_, options_, [this] { push({Kind::terminate}); },
-                           [this] {
-                             clients_ = master_ ? master_->clients() : 0;
-                             push({Kind::clients_changed});
-                           }};
-  if (options_.master.mode == MasterMode::ask || options_.master.mode == MasterMode::automatic_ask) {
-    around.ask = [this](const std::string& question, std::function<void(bool)> then) { ask(question, then); };
-  }
-  master_ = std::make_unique<MuxMaster>(std::move(*socket), options_.master.path, std::move(around));
-}
-
-// The user may take his time: nobody else waits for him.
-void SshSession::ask(const std::string& question, const std::function<void(bool)>& then) {
-  auto allowed = std::make_shared<bool>(false);
-  const bool taken = run_.pool().run(
-      {.source = options_.host, .logged_in = true},
-      [this, question, allowed] {
-        hold_input(true);
-        *allowed = permission_.confirm(question);
-        hold_input(false);
-      },
-      [then, allowed] { then(*allowed); });
-  if (!taken) then(false);
-}
-
 // On the pool. The worker may be waiting for its network: it is asked, and heard.
 void SshSession::hold_input(bool asking) {
   const uint32_t id = session_;
@@ -234,24 +177,6 @@ void SshSession::hold_input(bool asking) {
   });
   if (asking) done.wait_for(std::chrono::milliseconds(kFarewellMs));
 }
-
-void SshSession::take_forward(const ForwardSpec& spec, const ResultOrText<uint32_t>& outcome) {
-  const bool remote = spec.kind == ForwardKind::remote;
-  if (!outcome) {
-    const std::string what =
-        remote ? joined({"remote port forwarding failed for listen ", spec.listen.is_path() ? "path " : "port ",
-                         spec.listen.is_path() ? spec.listen.path : std::to_string(spec.listen.port), ": ",
-                         outcome.error()})
-               : joined({outcome.error(), "\nCould not request local forwarding."});
-    push({Kind::forward_failed, {}, {}, what});
-  } else if (remote && !spec.listen.is_path() && spec.listen.port == 0) {
-    log_line(LogLevel::notice, joined({"Allocated port ", std::to_string(*outcome), " for remote forward to ",
-                                       spec.target ? spec.target->text() : std::string("SOCKS")}));
-  }
-  if (--forwards_due_ == 0) push({Kind::forwards_ready});
-}
-
-// --- The session
 
 SessionSpec SshSession::session_spec() const {
   const SessionWishes& wishes = options_.session;
@@ -272,32 +197,6 @@ SessionSpec SshSession::session_spec() const {
   spec.escape = wishes.escape;
   spec.escape_command_line = wishes.escape_command_line;
   return spec;
-}
-
-// The display's cookie stays here. Without a display nothing is forwarded, which programs there will say. xauth may
-// take its time: it runs in the pool, and signals are heard meanwhile.
-void SshSession::find_display() {
-  const char* name = std::getenv("DISPLAY");
-  if (name == nullptr || *name == '\0') {
-    log_line(LogLevel::debug, "X11 is not forwarded: DISPLAY is not set");
-    return push({Kind::display_found});
-  }
-  run_.post([this, name = std::string(name)] {
-    if (host_unsafe_) return complain("The host key changed: X11 is not forwarded."), push({Kind::display_found});
-    using Found = ResultOrText<X11Display>;
-    auto found = std::make_shared<Found>(fail("too much work waits here"));
-    const auto take = [this, found] {
-      if (*found) {
-        display_ = (*found)->shown;
-        channels_.order([display = std::move(**found)](ClientChannels& channels) { channels.forward_x11(display); });
-      } else {
-        complain("Warning: X11 is not forwarded: " + found->error());
-      }
-      push({Kind::display_found});
-    };
-    const auto look = [this, found, name] { *found = read_x11_display(name, options_.session, quit_.get()); };
-    if (!run_.pool().run({.source = "xauth", .logged_in = true}, look, take)) take();
-  });
 }
 
 void SshSession::begin_session() {
@@ -420,81 +319,6 @@ int SshSession::end(int code) {
     if (!event || event->kind == Kind::link_ended) break;
   }
   return code;
-}
-
-// --- Escapes
-
-bool SshSession::take_escape(Bytes bytes) {
-  WireReader reader(bytes);
-  const auto order = static_cast<EscapeOrder>(reader.u8());
-  const std::string words(reader.text());
-  switch (order) {
-    case EscapeOrder::disconnect: return exit_ = kOurFault, false;
-    case EscapeOrder::suspend: return suspend(), true;
-    case EscapeOrder::rekey: run_.post([this] { run_.loop().rekey(link_); }); return true;
-    case EscapeOrder::louder:
-    case EscapeOrder::quieter: {
-      const int step = order == EscapeOrder::louder ? 1 : -1;
-      const int level = std::clamp(static_cast<int>(verbosity_) + step, 0, static_cast<int>(Verbosity::debug));
-      verbosity_ = static_cast<Verbosity>(level);
-      set_client_log(verbosity_);
-      return true;
-    }
-    case EscapeOrder::background: return complain("background: start with -f, or use ControlPersist"), true;
-    case EscapeOrder::command: return take_command(words), true;
-    default: return true;
-  }
-}
-
-void SshSession::suspend() {
-  const auto pause = [this](bool paused) {
-    channels_.order([id = session_.load(), paused](ClientChannels& channels) {
-      if (ClientSession* session = channels.session(id)) session->pause_input(paused);
-    });
-  };
-  pause(true);
-  terminal_.restore();
-  ::kill(::getpid(), SIGTSTP);
-  terminal_.make_raw();
-  pause(false);
-  take_signal(SIGWINCH);
-}
-
-// -L, -R, -D begin one; -KL, -KR, -KD end it.
-void SshSession::take_command(const std::string& words) {
-  std::string_view text = words;
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  if (text.starts_with('-')) text.remove_prefix(1);
-  const bool cancel = text.starts_with('K');
-  if (cancel) text.remove_prefix(1);
-  const char kind = text.empty() ? '?' : text.front();
-  if (!text.empty()) text.remove_prefix(1);
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  if (kind != 'L' && kind != 'R' && kind != 'D') {
-    return complain(
-        "Commands:\n      -L[bind_address:]port:host:hostport    Request local forward\n"
-        "      -R[bind_address:]port:host:hostport    Request remote forward\n"
-        "      -D[bind_address:]port                  Request dynamic forward\n"
-        "      -KL, -KR, -KD with the same            Cancel it");
-  }
-  auto spec = kind == 'L'   ? parse_local_forward(text)
-              : kind == 'R' ? parse_remote_forward(text)
-                            : parse_dynamic_forward(text);
-  // The listening end alone says which one is to end.
-  if (!spec && cancel) {
-    spec = parse_dynamic_forward(text);
-    if (spec && kind == 'R') spec->kind = ForwardKind::remote;
-  }
-  if (!spec) return complain(spec.error());
-  run_.post([this, spec = *spec, cancel] {
-    const auto tell = [](const ResultOrText<uint32_t>& outcome) {
-      complain(outcome ? "Forwarding port." : joined({"Port forwarding failed: ", outcome.error()}));
-    };
-    const auto tell_end = [](const ResultOrText<uint32_t>& outcome) {
-      complain(outcome ? "Canceled forwarding." : outcome.error());
-    };
-    cancel ? forwards_.end(spec, tell_end) : forwards_.begin(spec, tell);
-  });
 }
 
 }  // namespace sluice

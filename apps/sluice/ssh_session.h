@@ -32,6 +32,7 @@ class SshSession {
   int run();
 
  private:
+  static constexpr int kOurFault = 255;
   enum class Kind : uint8_t {
     session_ready,
     session_failed,
@@ -96,7 +97,7 @@ class SshSession {
   bool forwards_ready_ = false;
   bool session_ready_ = false;
   bool link_over_ = false;
-  int exit_ = 255;
+  int exit_ = kOurFault;
   std::atomic<size_t> clients_{0};
   int64_t alone_since_ms_ = 0;
   Verbosity verbosity_;

@@ -119,6 +119,7 @@ Result<ClientActions> AuthClient::take_failure(Bytes payload) {
   const auto failure = parse_failure(payload);
   if (!failure) return fail(failure.error());
   can_continue_ = failure->methods;
+  ++refused_;
   if (!failure->partial && method_ == AuthMethod::publickey && !config_.identities.empty() &&
       config_.identities[identity_].certificate) {
     refused_certificates_.push_back(identity_);
@@ -141,13 +142,26 @@ Result<ClientActions> AuthClient::next() {
   ClientActions actions;
   old_password_.clear();
   last_try_ = false;
-  for (const AuthMethod method : config_.order)
-    if (can_continue_.has(method) && !spent_.has(method) && try_method(method, actions)) return actions;
+  for (const AuthMethod method : config_.order) {
+    if (!can_continue_.has(method) || spent_.has(method)) continue;
+    if (probes_before(method)) {
+      early_probe_ = true;
+      probe(actions);
+      return actions;
+    }
+    if (try_method(method, actions)) return actions;
+  }
   if (probed_) return fail(ErrorCode::auth_no_methods);
   // There are servers that let in whoever asks.
   last_try_ = true;
   probe(actions);
   return actions;
+}
+
+// There are accounts that need no password: nobody is to be asked for one.
+bool AuthClient::probes_before(AuthMethod method) const {
+  const bool asks = method == AuthMethod::password || method == AuthMethod::keyboard_interactive;
+  return asks && !probed_ && config_.probe_before_asking && refused_ <= kRefusedBeforeProbe;
 }
 
 bool AuthClient::try_method(AuthMethod method, ClientActions& actions) {

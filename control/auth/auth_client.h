@@ -38,14 +38,19 @@ struct AuthClientConfig {
   // That keys may sign with; empty: all.
   std::vector<std::string> signature_algorithms = {};
   std::vector<ClientIdentity> identities;
-  // The first request offers a key where there is one; the probe is the last one then.
+  // The first request offers a key where there is one. The probe comes when keys were refused, before the user is asked
+  // for anything, or where that is not wished when nothing else is left.
   bool keys_first = false;
+  bool probe_before_asking = true;
 };
 
 // What a server may make us do before it lets us in or refuses.
 inline constexpr unsigned kMaxClientRounds = 64;
 inline constexpr unsigned kMaxBanners = 16;
 inline constexpr unsigned kMaxPartialSteps = 16;
+// Servers count a probe that is not the first request. Of six tries, as most servers give, three passwords are to
+// remain: after more refusals than this the user is asked without it.
+inline constexpr unsigned kRefusedBeforeProbe = 2;
 
 struct SendSecret {  // a message to send; wiped with the Secret
   Secret message;
@@ -110,6 +115,8 @@ class AuthClient {
   ClientPhase phase() const { return phase_; }
   // Everything else was refused.
   bool last_try() const { return last_try_; }
+  // The probe is out, and the user would be asked next: a server that ends it here might have taken a password.
+  bool probing_before_asking() const { return phase_ == ClientPhase::probing && early_probe_; }
   // What the server would still take, for "Permission denied (publickey,password)."
   MethodSet methods() const { return can_continue_; }
   // Certificates that were offered and not taken.
@@ -121,6 +128,7 @@ class AuthClient {
   Result<ClientActions> take_key_ok(Bytes payload);
   Result<ClientActions> next();
   void probe(ClientActions& actions);
+  bool probes_before(AuthMethod method) const;
   bool try_method(AuthMethod method, ClientActions& actions);
   bool offer_key(ClientActions& actions);
   SignWith to_be_signed(Bytes blob) const;
@@ -148,6 +156,8 @@ class AuthClient {
   unsigned interactive_tries_ = 0;
   bool probed_ = false;
   bool last_try_ = false;
+  bool early_probe_ = false;
+  unsigned refused_ = 0;
   bool prompted_ = false;
   size_t prompt_count_ = 0;
   unsigned rounds_ = 0;

@@ -39,6 +39,8 @@ struct ClientFailure {
   std::optional<Disagreement> offers = {};  // no_common_algorithm
   MethodSet methods = {};                   // permission_denied: what the server would still take
   uint32_t reason = 0;                      // disconnected: RFC 4253 section 11.1
+  // The server took our question whether it needs anything at all for one try too many.
+  bool probe_was_counted = false;
 };
 
 }  // namespace sluice

@@ -54,7 +54,7 @@ bool CopyRun::copy(const std::vector<CopyPlace>& sources, const CopyPlace& targe
     return false;
   }
   for (const CopyPlace& source : found) {
-    if (!copy_one(source, target, into)) break;
+    if (!copy_one(source, target, there)) break;
   }
   counts_.all_found = true;
   return !failed();
@@ -78,7 +78,8 @@ std::vector<CopyPlace> CopyRun::expand(const CopyPlace& source) {
 }
 
 // False: the connection is gone, nothing more can be done.
-bool CopyRun::copy_one(const CopyPlace& source, const CopyPlace& target, bool into) {
+bool CopyRun::copy_one(const CopyPlace& source, const CopyPlace& target, const SftpResult<SftpAttributes>& there) {
+  const bool into = there && there->is_directory();
   CopySide& from = source.side ? *source.side : here_;
   const std::string path = without_slashes(source.path.empty() ? "." : source.path);
   const auto facts = from.look(path, true);
@@ -96,8 +97,8 @@ bool CopyRun::copy_one(const CopyPlace& source, const CopyPlace& target, bool in
   std::unique_ptr<LocalSide> below;
   if (!side) {
     // Below the directory that the user named no link leads anywhere else.
-    const auto there = here_.look(to, false);
-    if (there && there->is_symlink() && !facts->is_directory()) {
+    const auto itself = here_.look(to, false);
+    if (itself && itself->is_symlink() && !facts->is_directory()) {
       char* resolved = ::realpath(to.c_str(), nullptr);
       if (resolved) to = resolved;
       ::free(resolved);
@@ -112,10 +113,11 @@ bool CopyRun::copy_one(const CopyPlace& source, const CopyPlace& target, bool in
   CopyPlan plan{from, *side, source.name.empty() ? "" : source.name, options_, counts_, listener_};
   CopyPlace whole = source;
   whole.path = path;
-  return copy_found(plan, whole, std::move(to), *facts);
+  return copy_found(plan, whole, std::move(to), *facts, into || below ? nullptr : &there);
 }
 
-bool CopyRun::copy_found(CopyPlan& plan, const CopyPlace& source, std::string to, const SftpAttributes& facts) {
+bool CopyRun::copy_found(CopyPlan& plan, const CopyPlace& source, std::string to, const SftpAttributes& facts,
+                         const SftpResult<SftpAttributes>* known) {
   CopyQueue queue;
   Walk walk{plan, queue, source.path};
   {
@@ -134,7 +136,7 @@ bool CopyRun::copy_found(CopyPlan& plan, const CopyPlace& source, std::string to
     walk_folder(walk, source.path, to, "", 0);
   } else if (facts.is_regular() || !facts.mode) {
     CopyItem item{source.path, to, shown, facts};
-    const auto there = plan.target.look(to, true);
+    const auto there = known ? *known : plan.target.look(to, true);
     item.in_place = there && there->mode && !there->is_regular() && !there->is_directory() && !there->is_symlink();
     if (plan.target.remote() && there && !item.in_place) {
       // A link is written through, as everybody expects of a name that he typed.

@@ -36,8 +36,11 @@ class CopyRun {
     uint64_t entries = 0;
   };
 
-  bool copy_one(const CopyPlace& source, const CopyPlace& target, bool into);
-  bool copy_found(CopyPlan& plan, const CopyPlace& source, std::string to, const SftpAttributes& facts);
+  // With what is at the target.
+  bool copy_one(const CopyPlace& source, const CopyPlace& target, const SftpResult<SftpAttributes>& there);
+  // With what is at `to`, where it was looked at already.
+  bool copy_found(CopyPlan& plan, const CopyPlace& source, std::string to, const SftpAttributes& facts,
+                  const SftpResult<SftpAttributes>* known);
   std::vector<CopyPlace> expand(const CopyPlace& source);
   void walk_folder(Walk& walk, const std::string& from, const std::string& to, const std::string& below, size_t depth);
   void take_entry(Walk& walk, SftpName&& name, const std::string& from, const std::string& to, const std::string& below,

@@ -22,8 +22,9 @@ class CopySide {
   virtual SftpResult<void> make_directory(const std::string& path, uint32_t mode) = 0;
   virtual SftpResult<void> make_symlink(const std::string& target, const std::string& path) = 0;
   virtual SftpResult<std::string> read_link(const std::string& path) = 0;
-  // Over what is there.
-  virtual SftpResult<void> replace(const std::string& from, const std::string& to) = 0;
+  // Over what is there, and before that removes others.
+  virtual SftpResult<void> replace(const std::string& from, const std::string& to,
+                                   const std::vector<std::string>& removed = {}) = 0;
   virtual SftpResult<void> remove(const std::string& path) = 0;
   virtual SftpResult<void> change(const std::string& path, const SftpAttributes& wanted) = 0;
   // Small files as a whole: journals.

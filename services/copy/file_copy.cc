@@ -18,6 +18,7 @@ namespace {
 // Smaller ones are as soon copied again.
 constexpr uint64_t kLeastResumed = 1 << 20;
 constexpr uint32_t kOwnerWrites = 0600;
+constexpr int kWaitMs = 1000;
 // Less than this is full.
 constexpr uint64_t kFullBytes = 64 * 1024;
 
@@ -35,6 +36,7 @@ void FileCopy::run() {
   plan_.listener.on_begin(item_.shown, size_);
   auto result = copy();
   (void)close_lanes();
+  finish_saving();
   if (result) {
     ++plan_.counts.files_done;
     return plan_.listener.on_done(item_.shown, size_, plan_.options.verify);
@@ -70,7 +72,8 @@ SftpResult<void> FileCopy::open_ends() {
 // What a copy that was cut left: parts that its journal names, or a beginning that both ends have the same hash of.
 SftpResult<void> FileCopy::find_done() {
   if (item_.in_place || !plan_.options.resume || size_ < kLeastResumed) return open_target(true);
-  const auto found = plan_.target.look(temporary_, false);
+  const auto found = look_at_former();
+  if (!lanes_.empty()) return {};
   if (!found && found.error().kind == SftpFault::Kind::lost) return tl::unexpected<SftpFault>(found.error());
   former_ = found.has_value();
   if (!found || !found->is_regular() || found->size.value_or(0) == 0) return open_target(true);
@@ -94,6 +97,31 @@ SftpResult<void> FileCopy::find_done() {
     plan_.listener.on_notice(fit_for_terminal(item_.shown) + ": resumed, " + std::to_string(resumed_) + " of " +
                              std::to_string(size_) + " bytes were there");
   return open_target(resumed_ == 0);
+}
+
+// Round trips are dear: mostly there is none, and then the new one is open by now.
+SftpResult<SftpAttributes> FileCopy::look_at_former() {
+  RemoteSide* to = plan_.target.remote();
+  if (!to || relayed() || !to->facts().ordered) return plan_.target.look(temporary_, false);
+  const auto client = to->client();
+  auto both = to->look_and_open(*client, temporary_, kSftpWrite | kSftpCreate, first_mode());
+  const bool none = !both.there && both.there.error().status == SftpStatus::no_such_file;
+  if (!both.handle) return std::move(both.there);
+  if (none) {
+    temporary_made_ = true;
+    lanes_.emplace_back();
+    lanes_.back().to = client;
+    lanes_.back().to_handle = std::move(*both.handle);
+  } else {
+    to->forget(*client, std::move(*both.handle));
+  }
+  return std::move(both.there);
+}
+
+SftpAttributes FileCopy::first_mode() const {
+  SftpAttributes mode;
+  mode.mode = wanted_attributes(plan_, item_).mode.value_or(0644) | kOwnerWrites;
+  return mode;
 }
 
 SftpResult<void> FileCopy::open_target(bool fresh) {
@@ -137,10 +165,8 @@ SftpResult<void> FileCopy::open_lane(std::shared_ptr<SftpClient> from, std::shar
     lane.from_handle = std::move(*handle);
   }
   if (to) {
-    SftpAttributes mode;
-    mode.mode = wanted_attributes(plan_, item_).mode.value_or(0644) | kOwnerWrites;
     const uint32_t flags = more_flags | (item_.in_place ? kSftpWrite : kSftpWrite | kSftpCreate);
-    auto handle = to->ask(sftp_call::open(temporary_, flags, mode)).and_then(sftp_answer::handle);
+    auto handle = to->ask(sftp_call::open(temporary_, flags, first_mode())).and_then(sftp_answer::handle);
     if (!handle) {
       if (from) (void)from->ask(sftp_call::close(lane.from_handle));
       return about(item_.to, std::move(handle.error()));
@@ -187,8 +213,9 @@ SftpResult<void> FileCopy::settle() {
     }
   }
   // Before the rename: whoever is cut off in between has a whole copy to be verified, and not a journal of nothing.
-  drop_journal();
-  if (auto moved = plan_.target.replace(temporary_, item_.to); !moved) return moved;
+  finish_saving();
+  if (auto moved = plan_.target.replace(temporary_, item_.to, journal_names()); !moved) return moved;
+  journalled_ = former_ = false;
   temporary_made_ = false;
   return {};
 }
@@ -205,9 +232,14 @@ SftpResult<void> FileCopy::close_target() {
 }
 
 // A copy that was cut may have left one that was being written, too.
+std::vector<std::string> FileCopy::journal_names() const {
+  if (former_) return {journal_, journal_ + ".new"};
+  return journalled_ ? std::vector<std::string>{journal_} : std::vector<std::string>{};
+}
+
 void FileCopy::drop_journal() {
-  if (journalled_ || former_) (void)plan_.target.remove(journal_);
-  if (former_) (void)plan_.target.remove(journal_ + ".new");
+  finish_saving();
+  for (const std::string& name : journal_names()) (void)plan_.target.remove(name);
   journalled_ = former_ = false;
 }
 
@@ -247,6 +279,7 @@ SftpResult<void> FileCopy::set_attributes() {
 SftpResult<void> FileCopy::close_lanes() {
   SftpResult<void> result;
   auto lanes = std::exchange(lanes_, {});
+  size_t closing = 0;
   for (Lane& lane : lanes) {
     if (!lane.from_handle.empty()) {
       lane.from->post([handle = lane.from_handle](SftpEngine* engine) {
@@ -255,9 +288,14 @@ SftpResult<void> FileCopy::close_lanes() {
     }
     // Of a connection that is gone the others have done all that it had not.
     if (lane.to_handle.empty() || (lane.to->gone() && lanes.size() > 1)) continue;
-    auto closed = lane.to->ask(sftp_call::close(lane.to_handle)).and_then(sftp_answer::done);
-    if (!closed && result) result = about(item_.to, std::move(closed.error()));
+    ++closing;
+    lane.to->ask(sftp_call::close(lane.to_handle), mailbox_, [this, &closing, &result](SftpResult<SftpAnswer> answer) {
+      --closing;
+      auto closed = std::move(answer).and_then(sftp_answer::done);
+      if (!closed && result) result = about(item_.to, std::move(closed.error()));
+    });
   }
+  while (closing > 0) mailbox_->run(kWaitMs);
   return result;
 }
 

@@ -5,6 +5,8 @@
 // Invariant: the final name is given only to a file that has every byte.
 #pragma once
 
+#include <atomic>
+#include <future>
 #include <list>
 
 #include "services/copy/content_check.h"
@@ -35,6 +37,8 @@ class FileCopy {
   SftpResult<void> copy();
   SftpResult<void> open_ends();
   SftpResult<void> find_done();
+  SftpResult<SftpAttributes> look_at_former();
+  SftpAttributes first_mode() const;
   SftpResult<void> open_target(bool fresh);
   SftpResult<void> check_room();
   SftpResult<bool> copy_on_server();
@@ -46,8 +50,12 @@ class FileCopy {
   void end_transfer(const std::shared_ptr<Part>& part, bool into_memory, TransferEnd end);
   void fail(SftpFault fault);
   SftpFault why_gone() const;
+  bool is_checkpoint_due() const;
   void checkpoint();
+  bool save_journal(const RangeSet& parts, const std::shared_ptr<SftpClient>& to, const std::vector<uint8_t>& handle);
+  void finish_saving();
   SftpResult<void> settle();
+  std::vector<std::string> journal_names() const;
   void drop_journal();
   SftpResult<void> check_source();
   SftpResult<void> set_attributes();
@@ -71,14 +79,17 @@ class FileCopy {
   std::list<Lane> lanes_;
   std::vector<std::shared_ptr<Part>> parts_;
   RangeSet left_;  // not begun
-  std::mutex lock_;
+  mutable std::mutex lock_;
   RangeSet done_;  // acknowledged; by workers too
   std::optional<SftpFault> fault_;
+  std::atomic<bool> moved_{false};  // every part: whoever saves the journal need not go on
   bool journalled_ = false;
   bool former_ = false;  // an earlier copy was cut
   bool temporary_made_ = false;
   uint64_t resumed_ = 0;
-  uint64_t checkpoint_ns_ = 0;
+  uint64_t checkpoint_ns_ = 0, checkpoint_bytes_ = 0;
+  // A thread of its own, which uses all of the above: the last member.
+  std::future<bool> saving_;
 };
 
 }  // namespace sluice

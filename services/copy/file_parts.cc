@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include <utility>
+
 #include "base/clock.h"
 #include "services/copy/file_copy.h"
 
@@ -25,6 +27,7 @@ constexpr int kWaitMs = 100;
 SftpResult<void> FileCopy::move_parts() {
   left_ = done_.missing(size_);
   checkpoint_ns_ = monotonic_clock().now_ns();
+  checkpoint_bytes_ = resumed_;
   while (!left_.empty() || !parts_.empty()) {
     if (!fault_) {
       open_lanes();
@@ -34,11 +37,17 @@ SftpResult<void> FileCopy::move_parts() {
     }
     mailbox_->run(parts_.empty() ? 0 : kWaitMs);
     if (fault_ && parts_.empty()) break;
-    if (!fault_ && monotonic_clock().now_ns() - checkpoint_ns_ > kCheckpointNs) checkpoint();
+    if (!fault_ && is_checkpoint_due()) checkpoint();
   }
+  moved_ = true;
   if (!fault_) return {};
+  finish_saving();
   // Here nothing is lost: what came is told to a next time.
-  if (!plan_.target.remote()) checkpoint();
+  if (!plan_.target.remote()) {
+    moved_ = false;
+    checkpoint();
+    finish_saving();
+  }
   return tl::unexpected<SftpFault>(std::move(*fault_));
 }
 
@@ -135,8 +144,21 @@ void FileCopy::fail(SftpFault fault) {
   }
 }
 
-// What was acknowledged before the flush is there after it.
+bool FileCopy::is_checkpoint_due() const {
+  using namespace std::chrono_literals;
+  const uint64_t passed = monotonic_clock().now_ns() - checkpoint_ns_;
+  if (passed < kCheckpointNs || (saving_.valid() && saving_.wait_for(0s) != std::future_status::ready)) return false;
+  const std::lock_guard held(lock_);
+  const uint64_t there = done_.bytes();
+  // What is over in a moment needs no journal.
+  const double rate = static_cast<double>(there - checkpoint_bytes_) / static_cast<double>(passed);
+  return static_cast<double>(size_ - there) > rate * static_cast<double>(kCheckpointNs);
+}
+
+// Not in this thread, which gives the connections their parts: of a long path it takes some round trips, and a disk may
+// be slow.
 void FileCopy::checkpoint() {
+  finish_saving();
   checkpoint_ns_ = monotonic_clock().now_ns();
   if (item_.in_place || size_ < kLeastJournalled || !plan_.options.resume) return;
   RangeSet parts;
@@ -144,17 +166,38 @@ void FileCopy::checkpoint() {
     const std::lock_guard held(lock_);
     parts = done_;
   }
-  if (to_file_) {
-    if (::fdatasync(to_file_->get()) != 0) return;
-  } else if (plan_.target.remote()->facts().has("fsync@openssh.com")) {
-    for (const Lane& lane : lanes_) {
-      if (lane.to->gone()) continue;
-      auto answer = lane.to->ask(sftp_call::fsync(lane.to_handle));
-      if (!answer || !sftp_answer::done(*answer)) return;
-      break;
-    }
+  checkpoint_bytes_ = parts.bytes();
+  std::shared_ptr<SftpClient> to;
+  std::vector<uint8_t> handle;
+  for (const Lane& lane : lanes_) {
+    if (!lane.to || lane.to->gone()) continue;
+    to = lane.to;
+    handle = lane.to_handle;
+    break;
   }
-  journalled_ = plan_.target.write_small(journal_, write_journal(facts_, parts)).has_value() || journalled_;
+  saving_ = std::async(std::launch::async, [this, parts = std::move(parts), to = std::move(to),
+                                            handle = std::move(handle)] { return save_journal(parts, to, handle); });
+}
+
+// What was acknowledged before the flush is there after it.
+bool FileCopy::save_journal(const RangeSet& parts, const std::shared_ptr<SftpClient>& to,
+                            const std::vector<uint8_t>& handle) {
+  if (to_file_) {
+    if (::fdatasync(to_file_->get()) != 0) return false;
+  } else if (to && plan_.target.remote()->facts().has("fsync@openssh.com")) {
+    auto answer = to->ask(sftp_call::fsync(handle));
+    if (!answer || !sftp_answer::done(*answer)) return false;
+  }
+  return !moved_ && plan_.target.write_small(journal_, write_journal(facts_, parts)).has_value();
+}
+
+void FileCopy::finish_saving() {
+  if (!saving_.valid()) return;
+  // What was not written to its end may have left something.
+  if (saving_.get())
+    journalled_ = true;
+  else
+    former_ = true;
 }
 
 }  // namespace sluice

@@ -164,7 +164,9 @@ SftpResult<std::string> LocalSide::read_link(const std::string& path) {
   return target;
 }
 
-SftpResult<void> LocalSide::replace(const std::string& from, const std::string& to) {
+SftpResult<void> LocalSide::replace(const std::string& from, const std::string& to,
+                                    const std::vector<std::string>& removed) {
+  for (const std::string& name : removed) (void)remove(name);
   auto old_place = place(from);
   auto new_place = place(to);
   if (!old_place) return tl::unexpected<SftpFault>(std::move(old_place.error()));

@@ -19,7 +19,8 @@ class LocalSide final : public CopySide {
   SftpResult<void> make_directory(const std::string& path, uint32_t mode) override;
   SftpResult<void> make_symlink(const std::string& target, const std::string& path) override;
   SftpResult<std::string> read_link(const std::string& path) override;
-  SftpResult<void> replace(const std::string& from, const std::string& to) override;
+  SftpResult<void> replace(const std::string& from, const std::string& to,
+                           const std::vector<std::string>& removed = {}) override;
   SftpResult<void> remove(const std::string& path) override;
   SftpResult<void> change(const std::string& path, const SftpAttributes& wanted) override;
   SftpResult<std::vector<uint8_t>> read_small(const std::string& path, size_t most) override;

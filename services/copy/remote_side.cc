@@ -8,6 +8,7 @@ namespace {
 
 // One READ or WRITE of it.
 constexpr size_t kMostSmall = 32 * 1024;
+constexpr int kWaitMs = 1000;
 
 }  // namespace
 
@@ -44,6 +45,34 @@ SftpResult<void> RemoteSide::do_ask(const std::string& path, SftpCall call) cons
   auto done = answer ? sftp_answer::done(*answer) : tl::unexpected<SftpFault>(std::move(answer.error()));
   if (!done) return about(path, std::move(done.error()));
   return {};
+}
+
+std::vector<SftpResult<SftpAnswer>> RemoteSide::ask_all(SftpClient& client, std::vector<SftpCall> calls) const {
+  std::vector<SftpResult<SftpAnswer>> answers(calls.size());
+  const auto mailbox = std::make_shared<Mailbox>();
+  size_t waited_for = 0;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    ++waited_for;
+    client.ask(std::move(calls[i]), mailbox, [&answers, &waited_for, i](SftpResult<SftpAnswer> answer) {
+      answers[i] = std::move(answer);
+      --waited_for;
+    });
+    const bool more = facts_.ordered && i + 1 < calls.size();
+    while (waited_for > 0 && !more) mailbox->run(kWaitMs);
+  }
+  return answers;
+}
+
+RemoteSide::Opened RemoteSide::look_and_open(SftpClient& client, const std::string& path, uint32_t flags,
+                                             const SftpAttributes& wanted) {
+  auto answers = ask_all(client, {sftp_call::lstat(path), sftp_call::open(path, flags, wanted)});
+  return {std::move(answers[0]).and_then(sftp_answer::attributes), std::move(answers[1]).and_then(sftp_answer::handle)};
+}
+
+void RemoteSide::forget(SftpClient& client, std::vector<uint8_t> handle) {
+  client.post([handle = std::move(handle)](SftpEngine* engine) {
+    if (engine) engine->ask(sftp_call::close(handle), [](SftpResult<SftpAnswer>) {});
+  });
 }
 
 SftpResult<SftpAttributes> RemoteSide::look(const std::string& path, bool follow) {
@@ -127,8 +156,18 @@ SftpResult<std::string> RemoteSide::read_link(const std::string& path) {
   return found;
 }
 
-SftpResult<void> RemoteSide::replace(const std::string& from, const std::string& to) {
-  if (facts_.has("posix-rename@openssh.com")) return do_ask(to, sftp_call::posix_rename(from, to));
+SftpResult<void> RemoteSide::replace(const std::string& from, const std::string& to,
+                                     const std::vector<std::string>& removed) {
+  std::vector<SftpCall> calls;
+  for (const std::string& name : removed) calls.push_back(sftp_call::remove(name));
+  const bool at_once = facts_.has("posix-rename@openssh.com");
+  if (at_once) calls.push_back(sftp_call::posix_rename(from, to));
+  auto answers = ask_all(*client(), std::move(calls));
+  if (at_once) {
+    auto renamed = std::move(answers.back()).and_then(sftp_answer::done);
+    if (!renamed) return about(to, std::move(renamed.error()));
+    return {};
+  }
   auto moved = do_ask(to, sftp_call::rename(from, to));
   if (moved || moved.error().kind != SftpFault::Kind::refused) return moved;
   // Section 6.5: it may not be there. For a moment nothing is; the whole file is under its other name.
@@ -172,13 +211,15 @@ SftpResult<void> RemoteSide::write_small(const std::string& path, Bytes content)
   auto handle = open(*client, fresh, kSftpWrite | kSftpCreate | kSftpTruncate, wanted);
   if (!handle) return tl::unexpected<SftpFault>(std::move(handle.error()));
   SftpResult<void> result;
-  for (size_t at = 0; at < content.size() && result; at += kMostSmall) {
-    const Bytes piece = content.subspan(at, std::min(kMostSmall, content.size() - at));
-    result = do_ask(path, sftp_call::write(*handle, at, piece));
+  std::vector<SftpCall> calls;
+  for (size_t at = 0; at < content.size(); at += kMostSmall)
+    calls.push_back(sftp_call::write(*handle, at, content.subspan(at, std::min(kMostSmall, content.size() - at))));
+  calls.push_back(sftp_call::close(*handle));
+  for (auto& answer : ask_all(*client, std::move(calls))) {
+    auto done = std::move(answer).and_then(sftp_answer::done);
+    if (!done && result) result = about(path, std::move(done.error()));
   }
-  const auto closed = do_ask(path, sftp_call::close(*handle));
   if (!result) return result;
-  if (!closed) return closed;
   return replace(fresh, path);
 }
 

@@ -21,7 +21,8 @@ class RemoteSide final : public CopySide {
   SftpResult<void> make_directory(const std::string& path, uint32_t mode) override;
   SftpResult<void> make_symlink(const std::string& target, const std::string& path) override;
   SftpResult<std::string> read_link(const std::string& path) override;
-  SftpResult<void> replace(const std::string& from, const std::string& to) override;
+  SftpResult<void> replace(const std::string& from, const std::string& to,
+                           const std::vector<std::string>& removed = {}) override;
   SftpResult<void> remove(const std::string& path) override;
   SftpResult<void> change(const std::string& path, const SftpAttributes& wanted) override;
   SftpResult<std::vector<uint8_t>> read_small(const std::string& path, size_t most) override;
@@ -30,6 +31,14 @@ class RemoteSide final : public CopySide {
   SftpResult<std::string> real_path(const std::string& path);
   SftpResult<std::vector<uint8_t>> open(SftpClient& client, const std::string& path, uint32_t flags,
                                         const SftpAttributes& wanted = {});
+  struct Opened {
+    SftpResult<SftpAttributes> there;  // a link itself, before it was opened
+    SftpResult<std::vector<uint8_t>> handle;
+  };
+  // In one round trip; of an ordered server only.
+  Opened look_and_open(SftpClient& client, const std::string& path, uint32_t flags, const SftpAttributes& wanted);
+  // Closes, and waits for no answer.
+  static void forget(SftpClient& client, std::vector<uint8_t> handle);
   const SftpServerFacts& facts() const { return facts_; }
   // Those that live; the first that ever was, where none does.
   std::vector<std::shared_ptr<SftpClient>> clients() const;
@@ -42,6 +51,8 @@ class RemoteSide final : public CopySide {
  private:
   SftpResult<SftpAnswer> ask(SftpCall call) const { return client()->ask(std::move(call)); }
   SftpResult<void> do_ask(const std::string& about, SftpCall call) const;
+  // All at once where the server keeps their order: the answers in it.
+  std::vector<SftpResult<SftpAnswer>> ask_all(SftpClient& client, std::vector<SftpCall> calls) const;
 
   mutable std::mutex lock_;
   std::vector<std::shared_ptr<SftpClient>> clients_;

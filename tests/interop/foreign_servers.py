@@ -149,9 +149,9 @@ def libssh(keys, folder, program, host_keys=HOST_KEY_SETS[0]):
 
 
 class ParamikoServer:
-    """Echoes what a command called "cat" is sent."""
+    """Echoes what a command called "cat" is sent. An open one refuses keys and lets in whoever asks for nothing."""
 
-    def __init__(self, keys, rekey_bytes=None):
+    def __init__(self, keys, rekey_bytes=None, open_to_all=False):
         import paramiko
         self.paramiko = paramiko
         self.host_keys = [paramiko.Ed25519Key(filename=str(keys.host["ssh-ed25519"])),
@@ -159,14 +159,18 @@ class ParamikoServer:
                           paramiko.RSAKey(filename=str(keys.host["ssh-rsa"]))]
         self.allowed = {line.split()[1] for line in keys.authorized.read_text().splitlines()}
         self.rekey_bytes = rekey_bytes
+        self.open_to_all = open_to_all
         self.transports = []
 
     def account(self):
-        paramiko, allowed = self.paramiko, self.allowed
+        paramiko, allowed, open_to_all = self.paramiko, set() if self.open_to_all else self.allowed, self.open_to_all
 
         class Account(paramiko.ServerInterface):
             def get_allowed_auths(self, user):
                 return "publickey,password,keyboard-interactive"
+
+            def check_auth_none(self, user):
+                return paramiko.AUTH_SUCCESSFUL if open_to_all else paramiko.AUTH_FAILED
 
             def check_auth_publickey(self, user, key):
                 return paramiko.AUTH_SUCCESSFUL if key.get_base64() in allowed else paramiko.AUTH_FAILED

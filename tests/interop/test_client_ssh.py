@@ -252,6 +252,35 @@ def test_a_password_comes_from_a_helper(client, tmp_path, keys):
     assert done.stdout == b"through"
 
 
+@pytest.fixture
+def helper(tmp_path):
+    """Gives the password to whoever asks, and leaves a mark that somebody did."""
+    program, asked = tmp_path / "askpass", tmp_path / "asked"
+    program.write_text(f"#!/bin/sh\necho asked >>{asked}\necho '{foreign.PASSWORD}'\n")
+    program.chmod(0o755)
+    return {"SSH_ASKPASS": str(program), "SSH_ASKPASS_REQUIRE": "force"}, asked
+
+
+def test_nobody_is_asked_for_a_password_where_none_is_needed(client, keys, helper):
+    environment, asked = helper
+    with foreign.ParamikoServer(keys, open_to_all=True) as other:
+        done = client.run("-p", other.port, "test", "cat", send=b"through", extra=environment)
+    assert done.stdout == b"through"
+    assert not asked.exists()
+
+
+def test_a_server_that_gives_two_tries_takes_a_key_and_a_password(client, keys, tmp_path, helper):
+    environment, asked = helper
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "stranger"], check=True)
+    with foreign.sshd(keys, tmp_path, "MaxAuthTries 2") as other:
+        done = client.run("-p", other.port, "-F", "none", "-i", tmp_path / "stranger", "-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none",
+                          "-o", f"UserKnownHostsFile={tmp_path}/known", "-o", "StrictHostKeyChecking=accept-new",
+                          "-o", "PreferredAuthentications=publickey,password", "-v", "ann@127.0.0.1", "echo in", extra=environment)
+    assert done.stdout == b"in\n", done.stderr
+    assert b"The server counts what was no try" in done.stderr
+    assert asked.read_text() == "asked\n"
+
+
 def test_a_denied_login_names_the_methods_left(client, tmp_path):
     done = client.run("-i", tmp_path / "none", "-o", "IdentitiesOnly=yes", "-F", "none", "-o", f"UserKnownHostsFile={tmp_path}/k",
                       "-o", "StrictHostKeyChecking=no", "-o", "BatchMode=yes", "-o", "IdentityAgent=none", "-p", client.port, "ann@127.0.0.1", "true", code=255)

@@ -43,6 +43,7 @@ Relays connections to HOST:PORT. Prints its own port in a line and ends on SIGTE
   --cuts N             only the first N connections are cut
   --half-close-up BYTES, --half-close-down BYTES  towards the server, towards the client: that direction ends there
   -v                   a line on standard error for each connection that ended
+  --trace MS           a line on standard error for each connection so often: bytes that entered and that came out, each way
 BYTES may end in K, M or G.
 )";
 
@@ -60,6 +61,7 @@ struct Settings {
   Cut how = Cut::reset;
   uint64_t half_close[2] = {kNever, kNever};  // up, down
   bool verbose = false;
+  uint64_t trace_ns = 0;
 };
 
 volatile std::sig_atomic_t stopped = 0;
@@ -136,6 +138,8 @@ void take_option(Settings& s, const std::string& name, Words& words) {
     s.how = value == "reset" ? Cut::reset : value == "close" ? Cut::close : Cut::freeze;
   } else if (name == "--cuts") {
     s.cuts = bytes_from(value);
+  } else if (name == "--trace") {
+    s.trace_ns = ns_from(value);
   } else if (name == "--half-close-up") {
     s.half_close[0] = bytes_from(value);
   } else if (name == "--half-close-down") {
@@ -196,12 +200,14 @@ class Relay {
   void turn(Connection& c, uint64_t now);
   void cut(Connection& c);
   void drop_ended();
+  void trace(uint64_t now);
   void wait(uint64_t now);
 
   const Settings settings_;
   UniqueFd listener_;
   std::list<Connection> connections_;
   uint64_t accepted_ = 0;
+  uint64_t began_ns_ = 0, traced_ns_ = 0;
 };
 
 void Relay::listen() {
@@ -299,10 +305,23 @@ void Relay::drop_ended() {
   }
 }
 
+void Relay::trace(uint64_t now) {
+  if (settings_.trace_ns == 0 || now - traced_ns_ < settings_.trace_ns) return;
+  traced_ns_ = now;
+  for (const Connection& c : connections_) {
+    std::fprintf(stderr, "%llu ms connection %llu: up in %llu out %llu, down in %llu out %llu\n",
+                 static_cast<unsigned long long>((now - began_ns_) / kMillisecond),
+                 static_cast<unsigned long long>(c.number), static_cast<unsigned long long>(c.up.taken()),
+                 static_cast<unsigned long long>(c.up.given()), static_cast<unsigned long long>(c.down.taken()),
+                 static_cast<unsigned long long>(c.down.given()));
+  }
+}
+
 void Relay::wait(uint64_t now) {
   std::vector<pollfd> polled{
       {listener_.get(), static_cast<short>(connections_.size() < kMaxConnections ? POLLIN : 0), 0}};
   uint64_t next = now + 1'000'000'000;
+  if (settings_.trace_ns > 0 && !connections_.empty()) next = now + settings_.trace_ns;
   for (const Connection& c : connections_) {
     if (c.frozen) continue;
     short client = 0, server = 0;
@@ -325,11 +344,13 @@ void Relay::wait(uint64_t now) {
 }
 
 void Relay::run() {
+  began_ns_ = monotonic_clock().now_ns();
   while (!stopped) {
     wait(monotonic_clock().now_ns());
     const uint64_t now = monotonic_clock().now_ns();
     for (Connection& c : connections_) turn(c, now);
     drop_ended();
+    trace(now);
   }
 }
 

@@ -1,5 +1,4 @@
 // sluice scp: which ends a copy has, and by which protocol it is made.
-#include <getopt.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -7,13 +6,12 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 
 #include "apps/sluice/client_log.h"
 #include "apps/sluice/programs.h"
 #include "apps/sluice/scp/exec_channel.h"
 #include "apps/sluice/scp/legacy_talk.h"
-#include "apps/sluice/sftp/file_program_flags.h"
+#include "apps/sluice/scp/scp_command_line.h"
 #include "apps/sluice/sftp/progress_meter.h"
 #include "apps/sluice/sftp/sftp_connection.h"
 #include "apps/terminal/interrupt.h"
@@ -25,95 +23,6 @@ namespace {
 
 constexpr int kFailed = 1;
 constexpr int kNoConnection = 255;
-
-constexpr const char* kHelp = R"(usage: sluice scp [FLAG]... SOURCE... TARGET
-Each is a local path, [user@]HOST:PATH or scp://[user@]HOST[:PORT][/PATH].
-Several sources, and patterns at a host, need a folder as target.
-(`sluice cp` copies faster, and resumes what was cut.)
-  -r -p                    whole folders; keep times and modes
-  -P PORT -i KEY -J HOST   where, with which key, through which hosts
-  -o OPTION=VALUE -F FILE  any option of ssh_config(5); another file, or "none"
-  -4 -6 -A -C              IPv4 or IPv6 only; forward the agent; compress
-  -c CIPHERS               algorithms in this order
-  -l KBITS                 at most so much a second
-  -X nrequests=N|buffer=N  requests on their way; bytes of one
-  -B -q -v                 ask nothing; no progress and warnings; tell more
-  -S PROGRAM               speaks SSH for us, with the flags of ssh
-  -D COMMAND               a server of SFTP here, whatever host is named
-  -s -O -T                 SFTP (usual); the old protocol; take what it sends
-  -3 -R                    between two hosts: through here (usual); or the
-                           first runs scp to the second
-Exit status: 0; 1 something failed; 255 no connection. See sluice-scp(1).
-)";
-
-constexpr const char* kLetters = "+46Ac:CD:F:i:J:l:o:pP:qrS:vX:123hBdfORstT";
-
-struct Place {
-  std::optional<RemoteName> remote;
-  std::string path;
-
-  std::string shown() const { return remote ? remote->destination + ":" + path : path; }
-};
-
-struct CommandLine {
-  FileProgramFlags flags;
-  bool legacy = false, trust_names = false, at_origin = false, help = false;
-  std::vector<Place> sources;
-  Place target;
-};
-
-void take_own(CommandLine& line, int flag) {
-  std::string& problem = line.flags.problem;
-  switch (flag) {
-    case 'h': line.help = true; break;
-    case '3':
-    case 's':
-    case '2': break;  // as it is anyway
-    case 'B': line.flags.invocation.lines.push_back("BatchMode yes"); break;
-    case 'O': line.legacy = true; break;
-    case 'R': line.at_origin = true; break;
-    case 'T': line.trust_names = true; break;
-    case '1': problem = "-1: protocol 1 of SSH is not spoken any more"; break;
-    case 'd':
-    case 'f':
-    case 't': problem = "-f, -t and -d are a server's: sluiced answers them without a program"; break;
-    default: problem = wrong_flag(optopt, kLetters, "scp"); break;
-  }
-}
-
-Place place_of(const std::string& text, std::string& problem) {
-  Place place;
-  place.remote = parse_remote_name(text, "scp", problem);
-  place.path = place.remote ? place.remote->path : text;
-  return place;
-}
-
-ResultOrText<CommandLine> parse(int argc, char** argv) {
-  CommandLine line;
-  if (argc > 1 && std::strcmp(argv[1], "--help") == 0) {
-    line.help = true;
-    return line;
-  }
-  opterr = 0;
-  optind = 0;
-  for (int flag; (flag = ::getopt(argc, argv, kLetters)) != -1 && line.flags.problem.empty();) {
-    if (!line.flags.take(flag, optarg ? optarg : "")) take_own(line, flag);
-  }
-  if (line.flags.problem.empty() && !line.help && argc - optind < 2) {
-    line.flags.problem = std::string("a source and a target are to be named\n") + kHelp;
-  }
-  if (line.help) return line;
-  for (int i = optind; i < argc && line.flags.problem.empty(); ++i) {
-    Place place = place_of(argv[i], line.flags.problem);
-    if (i + 1 == argc)
-      line.target = std::move(place);
-    else
-      line.sources.push_back(std::move(place));
-  }
-  if (!line.flags.problem.empty()) return fail(line.flags.problem);
-  line.flags.finish();
-  return line;
-}
 
 bool is_local_folder(const std::string& path) { return LocalNames().is_folder(path); }
 
@@ -133,7 +42,7 @@ std::string name_in_target(const std::string& path) {
 
 class ScpProgram {
  public:
-  explicit ScpProgram(CommandLine& line)
+  explicit ScpProgram(ScpCommandLine& line)
       : line_(line), limit_(line.flags.limit()), meter_(!line.flags.quiet && ::isatty(STDOUT_FILENO)) {
     rules_.recursive = line.flags.recursive;
     rules_.preserve = line.flags.preserve;
@@ -142,12 +51,12 @@ class ScpProgram {
   }
 
   int run() {
-    const Place& target = line_.target;
+    const ScpPlace& target = line_.target;
     if (!target.remote && line_.sources.size() > 1 && !is_local_folder(target.path)) {
       return complain("scp: " + target.path + ": not a directory, and there is more than one source"), kFailed;
     }
     int worst = 0;
-    for (const Place& source : line_.sources) {
+    for (const ScpPlace& source : line_.sources) {
       const int status = interrupted() ? kFailed : copy(source);
       worst = std::max(worst, status);
       // Whoever could not be reached is not asked again for the next file.
@@ -168,8 +77,8 @@ class ScpProgram {
     }
   }
 
-  int copy(const Place& source) {
-    const Place& target = line_.target;
+  int copy(const ScpPlace& source) {
+    const ScpPlace& target = line_.target;
     if (!source.remote && !target.remote) return copy_here(source);
     if (source.remote && target.remote) {
       if (line_.at_origin) return run_at_origin(source);
@@ -179,7 +88,7 @@ class ScpProgram {
     return source.remote ? get(source) : put(source);
   }
 
-  ClientInvocation invocation(const Place& place) const {
+  ClientInvocation invocation(const ScpPlace& place) const {
     ClientInvocation out = line_.flags.invocation;
     out.destination = place.remote->destination;
     if (!place.remote->port.empty()) out.lines.insert(out.lines.begin(), "Port " + place.remote->port);
@@ -187,7 +96,7 @@ class ScpProgram {
   }
 
   // The connection that the last place used, if it is the same host's.
-  SftpConnection* connection_to(const Place& place, bool second = false) {
+  SftpConnection* connection_to(const ScpPlace& place, bool second = false) {
     Held& held = held_[second ? 1 : 0];
     const std::string key = place.remote->destination + " " + place.remote->port;
     if (held.connection && held.key == key && !held.connection->files().client().gone()) return held.connection.get();
@@ -223,7 +132,7 @@ class ScpProgram {
     return found;
   }
 
-  int get(const Place& source) {
+  int get(const ScpPlace& source) {
     SftpConnection* connection = connection_to(source);
     if (!connection) return kNoConnection;
     RemoteFiles& files = connection->files();
@@ -244,7 +153,7 @@ class ScpProgram {
     return status(files, good);
   }
 
-  int put(const Place& source) {
+  int put(const ScpPlace& source) {
     SftpConnection* connection = connection_to(line_.target);
     if (!connection) return kNoConnection;
     RemoteFiles& files = connection->files();
@@ -261,7 +170,7 @@ class ScpProgram {
     return status(files, copier(files).put(from, into ? path_in(*target, name_in_target(from)) : *target, rules_));
   }
 
-  int relay(const Place& source) {
+  int relay(const ScpPlace& source) {
     SftpConnection* from = connection_to(source);
     SftpConnection* to = from ? connection_to(line_.target, true) : nullptr;
     if (!to) return kNoConnection;
@@ -280,7 +189,7 @@ class ScpProgram {
     CopyProgress progress(
         counts, !line_.flags.quiet && ::isatty(STDERR_FILENO) ? ProgressManner::terminal : ProgressManner::quiet,
         false);
-    const auto path_at = [](const Place& place) { return place.path.empty() ? std::string(".") : place.path; };
+    const auto path_at = [](const ScpPlace& place) { return place.path.empty() ? std::string(".") : place.path; };
     const bool good = CopyRun(options, counts, progress)
                           .copy({{&first, path_at(source), source.remote->destination + ":"}},
                                 {&second, path_at(line_.target), line_.target.remote->destination + ":"});
@@ -308,7 +217,7 @@ class ScpProgram {
     return out;
   }
 
-  int receive_legacy(const Place& source) {
+  int receive_legacy(const ScpPlace& source) {
     const auto channel = ExecChannel::open(invocation(source), line_.flags, legacy_command('f', source.path));
     if (!channel) return kFailed;
     catch_interrupts();
@@ -316,7 +225,7 @@ class ScpProgram {
     return good && channel->finish() == 0 ? 0 : kFailed;
   }
 
-  int send_legacy(const Place& source) {
+  int send_legacy(const ScpPlace& source) {
     const bool folder = line_.sources.size() > 1;
     const auto channel =
         ExecChannel::open(invocation(line_.target), line_.flags, legacy_command('t', line_.target.path, folder));
@@ -328,7 +237,7 @@ class ScpProgram {
   }
 
   // Each side's words are the other's: nothing of it is looked at.
-  int relay_legacy(const Place& source) {
+  int relay_legacy(const ScpPlace& source) {
     const bool folder = line_.sources.size() > 1;
     const auto from = ExecChannel::open(invocation(source), line_.flags, legacy_command('f', source.path));
     const auto to =
@@ -362,7 +271,7 @@ class ScpProgram {
     return true;
   }
 
-  int run_at_origin(const Place& source) {
+  int run_at_origin(const ScpPlace& source) {
     std::string command = "scp";
     if (rules_.recursive) command += " -r";
     if (rules_.preserve) command += " -p";
@@ -375,7 +284,7 @@ class ScpProgram {
   }
 
   // As OpenSSH: no connection is needed for it.
-  int copy_here(const Place& source) {
+  int copy_here(const ScpPlace& source) {
     const pid_t child = ::fork();
     if (child == 0) {
       std::vector<const char*> words{"cp"};
@@ -396,7 +305,7 @@ class ScpProgram {
     std::unique_ptr<SftpConnection> connection;
   };
 
-  CommandLine& line_;
+  ScpCommandLine& line_;
   std::shared_ptr<RateLimit> limit_;
   ProgressMeter meter_;
   CopyRules rules_;
@@ -406,9 +315,9 @@ class ScpProgram {
 }  // namespace
 
 int run_scp(int argc, char** argv) {
-  auto line = parse(argc, argv);
+  auto line = parse_scp_command_line(argc, argv);
   if (!line) return complain(line.error()), kFailed;
-  if (line->help) return std::fputs(kHelp, stdout), 0;
+  if (line->help) return std::fputs(kScpHelp, stdout), 0;
   return ScpProgram(*line).run();
 }
 

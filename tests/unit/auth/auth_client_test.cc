@@ -245,12 +245,51 @@ TEST(AuthClient, offers_a_key_in_its_first_request_and_probes_when_nothing_else_
   EXPECT_EQ(over.error(), ErrorCode::auth_no_methods);
 }
 
-TEST(AuthClient, asks_for_a_password_without_a_probe_that_the_server_would_count) {
+TEST(AuthClient, probes_before_it_asks_anybody_for_a_password) {
+  for (const AuthMethod method : {AuthMethod::password, AuthMethod::keyboard_interactive}) {
+    AuthClient client(keys_first({KeyType::ed25519}));
+    client.start();
+    const auto probe = client.take(failure_message(MethodSet{AuthMethod::publickey, method}, false));
+    ASSERT_TRUE(probe);
+    EXPECT_EQ(has_signature(*probe), 3);
+    EXPECT_EQ(client.phase(), ClientPhase::probing);
+    EXPECT_TRUE(client.probing_before_asking());
+    EXPECT_FALSE(client.last_try());
+    const auto actions = client.take(failure_message(MethodSet{AuthMethod::publickey, method}, false));
+    ASSERT_TRUE(actions);
+    EXPECT_EQ(client.phase(),
+              method == AuthMethod::password ? ClientPhase::password_asked : ClientPhase::interactive_sent);
+    EXPECT_FALSE(client.probing_before_asking());
+  }
+}
+
+TEST(AuthClient, is_let_in_by_a_probe_after_a_refused_key) {
   AuthClient client(keys_first({KeyType::ed25519}));
   client.start();
-  const auto actions = client.take(failure_message(MethodSet{AuthMethod::publickey, AuthMethod::password}, false));
-  ASSERT_TRUE(actions);
-  EXPECT_TRUE(find_action<AskPassword>(*actions));
+  ASSERT_TRUE(client.take(failure_message(MethodSet{AuthMethod::publickey, AuthMethod::password}, false)));
+  const auto in = client.take(std::vector<uint8_t>{52});
+  ASSERT_TRUE(in);
+  const auto* done = find_action<ClientAuthenticated>(*in);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(done->method, AuthMethod::none);
+}
+
+TEST(AuthClient, asks_for_a_password_without_a_probe_that_would_cost_the_user_a_try) {
+  const auto refusal = failure_message(MethodSet{AuthMethod::publickey, AuthMethod::password}, false);
+  AuthClient many(keys_first({KeyType::ed25519, KeyType::ecdsa_nistp256, KeyType::rsa}));
+  many.start();
+  ASSERT_TRUE(many.take(refusal));
+  ASSERT_TRUE(many.take(refusal));
+  const auto asked = many.take(refusal);
+  ASSERT_TRUE(asked);
+  EXPECT_TRUE(find_action<AskPassword>(*asked));
+  AuthClientConfig config = keys_first({KeyType::ed25519});
+  config.probe_before_asking = false;
+  AuthClient told(std::move(config));
+  told.start();
+  const auto at_once = told.take(refusal);
+  ASSERT_TRUE(at_once);
+  EXPECT_TRUE(find_action<AskPassword>(*at_once));
 }
 
 TEST(AuthClient, probes_first_where_it_has_no_key_or_keys_do_not_come_first) {
