@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <new>
 
+#include "drivers/engine/refusal.h"
+
 namespace sluice {
 namespace {
 
@@ -13,11 +15,12 @@ constexpr size_t kExplicitBytes = 8;
 constexpr size_t kInvocationBytes = 8;
 constexpr size_t kSmallestFixed = 4;
 constexpr size_t kChachaIvBytes = 12;
+constexpr size_t kLeastRandomIv = 12;
 
 }  // namespace
 
-std::unique_ptr<AeadContext> AeadContext::make(AeadKind kind, size_t key_bytes, DefaultPlace place) {
-  auto stream = make_aead_stream(kind, key_bytes, place);
+std::unique_ptr<AeadContext> AeadContext::make(AeadKind kind, size_t key_bytes) {
+  auto stream = make_aead_stream(kind, key_bytes);
   if (!stream) return nullptr;
   return std::unique_ptr<AeadContext>(new (std::nothrow) AeadContext(kind, key_bytes, std::move(stream)));
 }
@@ -32,6 +35,8 @@ AeadContext::AeadContext(const AeadContext& o, std::unique_ptr<AeadStream> strea
       encrypt_(o.encrypt_),
       key_set_(o.key_set_),
       iv_set_(o.iv_set_),
+      iv_given_(o.iv_given_),
+      chooses_iv_(o.chooses_iv_),
       iv_counts_(o.iv_counts_),
       tls_(o.tls_),
       iv_bytes_(o.iv_bytes_),
@@ -54,18 +59,20 @@ AeadContext::~AeadContext() { wipe(iv_.data(), iv_.size()); }
 
 bool AeadContext::init(bool encrypt, Bytes key, Bytes iv) {
   encrypt_ = encrypt;
+  const bool begun = stream_->has_begun();
   if (!key.empty()) {
-    if (!stream_->set_key(key)) return false;
+    if (!stream_->set_key(key)) return refuse(PROV_R_INVALID_KEY_LENGTH);
     key_set_ = true;
     records_ = 0;
   }
   if (!iv.empty()) {
-    if (iv.size() != iv_bytes_) return false;
+    if (iv.size() != iv_bytes_) return refuse(PROV_R_INVALID_IV_LENGTH);
     std::memcpy(iv_.data(), iv.data(), iv.size());
     iv_counts_ = false;
     start_message(this->iv());
-  } else if (!key.empty() && iv_set_) {
-    start_message(this->iv());
+  } else if (!key.empty() && begun) {
+    // Under a nonce that data went through already nothing else goes: the key may be the same one.
+    iv_set_ = false;
   }
   if (encrypt) tag_bytes_ = 0;
   return true;
@@ -74,19 +81,45 @@ bool AeadContext::init(bool encrypt, Bytes key, Bytes iv) {
 void AeadContext::start_message(Bytes iv) {
   stream_->set_iv(iv);
   iv_set_ = true;
+  iv_given_ = true;
+}
+
+// As OpenSSL has it where nobody gave an IV: GCM seals one message under a random one, and ChaCha20-Poly1305 begins
+// with zeros. An IV that was used is used no more, there as little as here.
+bool AeadContext::ready() {
+  if (!key_set_) return false;
+  if (iv_set_ || iv_given_) return iv_set_;
+  if (kind_ == AeadKind::gcm) {
+    if (!chooses_iv_ || !encrypt_ || iv_bytes_ < kLeastRandomIv) return false;
+    if (RAND_bytes(iv_.data(), static_cast<int>(iv_bytes_)) != 1) return false;
+  }
+  start_message(iv());
+  return true;
 }
 
 bool AeadContext::set_iv_bytes(size_t n) {
-  if (kind_ == AeadKind::gcm ? n == 0 || n > kMostGcmIvBytes : n != kChachaIvBytes) return false;
+  if (kind_ == AeadKind::gcm ? n == 0 || n > kMostGcmIvBytes : n != kChachaIvBytes)
+    return refuse(PROV_R_INVALID_IV_LENGTH);
   if (n != iv_bytes_) iv_set_ = false;
   iv_bytes_ = n;
   return true;
 }
 
-bool AeadContext::add_aad(Bytes aad) { return key_set_ && iv_set_ && stream_->add_aad(encrypt_, aad); }
+bool AeadContext::add_aad(Bytes aad) {
+  return (ready() && stream_->add_aad(encrypt_, aad)) || refuse(PROV_R_CIPHER_OPERATION_FAILED);
+}
 
-std::optional<size_t> AeadContext::update_record(uint8_t* dst, const uint8_t* src, size_t n) {
-  if (!key_set_ || !tls_) return std::nullopt;
+std::optional<size_t> AeadContext::refused() {
+  refuse(PROV_R_CIPHER_OPERATION_FAILED);
+  return std::nullopt;
+}
+
+std::optional<size_t> AeadContext::begin_or_record(uint8_t* dst, const uint8_t* src, size_t n) {
+  if (!tls_) {
+    if (ready() && stream_->update(encrypt_, dst, src, n)) return n;
+    return refused();
+  }
+  if (!key_set_) return std::nullopt;
   const auto written = kind_ == AeadKind::gcm ? gcm_record(dst, src, n) : chacha_record(dst, src, n);
   iv_set_ = false;
   tls_ = false;
@@ -94,7 +127,7 @@ std::optional<size_t> AeadContext::update_record(uint8_t* dst, const uint8_t* sr
 }
 
 bool AeadContext::finish() {
-  if (!key_set_ || !iv_set_) return false;
+  if (!ready()) return false;
   if (!encrypt_ && tag_bytes_ == 0) return false;
   std::array<uint8_t, kAeadTagBytes> computed = tag_;
   stream_->finish(encrypt_, {computed.data(), encrypt_ ? computed.size() : tag_bytes_});
@@ -108,9 +141,10 @@ bool AeadContext::finish() {
 }
 
 bool AeadContext::set_tag(Bytes tag) {
-  if (tag.empty() || tag.size() > kAeadTagBytes) return false;
+  const bool gcm = kind_ == AeadKind::gcm;
+  if (tag.empty() || tag.size() > kAeadTagBytes) return refuse(gcm ? PROV_R_INVALID_TAG : PROV_R_INVALID_TAG_LENGTH);
   if (tag.data() != nullptr) {
-    if (encrypt_) return false;
+    if (encrypt_) return refuse(gcm ? PROV_R_INVALID_TAG : PROV_R_TAG_NOT_NEEDED);
     std::memcpy(tag_.data(), tag.data(), tag.size());
     stream_->expect_tag(tag);
   }
@@ -119,7 +153,9 @@ bool AeadContext::set_tag(Bytes tag) {
 }
 
 bool AeadContext::get_tag(MutableBytes tag) const {
-  if (tag.empty() || tag.size() > kAeadTagBytes || !encrypt_ || tag_bytes_ == 0) return false;
+  const bool gcm = kind_ == AeadKind::gcm;
+  if (!encrypt_ || tag_bytes_ == 0) return refuse(gcm ? PROV_R_INVALID_TAG : PROV_R_TAG_NOT_SET);
+  if (tag.empty() || tag.size() > kAeadTagBytes) return refuse(gcm ? PROV_R_INVALID_TAG : PROV_R_INVALID_TAG_LENGTH);
   std::memcpy(tag.data(), tag_.data(), tag.size());
   return true;
 }
@@ -128,6 +164,7 @@ bool AeadContext::set_whole_iv(Bytes iv) {
   if (iv.size() != iv_bytes_) return false;
   std::memcpy(iv_.data(), iv.data(), iv.size());
   iv_counts_ = true;
+  start_message(this->iv());
   return true;
 }
 
@@ -138,6 +175,7 @@ bool AeadContext::set_fixed_iv(Bytes fixed) {
   const size_t rest = iv_bytes_ - fixed.size();
   if (encrypt_ && RAND_bytes(iv_.data() + fixed.size(), static_cast<int>(rest)) != 1) return false;
   iv_counts_ = true;
+  start_message(iv());
   return true;
 }
 
@@ -176,8 +214,9 @@ std::optional<size_t> AeadContext::set_tls_aad(Bytes aad) {
 }
 
 bool AeadContext::seal_or_open(uint8_t* dst, const uint8_t* src, size_t n, uint8_t* tag_out, const uint8_t* tag_in) {
-  std::array<uint8_t, kAeadTagBytes> received{}, computed;
+  std::array<uint8_t, kAeadTagBytes> received{};
   if (tag_in != nullptr) std::memcpy(received.data(), tag_in, received.size());
+  std::array<uint8_t, kAeadTagBytes> computed = received;
   if (!stream_->add_aad(encrypt_, tls_aad_) || !stream_->update(encrypt_, dst, src, n)) return false;
   stream_->finish(encrypt_, computed);
   if (tag_out != nullptr) {

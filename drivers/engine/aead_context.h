@@ -16,10 +16,12 @@ inline constexpr size_t kTlsAadBytes = 13;
 class AeadContext {
  public:
   // Null without memory or the CPU's functions.
-  static std::unique_ptr<AeadContext> make(AeadKind kind, size_t key_bytes, DefaultPlace place);
+  static std::unique_ptr<AeadContext> make(AeadKind kind, size_t key_bytes);
   std::unique_ptr<AeadContext> clone() const;
   ~AeadContext();
 
+  // For whoever can tell the IV: GCM seals a message to which none was given under a random one.
+  void let_choose_iv() { chooses_iv_ = true; }
   // Empty: as it was.
   bool init(bool encrypt, Bytes key, Bytes iv);
   size_t key_bytes() const { return key_bytes_; }
@@ -31,8 +33,8 @@ class AeadContext {
   bool add_aad(Bytes aad);
   // Bytes written, or nothing: a failure. Of a TLS record, where its AAD was given, all of it at once.
   std::optional<size_t> update(uint8_t* dst, const uint8_t* src, size_t n) {
-    if (tls_ || !key_set_ || !iv_set_) return update_record(dst, src, n);
-    if (!stream_->update(encrypt_, dst, src, n)) return std::nullopt;
+    if (tls_ || !key_set_ || !iv_set_) return begin_or_record(dst, src, n);
+    if (!stream_->update(encrypt_, dst, src, n)) return refused();
     return n;
   }
   // False where a tag is missing or wrong.
@@ -58,7 +60,10 @@ class AeadContext {
   AeadContext(AeadKind kind, size_t key_bytes, std::unique_ptr<AeadStream> stream);
   AeadContext(const AeadContext&, std::unique_ptr<AeadStream> stream);
   void start_message(Bytes iv);
-  std::optional<size_t> update_record(uint8_t* dst, const uint8_t* src, size_t n);
+  // Whether a message is under way, or can begin.
+  bool ready();
+  static std::optional<size_t> refused();
+  std::optional<size_t> begin_or_record(uint8_t* dst, const uint8_t* src, size_t n);
   std::optional<size_t> gcm_record(uint8_t* dst, const uint8_t* src, size_t n);
   std::optional<size_t> chacha_record(uint8_t* dst, const uint8_t* src, size_t n);
   bool seal_or_open(uint8_t* dst, const uint8_t* src, size_t n, uint8_t* tag_out, const uint8_t* tag_in);
@@ -68,7 +73,9 @@ class AeadContext {
   std::unique_ptr<AeadStream> stream_;
   bool encrypt_ = true;
   bool key_set_ = false;
-  bool iv_set_ = false;  // of a message that has not ended
+  bool iv_set_ = false;    // of a message that has not ended
+  bool iv_given_ = false;  // one, ever
+  bool chooses_iv_ = false;
   bool iv_counts_ = false;
   bool tls_ = false;
   size_t iv_bytes_ = 12;

@@ -44,10 +44,8 @@ const char* gcm_name(size_t key_bytes) {
 
 class GcmStream final : public AeadStream {
  public:
-  GcmStream(const IMB_MGR& m, size_t key_bytes, DefaultPlace place)
-      : AeadStream(kLongestGcm, gcm_name(key_bytes), place),
-        functions_(gcm_functions(m, key_bytes)),
-        key_bytes_(key_bytes) {}
+  GcmStream(const IMB_MGR& m, size_t key_bytes)
+      : AeadStream(kLongestGcm, gcm_name(key_bytes)), functions_(gcm_functions(m, key_bytes)), key_bytes_(key_bytes) {}
   ~GcmStream() override {
     forget_held();
     LentDevice::forget(GcmStream::key());
@@ -58,6 +56,7 @@ class GcmStream final : public AeadStream {
   bool set_key(Bytes key) override {
     if (key.size() != key_bytes_) return false;
     LentDevice::forget(GcmStream::key());
+    forget_default();
     functions_.expand(key.data(), &key_);
     return true;
   }
@@ -66,7 +65,7 @@ class GcmStream final : public AeadStream {
   bool device_takes_it() const override { return true; }
 
  private:
-  void begin(Bytes iv, Bytes aad, size_t) override {
+  void begin(Bytes iv, Bytes aad) override {
     if (iv.size() == 12) {
       functions_.init(&key_, &context_, iv.data(), aad.data(), aad.size());
     } else {
@@ -86,50 +85,36 @@ class GcmStream final : public AeadStream {
   alignas(64) gcm_context_data context_{};
 };
 
-// Ours is the faster one (docs/ENGINE.md), but where the vector units have no multiplication for it: there what begins
-// with a long piece is ipsec-mb's.
+// Ours is the faster one (docs/ENGINE.md), but where the vector units have no multiplication for it: there that holds
+// for what one pass makes the keystream of.
 class ChachaAead final : public AeadStream {
  public:
-  ChachaAead(const IMB_MGR& m, DefaultPlace place)
-      : AeadStream(kLongestChacha, "ChaCha20-Poly1305", place),
-        m_(&m),
-        longest_start_(vector_level() == VectorLevel::avx512 ? kLongestChacha : kLongestStart) {}
-  ~ChachaAead() override {
-    wipe(key_.data(), key_.size());
-    wipe(&context_, sizeof context_);
-  }
+  explicit ChachaAead(VectorLevel level)
+      : AeadStream(kLongestChacha, "ChaCha20-Poly1305"),
+        longest_start_(level == VectorLevel::avx512 ? kLongestChacha
+                                                    : chacha_runs(level).one.bytes - kChachaBlockBytes),
+        own_(level) {}
+  ~ChachaAead() override { wipe(key_.data(), key_.size()); }
   std::unique_ptr<AeadStream> clone() const override { return std::make_unique<ChachaAead>(*this); }
   bool set_key(Bytes key) override {
     if (key.size() != key_.size()) return false;
+    if (!equal_in_constant_time(key.data(), key_.data(), key.size())) forget_default();
     std::memcpy(key_.data(), key.data(), key.size());
     return true;
   }
   Bytes key() const override { return key_; }
 
  private:
-  void begin(Bytes iv, Bytes aad, size_t first_piece) override {
-    ours_ = first_piece <= longest_start_;
-    if (ours_) return own_.start(key_.data(), iv.data(), aad);
-    IMB_CHACHA20_POLY1305_INIT(m_, key_.data(), &context_, iv.data(), aad.data(), aad.size());
-  }
+  bool default_is_faster(size_t first_piece) const override { return first_piece > longest_start_; }
+  void begin(Bytes iv, Bytes aad) override { own_.start(key_.data(), iv.data(), aad); }
   void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) override {
-    if (ours_) return encrypt ? own_.seal(dst, src, n) : own_.open(dst, src, n);
-    const auto update = encrypt ? m_->chacha20_poly1305_enc_update : m_->chacha20_poly1305_dec_update;
-    update(key_.data(), &context_, dst, src, n);
+    encrypt ? own_.seal(dst, src, n) : own_.open(dst, src, n);
   }
-  void end(bool, uint8_t* tag) override {
-    if (ours_) return own_.finish(tag);
-    IMB_CHACHA20_POLY1305_ENC_FINALIZE(m_, &context_, tag, kAeadTagBytes);
-  }
+  void end(bool, uint8_t* tag) override { own_.finish(tag); }
 
-  static constexpr uint64_t kLongestStart = 256;
-
-  const IMB_MGR* m_;
   const uint64_t longest_start_;
-  bool ours_ = true;
   alignas(64) std::array<uint8_t, 32> key_{};
   ChachaPoly own_;
-  alignas(64) chacha20_poly1305_context_data context_{};
 };
 
 }  // namespace
@@ -137,8 +122,8 @@ class ChachaAead final : public AeadStream {
 AeadStream::AeadStream(const AeadStream& o)
     : longest_(o.longest_),
       name_(o.name_),
-      place_(o.place_),
-      by_default_(o.by_default_ ? o.by_default_->clone() : nullptr),
+      by_default_(o.handed_over_ ? o.by_default_->clone() : nullptr),
+      handed_over_(o.handed_over_),
       length_(o.length_),
       begun_(o.begun_),
       iv_bytes_(o.iv_bytes_),
@@ -150,7 +135,7 @@ AeadStream::AeadStream(const AeadStream& o)
       device_tag_(o.device_tag_) {}
 
 void AeadStream::set_iv(Bytes iv) {
-  by_default_.reset();
+  handed_over_ = false;
   iv_bytes_ = static_cast<uint8_t>(std::min(iv.size(), iv_.size()));
   std::memcpy(iv_.data(), iv.data(), iv_bytes_);
   aad_.clear();
@@ -162,13 +147,8 @@ void AeadStream::set_iv(Bytes iv) {
 
 bool AeadStream::add_aad(bool encrypt, Bytes aad) {
   if (begun_ || !held_.empty() || length_ > 0) return false;
-  if (!place_ && aad.size() > kMostAadOfEngine - aad_.size()) return false;
-  if (place_ && !by_default_ && aad.size() > kMostHeldAad - aad_.size()) {
-    by_default_ = DefaultAead::begin(*place_, name_, encrypt, key(), {iv_.data(), iv_bytes_});
-    if (!by_default_ || !by_default_->add_aad(aad_)) return false;
-    aad_.clear();
-  }
-  if (by_default_) return by_default_->add_aad(aad);
+  if (!handed_over_ && aad.size() > kMostHeldAad - aad_.size() && !hand_over(encrypt)) return false;
+  if (handed_over_) return by_default_->add_aad(aad);
   try {
     aad_.insert(aad_.end(), aad.begin(), aad.end());
   } catch (const std::bad_alloc&) {
@@ -177,23 +157,32 @@ bool AeadStream::add_aad(bool encrypt, Bytes aad) {
   return true;
 }
 
-void AeadStream::begin_once(size_t first_piece) {
+bool AeadStream::hand_over(bool encrypt) {
+  if (!by_default_) by_default_ = DefaultAead::make(name_);
+  handed_over_ =
+      by_default_ && by_default_->begin(encrypt, key(), {iv_.data(), iv_bytes_}) && by_default_->add_aad(aad_);
+  return handed_over_;
+}
+
+void AeadStream::begin_once() {
   if (begun_) return;
   // The library reads the pointer even when there is nothing behind it.
   static constexpr uint8_t kNone = 0;
-  begin({iv_.data(), iv_bytes_}, {aad_.empty() ? &kNone : aad_.data(), aad_.size()}, first_piece);
+  begin({iv_.data(), iv_bytes_}, {aad_.empty() ? &kNone : aad_.data(), aad_.size()});
   begun_ = true;
 }
 
 bool AeadStream::begin_with(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) {
   if (n > longest_ - length_) return false;
-  if (by_default_) {
+  // Without the default one ours does it.
+  if (!begun_ && !handed_over_ && default_is_faster(n)) hand_over(encrypt);
+  if (handed_over_) {
     length_ += n;
     return by_default_->update(dst, src, n);
   }
   if (!held_.empty() && n > 0) recompute_held();
   if (!begun_ && offer_to_device(encrypt, dst, src, n)) return true;
-  begin_once(n);
+  begin_once();
   length_ += n;
   if (n > 0) run(encrypt, dst, src, n);
   return true;
@@ -228,9 +217,14 @@ bool AeadStream::offer_to_device(bool encrypt, uint8_t* dst, const uint8_t* src,
 }
 
 void AeadStream::recompute_held() {
-  begin_once(held_.size());
+  begin_once();
   run(held_encrypt_, held_.data(), held_.data(), held_.size());
   forget_held();
+}
+
+void AeadStream::forget_default() {
+  handed_over_ = false;
+  by_default_.reset();
 }
 
 void AeadStream::forget_held() {
@@ -239,21 +233,21 @@ void AeadStream::forget_held() {
 }
 
 void AeadStream::finish(bool encrypt, MutableBytes tag) {
-  if (by_default_) return by_default_->finish(tag);
+  if (handed_over_) return by_default_->finish(tag);
   if (!held_.empty()) {
     // An open was verified by the device.
     std::memcpy(tag.data(), device_tag_.data(), device_tag_.size());
     return forget_held();
   }
-  begin_once(0);
+  begin_once();
   end(encrypt, tag.data());
 }
 
-std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, DefaultPlace place) {
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, VectorLevel level) {
   const IMB_MGR* m = imb_functions();
   if (m == nullptr) return nullptr;
-  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes, place));
-  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaAead(*m, place));
+  if (kind == AeadKind::gcm) return std::unique_ptr<AeadStream>(new (std::nothrow) GcmStream(*m, key_bytes));
+  return std::unique_ptr<AeadStream>(new (std::nothrow) ChachaAead(level));
 }
 
 }  // namespace sluice

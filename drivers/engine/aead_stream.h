@@ -2,16 +2,15 @@
 //
 // A message: set_iv, add_aad..., update..., finish. Nothing is computed before the first update or finish, since
 // ipsec-mb takes the AAD as a whole; a message whose AAD is longer than may be held is the default implementation's.
-// Not in an ENGINE, since libcrypto would give the default's work back to it: there it is held until it is refused.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
+#include "drivers/chacha20_blocks.h"
 #include "drivers/engine/default_aead.h"
 
 namespace sluice {
@@ -21,10 +20,6 @@ inline constexpr size_t kAeadTagBytes = 16;
 inline constexpr size_t kMostGcmIvBytes = 128;
 // Of AAD held until its message begins; protocols have some dozen bytes.
 inline constexpr size_t kMostHeldAad = 64 * 1024;
-inline constexpr size_t kMostAadOfEngine = 16 * 1024 * 1024;
-
-// Where OpenSSL's own implementations are found, null for the default context; nothing: they are not to be used.
-using DefaultPlace = std::optional<OSSL_LIB_CTX*>;
 
 enum class AeadKind : uint8_t { gcm, chacha20_poly1305 };
 
@@ -51,29 +46,37 @@ class AeadStream {
   }
   // The tag of what went through. An open's may be the one that came, which is in it, or another, if it was wrong.
   void finish(bool encrypt, MutableBytes tag);
+  // Whether something was computed of the message; AAD alone is held.
+  bool has_begun() const { return begun_ || handed_over_ || length_ > 0; }
+  // Whether the message is the default implementation's.
+  bool is_handed_over() const { return handed_over_; }
 
  protected:
-  // The default implementation's name, and where it is found.
-  AeadStream(uint64_t longest, const char* name, DefaultPlace place) : longest_(longest), name_(name), place_(place) {}
+  // name: the default implementation's.
+  AeadStream(uint64_t longest, const char* name) : longest_(longest), name_(name) {}
   AeadStream(const AeadStream&);
   void forget_held();
+  // With the key that it had.
+  void forget_default();
   virtual Bytes key() const = 0;
   virtual bool device_takes_it() const { return false; }
-  // first_piece: what the message begins with, of data.
-  virtual void begin(Bytes iv, Bytes aad, size_t first_piece) = 0;
+  // Of a message that begins with that much data.
+  virtual bool default_is_faster(size_t) const { return false; }
+  virtual void begin(Bytes iv, Bytes aad) = 0;
   virtual void run(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n) = 0;
   virtual void end(bool encrypt, uint8_t* tag) = 0;
 
  private:
-  void begin_once(size_t first_piece);
+  void begin_once();
   bool begin_with(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n);
+  bool hand_over(bool encrypt);
   bool offer_to_device(bool encrypt, uint8_t* dst, const uint8_t* src, size_t n);
   void recompute_held();
 
   const uint64_t longest_;
   const char* const name_;
-  const DefaultPlace place_;
-  std::unique_ptr<DefaultAead> by_default_;  // of a message with a long AAD
+  std::unique_ptr<DefaultAead> by_default_;  // made for the first message of its
+  bool handed_over_ = false;
   uint64_t length_ = 0;
   bool begun_ = false;
   uint8_t iv_bytes_ = 0;
@@ -86,7 +89,7 @@ class AeadStream {
   std::array<uint8_t, kAeadTagBytes> device_tag_{};
 };
 
-// Null without memory or the CPU's functions.
-std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, DefaultPlace place);
+// Null without memory or the CPU's functions. level: what code of ours may use of the CPU.
+std::unique_ptr<AeadStream> make_aead_stream(AeadKind kind, size_t key_bytes, VectorLevel level = vector_level());
 
 }  // namespace sluice

@@ -14,6 +14,7 @@ constexpr size_t kBlock = 16;
 // Below, a call of the library costs more than its wider registers save; measured.
 constexpr size_t kBlocksForLibrary = 24;
 
+// False without memory for the thread's manager.
 bool library_run(const AesKey& key, IMB_CIPHER_MODE mode, const uint8_t* iv, uint8_t* dst, const uint8_t* src,
                  size_t n) {
   IMB_MGR* manager = imb_of_thread();
@@ -48,19 +49,16 @@ size_t device_run(const AesKey& key, CipherKind kind, Direction direction, const
   return device->run_cipher(kind, bytes, direction, {iv, kBlock}, dst, src, piece) ? piece : 0;
 }
 
-bool ctr_blocks(const AesKey& key, uint8_t* counter, uint8_t* dst, const uint8_t* src, size_t blocks) {
+void ctr_blocks(const AesKey& key, uint8_t* counter, uint8_t* dst, const uint8_t* src, size_t blocks) {
   while (blocks > 0) {
-    if (blocks < kBlocksForLibrary) {
-      aes_ctr_blocks(key, counter, dst, src, blocks);
-      return true;
-    }
+    if (blocks < kBlocksForLibrary) return aes_ctr_blocks(key, counter, dst, src, blocks);
     const uint64_t to_wrap = (uint64_t{1} << 32) - load_be32(counter + 12);
     size_t run = std::min<size_t>(blocks, to_wrap);
     const size_t by_device = device_run(key, CipherKind::aes_ctr, Direction::seal, counter, dst, src, run * kBlock);
     if (by_device > 0) {
       run = by_device / kBlock;
     } else if (!library_run(key, IMB_CIPHER_CNTR, counter, dst, src, run * kBlock)) {
-      return false;
+      return aes_ctr_blocks(key, counter, dst, src, blocks);
     }
     const uint64_t low = load_be64(counter + 8);
     store_be64(counter + 8, low + run);
@@ -69,31 +67,29 @@ bool ctr_blocks(const AesKey& key, uint8_t* counter, uint8_t* dst, const uint8_t
     src += run * kBlock;
     blocks -= run;
   }
-  return true;
 }
 
 }  // namespace
 
-bool aes_ctr(const AesKey& key, CtrState& state, uint8_t* dst, const uint8_t* src, size_t n) {
+void aes_ctr(const AesKey& key, CtrState& state, uint8_t* dst, const uint8_t* src, size_t n) {
   while (state.used != 0 && n > 0) {
     *dst++ = static_cast<uint8_t>(*src++ ^ state.keystream[state.used]);
     state.used = (state.used + 1) % kBlock;
     --n;
   }
   const size_t whole = n / kBlock;
-  if (!ctr_blocks(key, state.counter, dst, src, whole)) return false;
+  ctr_blocks(key, state.counter, dst, src, whole);
   dst += whole * kBlock;
   src += whole * kBlock;
   n -= whole * kBlock;
-  if (n == 0) return true;
+  if (n == 0) return;
   std::memset(state.keystream, 0, kBlock);
   aes_ctr_blocks(key, state.counter, state.keystream, state.keystream, 1);
   for (; state.used < n; ++state.used)
     dst[state.used] = static_cast<uint8_t>(src[state.used] ^ state.keystream[state.used]);
-  return true;
 }
 
-bool aes_cbc_encrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n) {
+void aes_cbc_encrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n) {
   while (const size_t done = device_run(key, CipherKind::aes_cbc, Direction::seal, iv, dst, src, n)) {
     std::memcpy(iv, dst + done - kBlock, kBlock);
     dst += done;
@@ -102,14 +98,10 @@ bool aes_cbc_encrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t
   }
   // ipsec-mb's lanes work on several messages; of one they would be slower than this.
   aes_cbc_encrypt_blocks(key, iv, dst, src, n / kBlock);
-  return true;
 }
 
-bool aes_cbc_decrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n) {
-  if (n / kBlock < kBlocksForLibrary) {
-    aes_cbc_decrypt_blocks(key, iv, dst, src, n / kBlock);
-    return true;
-  }
+void aes_cbc_decrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n) {
+  if (n / kBlock < kBlocksForLibrary) return aes_cbc_decrypt_blocks(key, iv, dst, src, n / kBlock);
   while (LentDevice::usable() != nullptr && n >= kDeviceFromBytes) {
     const size_t piece = std::min<size_t>(n, kDeviceMostBytes / kBlock * kBlock);
     std::array<uint8_t, kBlock> next;
@@ -118,13 +110,12 @@ bool aes_cbc_decrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t
     std::memcpy(iv, next.data(), kBlock);
     dst += piece, src += piece, n -= piece;
   }
-  if (n == 0) return true;
+  if (n == 0) return;
   // In place the last block will be overwritten.
   std::array<uint8_t, kBlock> last;
   std::memcpy(last.data(), src + n - kBlock, kBlock);
-  if (!library_run(key, IMB_CIPHER_CBC, iv, dst, src, n)) return false;
+  if (!library_run(key, IMB_CIPHER_CBC, iv, dst, src, n)) return aes_cbc_decrypt_blocks(key, iv, dst, src, n / kBlock);
   std::memcpy(iv, last.data(), kBlock);
-  return true;
 }
 
 }  // namespace sluice

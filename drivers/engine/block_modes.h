@@ -14,10 +14,10 @@ struct CtrState {
   unsigned used;       // bytes of it, 0: none was begun
 };
 
-// dst and src are the same or do not overlap. False: without memory for the thread's manager.
-bool aes_ctr(const AesKey& key, CtrState& state, uint8_t* dst, const uint8_t* src, size_t n);
+// dst and src are the same or do not overlap.
+void aes_ctr(const AesKey& key, CtrState& state, uint8_t* dst, const uint8_t* src, size_t n);
 // Whole blocks.
-bool aes_cbc_encrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n);
-bool aes_cbc_decrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n);
+void aes_cbc_encrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n);
+void aes_cbc_decrypt(const AesKey& key, uint8_t* iv, uint8_t* dst, const uint8_t* src, size_t n);
 
 }  // namespace sluice

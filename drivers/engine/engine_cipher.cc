@@ -6,10 +6,12 @@
 #include "drivers/engine/aead_context.h"
 #include "drivers/engine/block_modes.h"
 #include "drivers/engine/lent_device.h"
+#include "drivers/engine/refusal.h"
 
 namespace sluice {
 namespace {
 
+// All zero before a key is there.
 struct BlockData {
   AesKey key;
   std::array<uint8_t, 16> keystream;
@@ -52,17 +54,20 @@ int init_block(EVP_CIPHER_CTX* ctx, const unsigned char* key, const unsigned cha
 
 int run_ctr(EVP_CIPHER_CTX* ctx, unsigned char* out, const unsigned char* in, size_t n) {
   BlockData* data = block_data(ctx);
+  if (data->key.bytes == 0) return refuse(PROV_R_NO_KEY_SET);
   CtrState state{iv_of(*data, ctx), data->keystream.data(), data->used};
-  const bool fine = aes_ctr(data->key, state, out, in, n);
+  aes_ctr(data->key, state, out, in, n);
   if (state.used != data->used) EVP_CIPHER_CTX_set_num(ctx, static_cast<int>(state.used));
   data->used = state.used;
-  return fine ? 1 : 0;
+  return 1;
 }
 
 int run_cbc(EVP_CIPHER_CTX* ctx, unsigned char* out, const unsigned char* in, size_t n) {
   BlockData* data = block_data(ctx);
+  if (data->key.bytes == 0) return refuse(PROV_R_NO_KEY_SET);
   const auto run = data->encrypt ? aes_cbc_encrypt : aes_cbc_decrypt;
-  return run(data->key, iv_of(*data, ctx), out, in, n) ? 1 : 0;
+  run(data->key, iv_of(*data, ctx), out, in, n);
+  return 1;
 }
 
 int init_aead(EVP_CIPHER_CTX* ctx, const unsigned char* key, const unsigned char* iv, int encrypt) {
@@ -75,6 +80,7 @@ int init_aead(EVP_CIPHER_CTX* ctx, const unsigned char* key, const unsigned char
 int run_aead(EVP_CIPHER_CTX* ctx, unsigned char* out, const unsigned char* in, size_t n) {
   AeadContext& aead = *aead_data(ctx)->context;
   if (in == nullptr) return aead.finish() ? 0 : -1;
+  if (n == 0) return 0;
   if (out == nullptr) return aead.add_aad({in, n}) ? static_cast<int>(n) : -1;
   const auto written = aead.update(out, in, n);
   return written ? static_cast<int>(*written) : -1;
@@ -100,7 +106,7 @@ int copy_aead(EVP_CIPHER_CTX* from, EVP_CIPHER_CTX* to) {
 int make_aead(EVP_CIPHER_CTX* ctx) {
   const AeadKind kind = EVP_CIPHER_CTX_get_mode(ctx) == EVP_CIPH_GCM_MODE ? AeadKind::gcm : AeadKind::chacha20_poly1305;
   clean_aead(ctx);
-  aead_data(ctx)->context = AeadContext::make(kind, key_bytes(ctx), std::nullopt).release();
+  aead_data(ctx)->context = AeadContext::make(kind, key_bytes(ctx)).release();
   return aead_data(ctx)->context ? 1 : 0;
 }
 

@@ -80,9 +80,11 @@ bool get_aead_params(AeadContext& aead, OSSL_PARAM params[]) {
 struct AeadCipher {
   using Context = AeadContext;
 
-  static Context* make(const ServedCipher& row, const ProviderContext& provider) {
+  static Context* make(const ServedCipher& row, const ProviderContext&) {
     const AeadKind kind = row.mode == ServedMode::gcm ? AeadKind::gcm : AeadKind::chacha20_poly1305;
-    return AeadContext::make(kind, row.key_bytes, provider.library).release();
+    auto made = AeadContext::make(kind, row.key_bytes);
+    if (made) made->let_choose_iv();
+    return made.release();
   }
   static Context* copy(const Context& context) { return context.clone().release(); }
   static bool init(Context& aead, bool encrypt, Bytes key, Bytes iv, const OSSL_PARAM params[]) {

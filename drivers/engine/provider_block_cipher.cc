@@ -1,4 +1,5 @@
-// CTR and CBC in the provider's words. CBC's blocks and padding are ours here, which for an ENGINE are EVP's.
+// CTR and CBC in the provider's words. An IV that nobody gave is zeros, as OpenSSL has it. CBC's blocks and padding are
+// ours here, which for an ENGINE are EVP's.
 //
 // Records of TLS with CBC need padding removed in constant time; the default provider does those.
 #include "drivers/engine/provider_block_cipher.h"
@@ -10,6 +11,7 @@
 
 #include "drivers/engine/lent_device.h"
 #include "drivers/engine/provider_cipher_table.h"
+#include "drivers/engine/refusal.h"
 
 namespace sluice {
 namespace {
@@ -40,8 +42,8 @@ struct BlockCipher {
   // EVP_Cipher(): whole blocks, no padding.
   static bool cipher(Context& context, uint8_t* out, size_t& out_bytes, size_t room, const uint8_t* in, size_t n) {
     out_bytes = 0;
-    if (n == 0) return true;
-    if (room < n || !context.run(out, in, n)) return false;
+    if (room < n) return refuse(PROV_R_OUTPUT_BUFFER_TOO_SMALL);
+    if (!context.run(out, in, n)) return false;
     out_bytes = n;
     return true;
   }
@@ -105,7 +107,7 @@ bool BlockContext::init(bool encrypt, Bytes key, Bytes iv) {
   used_ = 0;
   buffered_ = 0;
   if (!iv.empty()) {
-    if (iv.size() != kBlock) return false;
+    if (iv.size() != kBlock) return refuse(PROV_R_INVALID_IV_LENGTH);
     std::memcpy(iv_.data(), iv.data(), kBlock);
     first_iv_ = iv_;
     iv_set_ = true;
@@ -115,7 +117,8 @@ bool BlockContext::init(bool encrypt, Bytes key, Bytes iv) {
   }
   if (!key.empty()) {
     if (key_set_) LentDevice::forget({key_.encrypt.data(), key_.bytes});
-    if (key.size() != row_->key_bytes || !expand_aes_key(key_, key)) return false;
+    if (key.size() != row_->key_bytes) return refuse(PROV_R_INVALID_KEY_LENGTH);
+    if (!expand_aes_key(key_, key)) return false;
     key_set_ = true;
   }
   tls_.reset();
@@ -143,19 +146,21 @@ bool BlockContext::hand_to_default() {
 }
 
 bool BlockContext::run(uint8_t* dst, const uint8_t* src, size_t n) {
-  if (!key_set_ || !iv_set_) return false;
+  if (!key_set_) return refuse(PROV_R_NO_KEY_SET);
   if (row_->mode == ServedMode::ctr) {
     CtrState state{iv_.data(), block_.data(), used_};
-    const bool fine = aes_ctr(key_, state, dst, src, n);
+    aes_ctr(key_, state, dst, src, n);
     used_ = state.used;
-    return fine;
+    return true;
   }
-  if (n % kBlock != 0) return false;
-  return encrypt_ ? aes_cbc_encrypt(key_, iv_.data(), dst, src, n) : aes_cbc_decrypt(key_, iv_.data(), dst, src, n);
+  if (n % kBlock != 0) return refuse(PROV_R_WRONG_FINAL_BLOCK_LENGTH);
+  (encrypt_ ? aes_cbc_encrypt : aes_cbc_decrypt)(key_, iv_.data(), dst, src, n);
+  return true;
 }
 
 bool BlockContext::update(uint8_t* out, size_t& out_bytes, size_t room, const uint8_t* in, size_t n) {
   out_bytes = 0;
+  if (!key_set_) return refuse(PROV_R_NO_KEY_SET);
   if (n == 0) return true;
   if (tls_version_ != 0 && row_->mode == ServedMode::cbc) {
     int written = 0;
@@ -165,7 +170,8 @@ bool BlockContext::update(uint8_t* out, size_t& out_bytes, size_t room, const ui
     return true;
   }
   if (row_->mode == ServedMode::ctr) {
-    if (room < n || !run(out, in, n)) return false;
+    if (room < n) return refuse(PROV_R_OUTPUT_BUFFER_TOO_SMALL);
+    if (!run(out, in, n)) return false;
     out_bytes = n;
     return true;
   }
@@ -174,7 +180,6 @@ bool BlockContext::update(uint8_t* out, size_t& out_bytes, size_t room, const ui
 
 // A block that may be the last one waits for the end when padding must come off it.
 bool BlockContext::update_cbc(uint8_t* out, size_t& out_bytes, size_t room, const uint8_t* in, size_t n) {
-  if (!key_set_ || !iv_set_) return false;
   const bool hold_last = !encrypt_ && padding_;
   if (buffered_ > 0) {
     const size_t taken = std::min(n, kBlock - buffered_);
@@ -183,7 +188,8 @@ bool BlockContext::update_cbc(uint8_t* out, size_t& out_bytes, size_t room, cons
     in += taken;
     n -= taken;
     if (buffered_ == kBlock && (n > 0 || !hold_last)) {
-      if (room < kBlock || !run(out, block_.data(), kBlock)) return false;
+      if (room < kBlock) return refuse(PROV_R_OUTPUT_BUFFER_TOO_SMALL);
+      run(out, block_.data(), kBlock);
       out += kBlock;
       out_bytes = kBlock;
       buffered_ = 0;
@@ -192,7 +198,8 @@ bool BlockContext::update_cbc(uint8_t* out, size_t& out_bytes, size_t room, cons
   size_t whole = n - n % kBlock;
   if (hold_last && whole > 0 && whole == n) whole -= kBlock;
   if (whole > 0) {
-    if (room < out_bytes + whole || !run(out, in, whole)) return false;
+    if (room < out_bytes + whole) return refuse(PROV_R_OUTPUT_BUFFER_TOO_SMALL);
+    run(out, in, whole);
     out_bytes += whole;
     in += whole;
     n -= whole;
@@ -204,16 +211,21 @@ bool BlockContext::update_cbc(uint8_t* out, size_t& out_bytes, size_t room, cons
 
 bool BlockContext::finish(uint8_t* out, size_t& out_bytes, size_t room) {
   out_bytes = 0;
-  if (row_->mode == ServedMode::ctr || tls_version_ != 0) return key_set_;
+  if (!key_set_) return refuse(PROV_R_NO_KEY_SET);
+  if (row_->mode == ServedMode::ctr) return true;
+  // Records have no end of their own.
+  if (tls_version_ != 0) return refuse(PROV_R_CIPHER_OPERATION_FAILED);
   if (encrypt_ && padding_) {
     std::memset(block_.data() + buffered_, static_cast<int>(kBlock - buffered_), kBlock - buffered_);
     buffered_ = kBlock;
   }
   if (buffered_ == 0 && !padding_) return true;
-  if (buffered_ != kBlock || !run(block_.data(), block_.data(), kBlock)) return false;
-  buffered_ = 0;
+  if (buffered_ != kBlock) return refuse(PROV_R_WRONG_FINAL_BLOCK_LENGTH);
+  run(block_.data(), block_.data(), kBlock);
   const size_t n = encrypt_ || !padding_ ? kBlock : unpadded();
-  if (n > kBlock || room < n) return false;
+  if (n > kBlock) return refuse(PROV_R_BAD_DECRYPT);
+  if (room < n) return refuse(PROV_R_OUTPUT_BUFFER_TOO_SMALL);
+  buffered_ = 0;
   std::memcpy(out, block_.data(), n);
   out_bytes = n;
   return true;

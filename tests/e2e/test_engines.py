@@ -16,7 +16,7 @@ BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 FAKE = BUILD / "tests/unit/kex/fake_engine.so"
 SOFTHSM = next(pathlib.Path("/usr/lib").glob("**/libsofthsm2.so"), None)
 PIN = "731952"
-TIMEOUT = 180
+TIMEOUT = 600
 
 
 def ssh(server, *words, check=True):

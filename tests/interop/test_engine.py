@@ -22,7 +22,7 @@ from ssh_servers import USER, Sshd, free_port  # noqa: E402
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 TOOL = BUILD / "apps/sluice_offload/sluice-offload"
 MODULES = {"provider": BUILD / "drivers/engine/sluice-provider.so", "engine": BUILD / "drivers/engine/sluice-engine.so"}
-TIMEOUT = 180
+TIMEOUT = 600
 DATA = os.urandom(5_000_017)
 
 
