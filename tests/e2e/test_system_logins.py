@@ -115,6 +115,7 @@ def test_the_password_of_the_shadow_file_gets_in(world):
 
 
 @pytest.mark.parametrize("spoil,mend", [("usermod -L bob", "usermod -U bob"), ("usermod -e 1 bob", "usermod -e '' bob"),
+                                        ("chage -E 0 bob", "chage -E -1 bob"),
                                         ("usermod -s /no/shell bob", "usermod -s /bin/sh bob"),
                                         ("touch /etc/nologin", "rm /etc/nologin"), ("touch /run/nologin", "rm /run/nologin"),
                                         ("echo shut > /etc/nologin", "rm /etc/nologin")])

@@ -98,7 +98,8 @@ void SystemUsers::read_shadow(Account& account) const {
   if (::getspnam_r(account.facts.name.c_str(), &entry, room.data(), room.size(), &found) == 0 && found) {
     account.hashed = found->sp_pwdp;
     const int64_t today = std::time(nullptr) / kDaySeconds;
-    account.facts.expired = found->sp_expire > 0 && today > found->sp_expire;
+    // An empty field is -1; day 0 is what administrators write to shut an account.
+    account.facts.expired = found->sp_expire != -1 && today > found->sp_expire;
     // Changed on day 0 is an administrator's way to demand a change.
     account.password_expired = found->sp_lstchg == 0 || (found->sp_lstchg > 0 && found->sp_max >= 0 &&
                                                          today > int64_t{found->sp_lstchg} + found->sp_max);
