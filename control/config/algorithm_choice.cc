@@ -137,7 +137,7 @@ TransportConfig server_transport_config(const ServerConfig& config) {
   transport.host_keys = std::move(chosen.host_keys);
   transport.ciphers = std::move(chosen.ciphers);
   transport.macs = std::move(chosen.macs);
-  // Those of certificates, which there are none of yet, are left out.
+  // Those of X.509 certificates, which there are none of yet, are left out.
   if (!config.login.key_algorithms.empty()) {
     transport.signature_algorithms.clear();
     for (const std::string& name : config.login.key_algorithms)

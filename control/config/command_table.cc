@@ -228,7 +228,7 @@ const std::array kCommands{
     CommandRow{"login root {yes|no|prohibit-password|forced-commands-only}", kOwn, "login-root",
                "Whether root may log in, and how", choice<kRootWords, &C::login, &LoginSettings::root>()},
     CommandRow{"login authorized-keys PATTERN...", kOwn, "authorized-keys",
-               "Files of users' keys, below the home unless from /; %h is the home, %u the user",
+               "Files of users' keys, below the home unless from /; %h is the home, %u the user, %U his number",
                names<&C::login, &LoginSettings::authorized_keys>()},
     CommandRow{"login key-environment PATTERN...", kOwn, "key-environment",
                "Variables that environment= in users' key files may set; users may write these files themselves",

@@ -12,6 +12,9 @@ namespace {
 
 // Fewer set or clear bits than this in a public value would be a guess worth making (as OpenSSH has it).
 constexpr unsigned kFewBits = 4;
+// In a group that a stranger made no power of the generator may be a public value: modulo 2^n - 1 all powers of 2 have
+// one bit. In one of safe primes the first is.
+constexpr int kTries = 3;
 
 std::vector<uint8_t> bytes_of_number(const BIGNUM* number) {
   std::vector<uint8_t> out(static_cast<size_t>(BN_num_bytes(number)));
@@ -100,11 +103,13 @@ void DhAgreement::prepare() {
   private_.reset(BN_secure_new());
   SLUICE_CHECK(private_ != nullptr);
   BN_set_flags(private_.get(), BN_FLG_CONSTTIME);
-  do {
+  for (int tries = 0; tries < kTries && !has_public_value(); ++tries) {
     SLUICE_CHECK(BN_priv_rand(private_.get(), private_bits(group_->bits()), BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1);
     public_ = power(group_->generator(), private_.get(), *group_);
-  } while (!group_->is_public_value(public_.get()));
+  }
 }
+
+bool DhAgreement::has_public_value() const { return public_ && group_->is_public_value(public_.get()); }
 
 std::vector<uint8_t> DhAgreement::public_value() const { return mpint_content(bytes_of_number(public_.get())); }
 

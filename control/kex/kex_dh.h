@@ -43,6 +43,9 @@ class DhAgreement final : public SymmetricAgreement {
  public:
   explicit DhAgreement(std::shared_ptr<const DhGroup> group) : group_(std::move(group)) {}
 
+  // Whether what was prepared may be shown: a group that a peer chose may have nothing that may.
+  bool has_public_value() const;
+
  protected:
   void prepare() override;
   std::vector<uint8_t> public_value() const override;

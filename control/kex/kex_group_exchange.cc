@@ -79,6 +79,7 @@ class GroupExchangeClient final : public KexClient {
     group_ = std::move(*group);
     agreement_ = std::make_unique<DhAgreement>(group_);
     public_ = agreement_->client_public();
+    if (!agreement_->has_public_value()) return fail(ErrorCode::key_exchange_value);
     return encode_kex_init(KexMessage::group_init, public_);
   }
 

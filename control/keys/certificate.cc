@@ -59,12 +59,13 @@ bool take_names(Bytes packed, size_t most, std::vector<std::string>& into) {
   return in.ok();
 }
 
-bool take_options(Bytes packed, std::vector<std::string>& names) {
+bool take_options(Bytes packed, std::vector<CertificateOption>& into) {
   WireReader in(packed);
   while (in.ok() && !in.at_end()) {
-    if (names.size() == kMaxCertificateOptions) return false;
-    names.emplace_back(in.text());
-    (void)in.string();
+    if (into.size() == kMaxCertificateOptions) return false;
+    std::string name(in.text());
+    const Bytes value = in.string();
+    into.push_back({std::move(name), {value.begin(), value.end()}});
   }
   return in.ok();
 }
@@ -148,10 +149,10 @@ KeyResult<Certificate> Certificate::parse(Bytes from, const KeyLimits& limits) {
                   .principals = {},
                   .valid_after = after,
                   .valid_before = before,
-                  .critical_options = {}};
-  std::vector<std::string> ignored;
+                  .critical_options = {},
+                  .extensions = {}};
   if (!take_names(principals, kMaxPrincipals, out.principals) || !take_options(critical, out.critical_options) ||
-      !take_options(extensions, ignored)) {
+      !take_options(extensions, out.extensions)) {
     return fail(KeyError::malformed);
   }
   return out;
@@ -191,7 +192,7 @@ std::string objection_to_host(const Certificate& certificate, std::string_view h
   if (!named) return "it is for " + listed(certificate.principals) + " and not for " + std::string(host);
   // OpenSSH defines none for hosts, and what is critical must be understood.
   if (!certificate.critical_options.empty()) {
-    return "it has a critical option that is not understood: " + listed(certificate.critical_options);
+    return "it has a critical option that is not understood: " + shown(certificate.critical_options.front().name, 64);
   }
   return {};
 }

@@ -30,6 +30,12 @@ const CertificateAlgorithm* find_certificate_algorithm(std::string_view name);
 // The certified name of a plain algorithm; empty: there is none.
 std::string_view certified_name(std::string_view plain);
 
+// Its value is packed once more, by what it means.
+struct CertificateOption {
+  std::string name;
+  std::vector<uint8_t> value;
+};
+
 struct Certificate {
   std::vector<uint8_t> blob;  // as it came
   PublicKey key;              // that it certifies
@@ -40,7 +46,8 @@ struct Certificate {
   std::string id;
   std::vector<std::string> principals;  // none: any
   uint64_t valid_after = 0, valid_before = UINT64_MAX;
-  std::vector<std::string> critical_options;  // names
+  std::vector<CertificateOption> critical_options;
+  std::vector<CertificateOption> extensions;
 
   static KeyResult<Certificate> parse(Bytes blob, const KeyLimits& limits = {});
   bool operator==(const Certificate& other) const { return blob == other.blob; }

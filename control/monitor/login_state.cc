@@ -21,6 +21,7 @@ void LoginState::forget_progress() {
   permit_.reset();
   shut_.reset();
   used_keys_.clear();
+  used_prints_.clear();
 }
 
 AuthVerdict LoginState::failure() {
@@ -94,6 +95,10 @@ AuthVerdict LoginState::settle(const AuthQuestion& question, LoginAnswer answer)
 
 AuthVerdict LoginState::success(const AuthQuestion& question, AuthMethod method, Permit permit) {
   permit.methods = name_of(method);
+  const std::string print = permit.key;
+  // The same key again, with or without a certificate around it, is no second one.
+  const bool used = std::find(used_prints_.begin(), used_prints_.end(), print) != used_prints_.end();
+  if (method == AuthMethod::publickey && used) return failure();
   if (permit_) {
     // Two steps whose conditions cannot both hold let nobody in.
     Permit narrowed = *permit_;
@@ -102,7 +107,10 @@ AuthVerdict LoginState::success(const AuthQuestion& question, AuthMethod method,
   }
   if (!permit.fits()) return failure();
   permit_ = std::move(permit);
-  if (method == AuthMethod::publickey) used_keys_.push_back(question.key);
+  if (method == AuthMethod::publickey) {
+    used_keys_.push_back(question.key);
+    used_prints_.push_back(print);
+  }
   AuthVerdict verdict;
   for (auto& way : ways_) {
     if (way.empty() || way.front() != method) continue;

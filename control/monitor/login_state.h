@@ -53,6 +53,7 @@ class LoginState {
   std::optional<Permit> permit_;
   std::optional<std::string> shut_;  // why whoever passes all steps stays outside
   std::vector<std::vector<uint8_t>> used_keys_;
+  std::vector<std::string> used_prints_;
   unsigned failures_ = 0;
   unsigned password_failures_ = 0;
   unsigned offers_ = 0;

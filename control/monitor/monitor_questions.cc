@@ -15,6 +15,12 @@ std::string quoted(std::string_view name) {
   return text.insert(0, 1, '\'').append("'");
 }
 
+// Of the signature, whether or not a certificate is around its key.
+std::string_view plain_algorithm(std::string_view name) {
+  const CertificateAlgorithm* certified = find_certificate_algorithm(name);
+  return certified ? certified->plain : name;
+}
+
 // An empty list: what is on by default.
 bool user_algorithm_allowed(const std::vector<std::string>& list, std::string_view name) {
   const SignatureAlgorithm* row = find_signature_algorithm(name);
@@ -25,7 +31,7 @@ bool user_algorithm_allowed(const std::vector<std::string>& list, std::string_vi
 LoginAnswer verify_proof(const AuthQuestion& question, const PublicKey& key, Bytes session_id, LoginAnswer judged) {
   if (!identifies(judged.outcome)) return judged;
   const auto data = publickey_signed_data(session_id, question.user, question.algorithm, question.key);
-  const auto verified = key.verify(question.signature, question.algorithm, data, judged.touch);
+  const auto verified = key.verify(question.signature, plain_algorithm(question.algorithm), data, judged.touch);
   if (!verified) return refused(std::string(describe(verified.error())));
   return judged;
 }
@@ -42,15 +48,29 @@ struct Monitor::KeyJudgement {
 
   LoginAnswer run() const {
     if (!allowed) return refused("signature algorithm off");
+    if (find_certificate_algorithm(question->algorithm)) {
+      const auto certificate = Certificate::parse(question->key, rules->config.user_keys);
+      if (!certificate) return refused("certificate: " + std::string(describe(certificate.error())));
+      return finish(certificate->key, [&] {
+        LoginAnswer answer = rules->backend->judge_certificate(question->user, *certificate, source);
+        if (identifies(answer.outcome)) answer.reason = "certificate " + describe_certificate(*certificate);
+        return answer;
+      });
+    }
     const auto key = PublicKey::parse(question->key, rules->config.user_keys);
     if (!key) return refused(std::string(describe(key.error())));
+    return finish(*key, [&] { return rules->backend->judge_key(question->user, *key, source); });
+  }
+
+  template <class Ask>
+  LoginAnswer finish(const PublicKey& key, const Ask& ask) const {
     // The name decides what is verified: one that is not of this key is refused before anything is read.
-    if (find_signature_algorithm(question->algorithm)->key_type != key->type())
+    if (find_signature_algorithm(plain_algorithm(question->algorithm))->key_type != key.type())
       return refused("the algorithm is not of this key");
-    LoginAnswer answer = rules->backend->judge_key(question->user, *key, source);
-    if (answer.permit) answer.permit->key = sha256_fingerprint(*key);
+    LoginAnswer answer = ask();
+    if (answer.permit) answer.permit->key = sha256_fingerprint(key);
     if (question->kind != QuestionKind::key_proof) return answer;
-    return verify_proof(*question, *key, session_id, std::move(answer));
+    return verify_proof(*question, key, session_id, std::move(answer));
   }
 };
 
@@ -94,11 +114,13 @@ void Monitor::judge(Connection& connection, std::shared_ptr<AuthQuestion> questi
 
 void Monitor::judge_key(Connection& connection, std::shared_ptr<AuthQuestion> question, uint32_t request) {
   const Reply reply{connection.id, request};
-  const SignatureAlgorithm* algorithm = find_signature_algorithm(question->algorithm);
-  const bool allowed = user_algorithm_allowed(connection.rules->config.user_algorithms, question->algorithm);
+  const std::string_view plain = plain_algorithm(question->algorithm);
+  const SignatureAlgorithm* algorithm = find_signature_algorithm(plain);
+  const bool certified = plain != question->algorithm;
+  const bool allowed = user_algorithm_allowed(connection.rules->config.user_algorithms, plain);
   KeyJudgement judgement{connection.rules, question, connection.session_id, connection.source, allowed};
-  // Two thread switches cost as much as the work.
-  if (allowed && !signs_slowly(algorithm->key_type) && connection.rules->backend->judges_keys_at_once()) {
+  // Two thread switches cost as much as the work. A certificate's authority may have any kind of key.
+  if (allowed && !certified && !signs_slowly(algorithm->key_type) && connection.rules->backend->judges_keys_at_once()) {
     ++connection.open_requests;
     ++open_jobs_;
     return settle(reply, *question, judgement.run());
@@ -173,7 +195,7 @@ void Monitor::settle(Reply reply, const AuthQuestion& question, LoginAnswer answ
   const std::string about = std::string(name_of(method_of(question))) + " for " + quoted(connection->login.user()) +
                             " from " + log_text(connection->source.address);
   if (verdict.kind == VerdictKind::accepted)
-    log_line(LogLevel::info, "Authentication successful: " + about);
+    log_line(LogLevel::info, "Authentication successful: " + about + (reason.empty() ? "" : ": " + log_text(reason)));
   else if (verdict.kind == VerdictKind::refused || verdict.kind == VerdictKind::exhausted ||
            verdict.kind == VerdictKind::shut_out)
     log_line(LogLevel::info, "Authentication failed: " + about + (reason.empty() ? "" : ": " + log_text(reason)));

@@ -188,6 +188,60 @@ def test_a_flood_of_requests_is_answered_or_ended_and_costs_no_memory(server):
     assert memory(network(server)) < held + 16 * 1024
 
 
+PING, PONG = 192, 193
+
+
+class DeafSocket:
+    """A socket from which nothing is read any more when it has been told so."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self.hearing = threading.Event()
+        self.hearing.set()
+        self.deadline = time.monotonic() + 300
+
+    def recv(self, size):
+        self.hearing.wait(300)
+        return self.socket.recv(size)
+
+    def send(self, data):
+        assert time.monotonic() < self.deadline, "it neither reads nor ends"
+        return self.socket.send(data)
+
+    def __getattr__(self, name):
+        return getattr(self.socket, name)
+
+
+def test_pings_are_answered_and_who_does_not_read_the_answers_is_ended(server):
+    before = settled(server)
+    held = memory(network(server))
+    deaf = DeafSocket(server.port)
+    transport = paramiko.Transport(deaf)
+    pongs = []
+    transport._handler_table = {**transport._handler_table, PONG: lambda _, message: pongs.append(message.get_string())}
+    transport.start_client(timeout=60)
+    transport.auth_publickey(USER, paramiko.Ed25519Key(filename=str(server.key)))
+
+    def ping(data):
+        message = paramiko.Message()
+        message.add_byte(bytes([PING]))
+        message.add_string(data)
+        transport._send_user_message(message)
+
+    for i in range(3000):
+        ping(b"%d" % i)
+    eventually(lambda: len(pongs) == 3000, "answers are missing")
+    assert pongs == [b"%d" % i for i in range(3000)]
+    deaf.hearing.clear()
+    with pytest.raises((OSError, EOFError, paramiko.SSHException)):
+        for _ in range(10000):
+            ping(b"x" * 32000)
+    assert memory(network(server)) < held + 32 * 1024
+    deaf.hearing.set()
+    transport.close()
+    assert settled(server) == before
+
+
 def test_a_peer_that_never_reads_holds_bounded_memory(tmp_path):
     with Sluiced(BUILD, tmp_path) as server:
         assert run(server, "true").returncode == 0

@@ -78,6 +78,71 @@ def test_conditions_of_a_key_decide(world, options, works):
         assert (world.ssh("ann", "true").returncode == 0) == works
 
 
+class Authority:
+    """ann's only key line is an authority's, for a while."""
+
+    def __init__(self, world, folder, options="cert-authority"):
+        self.folder = folder
+        self.generate("ca", "ed25519")
+        self.path = world.path("/home/ann/.ssh/authorized_keys")
+        self.kept = self.path.read_text()
+        self.options = options
+
+    def generate(self, name, kind):
+        if not (self.folder / name).exists():
+            subprocess.run(["ssh-keygen", "-q", "-t", *kind.split(), "-N", "", "-f", self.folder / name], check=True)
+
+    def certify(self, *options, kind="ed25519"):
+        """A key with a certificate beside it."""
+        name = kind.replace(" ", "")
+        self.generate(name, kind)
+        subprocess.run(["ssh-keygen", "-q", "-s", self.folder / "ca", "-I", "the id", "-z", "7", *options, self.folder / f"{name}.pub"], check=True)
+        return ("-i", str(self.folder / name))
+
+    def __enter__(self):
+        self.path.write_text(f"{self.options} {(self.folder / 'ca.pub').read_text()}")
+        return self
+
+    def __exit__(self, *_):
+        self.path.write_text(self.kept)
+
+
+@pytest.mark.parametrize("kind", ("ed25519", "ecdsa -b 256", "ecdsa -b 384", "ecdsa -b 521", "rsa -b 2048"))
+def test_a_certificate_of_a_listed_authority_lets_in(world, tmp_path, kind):
+    with Authority(world, tmp_path) as authority:
+        assert world.ssh("ann", "true").returncode != 0, "her plain key is not listed"
+        key = authority.certify("-n", "bob,ann", kind=kind)
+        done = world.ssh("ann", "echo in", options=key)
+        assert done.stdout == "in\n", done.stderr
+        eventually(lambda: 'certificate ID "the id" (serial 7)' in world.log.read_text(), "the log does not say by which certificate")
+        assert world.ssh("bob", "true", options=(*key, "-o", "IdentitiesOnly=yes")).returncode == 0, "by his own key"
+
+
+@pytest.mark.parametrize("options,line,works", [
+    (("-n", "bob"), "cert-authority", False), ((), "cert-authority", False), (("-h", "-n", "ann"), "cert-authority", False),
+    (("-n", "ann", "-V", "20200101:20210101"), "cert-authority", False), (("-n", "ann", "-V", "-1d:+1d"), "cert-authority", True),
+    (("-n", "ann"), "restrict", False), (("-n", "ops"), 'cert-authority,principals="admins,ops"', True),
+    (("-n", "ann"), 'cert-authority,principals="admins,ops"', False),
+    (("-n", "ann", "-O", "source-address=127.0.0.0/8"), "cert-authority", True),
+    (("-n", "ann", "-O", "source-address=10.0.0.0/8"), "cert-authority", False),
+    (("-n", "ann", "-O", "critical:drink@example.com=tea"), "cert-authority", False),
+    (("-n", "ann", "-O", "force-command=true"), 'cert-authority,command="true"', True),
+    (("-n", "ann", "-O", "force-command=true"), 'cert-authority,command="id"', False)])
+def test_conditions_of_a_certificate_decide(world, tmp_path, options, line, works):
+    with Authority(world, tmp_path, line) as authority:
+        assert (world.ssh("ann", "true", options=authority.certify(*options)).returncode == 0) == works
+
+
+def test_a_certificates_options_hold(world, tmp_path):
+    with Authority(world, tmp_path) as authority:
+        key = authority.certify("-n", "ann", "-O", "force-command=echo forced: $SSH_ORIGINAL_COMMAND")
+        assert world.ssh("ann", "id", options=key).stdout == "forced: id\n"
+        key = authority.certify("-n", "ann", "-O", "clear", "-O", "permit-pty")
+        assert world.ssh("ann", options=(*key, "-W", f"127.0.0.1:{world.port}")).returncode != 0
+        key = authority.certify("-n", "ann")
+        assert world.ssh("ann", options=(*key, "-W", f"127.0.0.1:{world.port}")).stdout.startswith("SSH-2.0-")
+
+
 def test_a_line_that_is_not_understood_is_told(world):
     with KeyLine(world, "no-such-option"):
         assert world.ssh("ann", "true").returncode != 0
@@ -115,6 +180,7 @@ def test_the_password_of_the_shadow_file_gets_in(world):
 
 
 @pytest.mark.parametrize("spoil,mend", [("usermod -L bob", "usermod -U bob"), ("usermod -e 1 bob", "usermod -e '' bob"),
+                                        ("chage -E 0 bob", "chage -E -1 bob"),
                                         ("usermod -s /no/shell bob", "usermod -s /bin/sh bob"),
                                         ("touch /etc/nologin", "rm /etc/nologin"), ("touch /run/nologin", "rm /run/nologin"),
                                         ("echo shut > /etc/nologin", "rm /etc/nologin")])

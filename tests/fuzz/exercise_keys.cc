@@ -15,6 +15,7 @@
 #include "control/keys/private_key_file.h"
 #include "control/keys/public_key_text.h"
 #include "control/keys/revoked_keys.h"
+#include "control/keys/user_certificate.h"
 
 namespace sluice::fuzz {
 namespace {
@@ -81,6 +82,10 @@ void exercise_key_blob(Bytes input) {
     check_key(certificate->key);
     (void)objection_to_host(*certificate, "host.example", 1700000000, std::vector<std::string>{"ssh-ed25519"});
     SLUICE_CHECK(describe_certificate(*certificate).find('\n') == std::string::npos);
+    AuthorizedKey line{1, {}, certificate->authority, {}};
+    line.options.cert_authority = true;
+    const auto admitted = admit_certificate({&line, 1}, *certificate, {"ann", 1700000000, "", "192.0.2.1"});
+    SLUICE_CHECK(admitted.options.has_value() == admitted.reason.empty());
     (void)KnownHosts::parse("@cert-authority * " + to_text(certificate->authority, "")).lookup("h", 22, *certificate);
   }
   for (const PublicKey& key : nobodys_keys())

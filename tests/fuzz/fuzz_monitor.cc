@@ -14,6 +14,9 @@ class NobodyBackend : public LoginBackend {
  public:
   bool knows(std::string_view user) const override { return user == "ann"; }
   LoginAnswer judge_key(std::string_view, const PublicKey&, const LoginSource&) override { return refused("no"); }
+  LoginAnswer judge_certificate(std::string_view, const Certificate&, const LoginSource&) override {
+    return refused("no");
+  }
   LoginAnswer check_password(std::string_view, const Secret& password, const LoginSource&) override {
     return password.size() % 2 ? refused("no") : change_wanted("yes");
   }

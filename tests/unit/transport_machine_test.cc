@@ -66,6 +66,39 @@ TEST(TransportMachine, Crossed_kexinits_are_one_rekey) {
   EXPECT_FALSE(pair.client.closed || pair.server.closed);
 }
 
+TEST(TransportMachine, A_peer_that_rekeys_while_its_login_ends_has_its_success_behind_the_new_keys) {
+  MachinePair pair;
+  pair.settle();
+  pair.client.machine.request_service("ssh-userauth");
+  pair.settle();
+  // The client's machine waits for its login's end otherwise.
+  pair.client.machine.set_authenticated();
+  pair.client.machine.rekey();
+  pair.server.deliver(pair.client.sent.front());
+  pair.client.sent.pop_front();
+  pair.server.machine.rekey();
+  pair.server.machine.set_authenticated();
+  pair.server.machine.send({kMsgUserauthSuccess});
+  EXPECT_EQ(pair.server.sent.size(), 1u) << "only KEXINIT is out";
+  std::vector<uint8_t> said;
+  for (int i = 0; i < 8; ++i) {
+    for (; !pair.server.sent.empty(); pair.server.sent.pop_front()) {
+      said.push_back(pair.server.sent.front()[0]);
+      if (said.back() != kMsgUserauthSuccess) pair.client.deliver(pair.server.sent.front());
+    }
+    for (; !pair.client.sent.empty(); pair.client.sent.pop_front()) pair.server.deliver(pair.client.sent.front());
+    pair.client.run_slow();
+    pair.server.run_slow();
+  }
+  EXPECT_FALSE(pair.client.closed || pair.server.closed) << pair.client.closed_text << pair.server.closed_text;
+  ASSERT_GE(said.size(), 4u);
+  EXPECT_EQ(said.front(), kMsgKexInit);
+  EXPECT_EQ(said[said.size() - 2], kMsgNewKeys);
+  EXPECT_EQ(said.back(), kMsgUserauthSuccess);
+  EXPECT_FALSE(pair.server.machine.in_kex() || pair.client.machine.in_kex());
+  EXPECT_EQ(pair.server.rekeyed, 1u);
+}
+
 TEST(TransportMachine, Keys_prepared_ahead_serve_the_next_exchange) {
   MachinePair pair;
   pair.connect();

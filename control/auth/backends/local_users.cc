@@ -5,6 +5,7 @@
 
 #include "control/auth/backends/hashed_secret.h"
 #include "control/keys/fingerprint.h"
+#include "control/keys/user_certificate.h"
 
 namespace sluice {
 namespace {
@@ -83,6 +84,20 @@ LoginAnswer LocalUsers::judge_key(std::string_view user, const PublicKey& key, c
   }
   for (const std::string& hash : found->key_hashes)
     if (key.type() == KeyType::rsa && matches_key_hash(key, hash)) return accepted(permit_for(*found));
+  return answer;
+}
+
+LoginAnswer LocalUsers::judge_certificate(std::string_view user, const Certificate& certificate,
+                                          const LoginSource& source) {
+  const auto found = find(user);
+  if (!found) return refused("unknown user");
+  const auto admission =
+      admit_certificate(found->keys, certificate, {user, std::time(nullptr), source.host, source.address});
+  if (!admission.options)
+    return refused(admission.reason.empty() ? "no key of the user is the certificate's authority" : admission.reason);
+  LoginAnswer answer = accepted(permit_for(*found));
+  answer.permit->apply(*admission.options);
+  answer.touch = admission.options->touch;
   return answer;
 }
 

@@ -36,6 +36,8 @@ class LocalUsers : public LoginBackend {
   bool knows(std::string_view user) const override;
   bool judges_keys_at_once() const override { return true; }
   LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) override;
+  LoginAnswer judge_certificate(std::string_view user, const Certificate& certificate,
+                                const LoginSource& source) override;
   LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) override;
   LoginAnswer change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
                               const LoginSource& source) override;

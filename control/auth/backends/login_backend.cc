@@ -80,6 +80,11 @@ LoginAnswer LoginChain::judge_key(std::string_view user, const PublicKey& key, c
   return link_for(user).judge_key(user, key, source);
 }
 
+LoginAnswer LoginChain::judge_certificate(std::string_view user, const Certificate& certificate,
+                                          const LoginSource& source) {
+  return link_for(user).judge_certificate(user, certificate, source);
+}
+
 LoginAnswer LoginChain::check_password(std::string_view user, const Secret& password, const LoginSource& source) {
   return link_for(user).check_password(user, password, source);
 }

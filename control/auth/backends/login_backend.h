@@ -9,7 +9,7 @@
 
 #include "base/secret.h"
 #include "control/auth/auth_verdict.h"
-#include "control/keys/public_key.h"
+#include "control/keys/certificate.h"
 
 namespace sluice {
 
@@ -27,7 +27,7 @@ enum class LoginOutcome : uint8_t { refused, accepted, shut_out, prompts, change
 
 struct LoginAnswer {
   LoginOutcome outcome = LoginOutcome::refused;
-  std::string reason;  // for the log, never for the client
+  std::string reason;  // for the log, never for the client; of accepted what else there is to say
   std::string text;    // of change_password and shut_out, for the user
   PromptSet prompts;
   std::optional<Permit> permit;
@@ -70,6 +70,9 @@ class LoginBackend {
   virtual bool judges_keys_at_once() const { return false; }
   // accepted: this key may log this user in, once somebody signed with it.
   virtual LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) = 0;
+  // The same of a key with its authority's word on it; that the authority signed it is known.
+  virtual LoginAnswer judge_certificate(std::string_view user, const Certificate& certificate,
+                                        const LoginSource& source) = 0;
   virtual LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) = 0;
   virtual LoginAnswer change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
                                       const LoginSource& source) = 0;
@@ -85,6 +88,8 @@ class LoginChain : public LoginBackend {
   bool knows(std::string_view user) const override;
   bool judges_keys_at_once() const override;
   LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) override;
+  LoginAnswer judge_certificate(std::string_view user, const Certificate& certificate,
+                                const LoginSource& source) override;
   LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) override;
   LoginAnswer change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
                               const LoginSource& source) override;

@@ -56,22 +56,6 @@ std::string group_name(gid_t gid) {
   return found->gr_name;
 }
 
-std::string expand(const std::string& pattern, const std::string& home, const std::string& user) {
-  std::string path;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] != '%' || i + 1 == pattern.size()) {
-      path += pattern[i];
-      continue;
-    }
-    switch (pattern[++i]) {
-      case 'h': path += home; break;
-      case 'u': path += user; break;
-      default: path += pattern[i];
-    }
-  }
-  return path.starts_with('/') ? path : home + "/" + path;
-}
-
 }  // namespace
 
 SystemUsers::SystemUsers(SystemUsersConfig config) : config_(std::move(config)), root_(::geteuid() == 0) {
@@ -89,6 +73,24 @@ SystemUsers::SystemUsers(SystemUsersConfig config) : config_(std::move(config)),
   fake_ = fake_hash_like(model);
 }
 
+// sshd's tokens.
+std::string SystemUsers::expand(const std::string& pattern, const Account& account) {
+  std::string path;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    if (pattern[i] != '%' || i + 1 == pattern.size()) {
+      path += pattern[i];
+      continue;
+    }
+    switch (pattern[++i]) {
+      case 'h': path += account.home; break;
+      case 'u': path += account.facts.name; break;
+      case 'U': path += std::to_string(account.facts.uid); break;
+      default: path += pattern[i];
+    }
+  }
+  return path.starts_with('/') ? path : account.home + "/" + path;
+}
+
 bool SystemUsers::uses_pam() const { return config_.pam.on && root_ && pam_available(); }
 
 void SystemUsers::read_shadow(Account& account) const {
@@ -98,7 +100,8 @@ void SystemUsers::read_shadow(Account& account) const {
   if (::getspnam_r(account.facts.name.c_str(), &entry, room.data(), room.size(), &found) == 0 && found) {
     account.hashed = found->sp_pwdp;
     const int64_t today = std::time(nullptr) / kDaySeconds;
-    account.facts.expired = found->sp_expire > 0 && today > found->sp_expire;
+    // An empty field is -1; day 0 is what administrators write to shut an account.
+    account.facts.expired = found->sp_expire != -1 && today > found->sp_expire;
     // Changed on day 0 is an administrator's way to demand a change.
     account.password_expired = found->sp_lstchg == 0 || (found->sp_lstchg > 0 && found->sp_max >= 0 &&
                                                          today > int64_t{found->sp_lstchg} + found->sp_max);
@@ -181,10 +184,10 @@ ResultOrText<AuthorizedKeys> SystemUsers::read_keys(const std::string& path, con
   return AuthorizedKeys::parse(text_of(text->view()), config_.key_limits);
 }
 
-LoginAnswer SystemUsers::search_keys(const Account& account, const PublicKey& key, const LoginSource& source) const {
+LoginAnswer SystemUsers::search_files(const Account& account, const Search& search) const {
   std::string reason = "key not listed";
   for (const std::string& pattern : config_.policy.authorized_keys) {
-    const std::string path = expand(pattern, account.home, account.facts.name);
+    const std::string path = expand(pattern, account);
     const auto file = read_keys(path, account);
     if (!file) {
       reason = file.error();
@@ -193,26 +196,41 @@ LoginAnswer SystemUsers::search_keys(const Account& account, const PublicKey& ke
     for (size_t i = 0; i < file->refused().size() && i < kRefusedLinesLogged; ++i)
       log_line(LogLevel::warning,
                path + " line " + std::to_string(file->refused()[i].line) + ": " + file->refused()[i].reason);
-    const Admission admission = file->admit(key, std::time(nullptr), source.host, source.address);
-    if (!admission.key) {
+    const CertifiedAdmission admission = search(*file);
+    if (!admission.options) {
       if (admission.reason.empty()) continue;
       reason = path + ": " + admission.reason;
       log_line(LogLevel::warning, reason);
       continue;
     }
     LoginAnswer answer = let_in(account);
-    answer.permit->apply(admission.key->options);
-    answer.touch = admission.key->options.touch;
+    answer.permit->apply(*admission.options);
+    answer.touch = admission.options->touch;
     return answer;
   }
   return refused(std::move(reason));
 }
 
 LoginAnswer SystemUsers::judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) {
+  return judge_by(user, source, [&](const AuthorizedKeys& file) -> CertifiedAdmission {
+    Admission admission = file.admit(key, std::time(nullptr), source.host, source.address);
+    if (!admission.key) return {std::nullopt, std::move(admission.reason)};
+    return {admission.key->options, {}};
+  });
+}
+
+LoginAnswer SystemUsers::judge_certificate(std::string_view user, const Certificate& certificate,
+                                           const LoginSource& source) {
+  return judge_by(user, source, [&](const AuthorizedKeys& file) {
+    return admit_certificate(file.keys(), certificate, {user, std::time(nullptr), source.host, source.address});
+  });
+}
+
+LoginAnswer SystemUsers::judge_by(std::string_view user, const LoginSource& source, const Search& search) const {
   const auto account = find(user);
   if (!account) return refused("unknown user");
   if (auto why = refusal(*account, AuthMethod::publickey, source)) return refused(std::move(*why));
-  LoginAnswer answer = search_keys(*account, key, source);
+  LoginAnswer answer = search_files(*account, search);
   if (identifies(answer.outcome) && account->facts.uid == 0 &&
       !root_may_enter(config_.policy.root_login, *answer.permit))
     return refused("root may use keys with a forced command only");

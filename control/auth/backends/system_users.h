@@ -3,8 +3,10 @@
 // As root: everybody whom the policy lets in. As an ordinary user: that user, by key.
 #pragma once
 
+#include <functional>
+
 #include "control/auth/backends/login_policy.h"
-#include "control/keys/authorized_keys.h"
+#include "control/keys/user_certificate.h"
 
 namespace sluice {
 
@@ -27,6 +29,8 @@ class SystemUsers : public LoginBackend {
 
   bool knows(std::string_view user) const override;
   LoginAnswer judge_key(std::string_view user, const PublicKey& key, const LoginSource& source) override;
+  LoginAnswer judge_certificate(std::string_view user, const Certificate& certificate,
+                                const LoginSource& source) override;
   LoginAnswer check_password(std::string_view user, const Secret& password, const LoginSource& source) override;
   LoginAnswer change_password(std::string_view user, const Secret& old_password, const Secret& new_password,
                               const LoginSource& source) override;
@@ -47,12 +51,16 @@ class SystemUsers : public LoginBackend {
 
   std::optional<Account> find(std::string_view name) const;
   void read_shadow(Account& account) const;
-  LoginAnswer search_keys(const Account& account, const PublicKey& key, const LoginSource& source) const;
+  // What a file says of the key or certificate in question; why not, where it says anything at all.
+  using Search = std::function<CertifiedAdmission(const AuthorizedKeys&)>;
+  LoginAnswer search_files(const Account& account, const Search& search) const;
+  LoginAnswer judge_by(std::string_view user, const LoginSource& source, const Search& search) const;
   ResultOrText<AuthorizedKeys> read_keys(const std::string& path, const Account& account) const;
   // Why the account may not use the method from there.
   std::optional<std::string> refusal(const Account& account, AuthMethod method, const LoginSource& source) const;
   LoginAnswer check_by_pam(const std::optional<Account>& account, std::string_view user, const Secret& password,
                            const Secret* new_password, const LoginSource& source) const;
+  static std::string expand(const std::string& pattern, const Account& account);
   static Permit permit_for(const Account& account);
   // Of whoever proved to be him.
   static LoginAnswer let_in(const Account& account);

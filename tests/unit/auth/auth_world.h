@@ -62,6 +62,40 @@ inline AuthQuestion proof_question(const PrivateKey& key, std::string_view algor
   return question;
 }
 
+// PROTOCOL.certkeys: what an authority says of a key.
+struct Certified {
+  std::vector<std::string> names{"ann"};
+  uint32_t kind = 1;
+  uint64_t after = 0, before = UINT64_MAX;
+  std::string critical = {};  // the name of an option without a value
+};
+
+inline std::vector<uint8_t> certificate_of(const PublicKey& key, std::string_view format, const PrivateKey& authority,
+                                           std::string_view authority_algorithm, const Certified& says = {}) {
+  WireWriter out, names, critical;
+  for (const std::string& name : says.names) names.string(name);
+  if (!says.critical.empty()) critical.string(says.critical).string("");
+  WireReader fields(key.blob());
+  (void)fields.string();
+  out.string(format).string("nonce").raw(fields.rest()).u64(7).u32(says.kind).string("the id").string(names.view());
+  out.u64(says.after).u64(says.before).string(critical.view()).string("").string("");
+  out.string(authority.public_key().blob());
+  const auto signature = *authority.sign(authority_algorithm, out.view());
+  return out.string(signature).take();
+}
+
+inline AuthQuestion certified_question(const PrivateKey& key, std::string_view algorithm, std::string_view plain,
+                                       std::vector<uint8_t> certificate, Bytes session_id,
+                                       std::string_view user = "ann") {
+  AuthQuestion question;
+  question.kind = QuestionKind::key_proof;
+  question.user = user;
+  question.algorithm = algorithm;
+  question.signature = *key.sign(plain, publickey_signed_data(session_id, user, algorithm, certificate));
+  question.key = std::move(certificate);
+  return question;
+}
+
 inline AuthQuestion password_question(std::string_view password, std::string_view user = "ann") {
   AuthQuestion question;
   question.kind = QuestionKind::password;

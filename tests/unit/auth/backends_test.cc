@@ -302,7 +302,11 @@ TEST_F(SystemUsersTest, check_passwords_and_the_state_of_the_account) {
   EXPECT_EQ(by_key(), LoginOutcome::accepted);
   run("chage -d -1 " + name_ + "; chage -E 1 " + name_);
   EXPECT_EQ(by_key(), LoginOutcome::refused);
-  run("chage -E -1 " + name_ + "; usermod -L " + name_);
+  run("chage -E 0 " + name_);
+  EXPECT_EQ(by_key(), LoginOutcome::refused);
+  run("chage -E -1 " + name_);
+  EXPECT_EQ(by_key(), LoginOutcome::accepted);
+  run("usermod -L " + name_);
   EXPECT_EQ(by_key(), LoginOutcome::refused);
   EXPECT_EQ(by_password("pw"), LoginOutcome::refused);
   run("usermod -U " + name_ + "; usermod -s /nonexistent/shell " + name_);

@@ -107,6 +107,108 @@ TEST(Monitor, lets_in_whoever_signs_over_this_session_with_a_listed_key) {
   }
 }
 
+constexpr const char* kCertified = "ssh-ed25519-cert-v01@openssh.com";
+
+// ann, whose only line is an authority's.
+void add_authority(MonitorWorld& world, const PrivateKey& authority) {
+  LocalUser ann = test::local_user("ann", "pw");
+  KeyOptions options;
+  options.cert_authority = true;
+  ann.keys.push_back({1, options, authority.public_key(), ""});
+  ASSERT_TRUE(world.users.put(std::move(ann)));
+}
+
+TEST(Monitor, lets_in_whoever_signs_with_a_key_that_a_listed_authority_certified) {
+  MonitorWorld world;
+  const PrivateKey& ca = test::other_key();
+  add_authority(world, ca);
+  const std::tuple<KeyType, const char*, const char*, const char*> keys[] = {
+      {KeyType::ed25519, kCertified, kCertified, "ssh-ed25519"},
+      {KeyType::ecdsa_nistp256, "ecdsa-sha2-nistp256-cert-v01@openssh.com", "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+       "ecdsa-sha2-nistp256"},
+      {KeyType::rsa, "rsa-sha2-512-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", "rsa-sha2-512"},
+      {KeyType::rsa, "rsa-sha2-256-cert-v01@openssh.com", "ssh-rsa-cert-v01@openssh.com", "rsa-sha2-256"}};
+  for (const auto& [type, algorithm, format, plain] : keys) {
+    const PrivateKey& key = test::key_of(type);
+    const auto blob = test::certificate_of(key.public_key(), format, ca, "ssh-ed25519");
+    const uint32_t id = world.connection();
+    const AuthQuestion proof = test::certified_question(key, algorithm, plain, blob, test::some_hash(32));
+    EXPECT_EQ(world.judge(id, query_of(proof)).kind, VerdictKind::key_ok) << algorithm;
+    EXPECT_EQ(world.monitor->permit_of(id), nullptr);
+    const AuthVerdict verdict = world.judge(id, proof);
+    ASSERT_EQ(verdict.kind, VerdictKind::accepted) << algorithm;
+    EXPECT_EQ(verdict.permit->key, sha256_fingerprint(key.public_key()));
+    EXPECT_FALSE(verdict.permit->pty) << "the certificate permits nothing";
+  }
+}
+
+TEST(Monitor, refuses_certificates_of_others_for_others_and_signatures_under_another_name) {
+  MonitorWorld world;
+  const PrivateKey& ca = test::other_key();
+  add_authority(world, ca);
+  const PrivateKey& key = test::key_of(KeyType::ed25519);
+  const auto session = test::some_hash(32);
+  const auto blob_of = [&](const PrivateKey& authority, const test::Certified& says = {}) {
+    return test::certificate_of(key.public_key(), kCertified, authority, "ssh-ed25519", says);
+  };
+  const auto refused_by = [&](const AuthQuestion& question) {
+    return world.judge(world.connection(), question).kind == VerdictKind::refused;
+  };
+  const auto asked = [&](std::vector<uint8_t> blob, std::string_view algorithm = kCertified) {
+    return test::certified_question(key, algorithm, "ssh-ed25519", std::move(blob), session);
+  };
+  EXPECT_FALSE(refused_by(asked(blob_of(ca))));
+  EXPECT_TRUE(refused_by(asked(blob_of(key)))) << "its own authority";
+  EXPECT_TRUE(refused_by(asked(blob_of(ca, {.names = {"bob"}}))));
+  EXPECT_TRUE(refused_by(asked(blob_of(ca, {.names = {}}))));
+  EXPECT_TRUE(refused_by(asked(blob_of(ca, {.kind = 2}))));
+  EXPECT_TRUE(refused_by(asked(blob_of(ca, {.after = UINT64_MAX - 1}))));
+  EXPECT_TRUE(refused_by(asked(blob_of(ca, {.before = 1}))));
+  EXPECT_TRUE(refused_by(asked(blob_of(ca, {.critical = "drink"}))));
+  // Names: of the plain algorithm around a certificate, of a certificate around a plain key, of another key's.
+  EXPECT_TRUE(refused_by(asked(blob_of(ca), "ssh-ed25519")));
+  const Bytes plain = key.public_key().blob();
+  EXPECT_TRUE(refused_by(asked({plain.begin(), plain.end()}, kCertified)));
+  EXPECT_TRUE(refused_by(asked(blob_of(ca), "rsa-sha2-512-cert-v01@openssh.com")));
+  EXPECT_TRUE(refused_by(asked(blob_of(ca), "ssh-rsa-cert-v01@openssh.com"))) << "SHA-1 is off";
+  // A signature by another key, for another session, or over the plain name.
+  EXPECT_TRUE(refused_by(test::certified_question(ca, kCertified, "ssh-ed25519", blob_of(ca), session)));
+  EXPECT_TRUE(
+      refused_by(test::certified_question(key, kCertified, "ssh-ed25519", blob_of(ca), test::some_hash(32, 8))));
+  AuthQuestion lent = proof_question(key, "ssh-ed25519", session);
+  lent.algorithm = kCertified;
+  lent.key = blob_of(ca);
+  EXPECT_TRUE(refused_by(lent));
+  // The authority's own key logs nobody in.
+  EXPECT_TRUE(refused_by(proof_question(ca, "ssh-ed25519", session)));
+}
+
+TEST(Monitor, takes_a_key_and_its_certificate_for_one_key_where_two_are_demanded) {
+  MonitorConfig config;
+  config.login.ways = {{AuthMethod::publickey, AuthMethod::publickey}};
+  MonitorWorld world(std::move(config));
+  const PrivateKey& ca = test::other_key();
+  LocalUser ann = test::local_user("ann", "", {test::key_of(KeyType::ed25519).public_key()});
+  KeyOptions options;
+  options.cert_authority = true;
+  ann.keys.push_back({2, options, ca.public_key(), ""});
+  ASSERT_TRUE(world.users.put(std::move(ann)));
+  const auto session = test::some_hash(32);
+  const auto certified = [&](const PrivateKey& key, const char* name, const char* plain) {
+    return test::certified_question(key, name, plain, test::certificate_of(key.public_key(), name, ca, "ssh-ed25519"),
+                                    session);
+  };
+  const PrivateKey& key = test::key_of(KeyType::ed25519);
+  const uint32_t id = world.connection();
+  EXPECT_EQ(world.judge(id, proof_question(key, "ssh-ed25519", session)).kind, VerdictKind::partial);
+  EXPECT_EQ(world.judge(id, certified(key, kCertified, "ssh-ed25519")).kind, VerdictKind::refused);
+  EXPECT_EQ(world
+                .judge(id, certified(test::key_of(KeyType::ecdsa_nistp256), "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+                                     "ecdsa-sha2-nistp256"))
+                .kind,
+            VerdictKind::accepted);
+}
+
 TEST(Monitor, refuses_signatures_that_are_not_this_keys_this_sessions_this_users_or_this_algorithms) {
   MonitorWorld world;
   add_ann(world);

@@ -168,6 +168,14 @@ TEST(KexGroupExchange, The_client_refuses_groups_outside_its_bounds_or_without_s
   }
 }
 
+// Modulo 2^2048 - 1 every power of 2 has one bit: whoever looked for one with more would look for ever, before the host
+// key was looked at.
+TEST(KexGroupExchange, A_group_without_a_public_value_is_refused_and_not_searched) {
+  const Payload mersenne(256, 0xff);
+  for (const uint8_t generator : {uint8_t{2}, uint8_t{4}, uint8_t{0x80}})
+    EXPECT_EQ(group_refusal(mersenne, Payload{generator}), ErrorCode::key_exchange_value);
+}
+
 // Modulo 3^1293, powers of multiples of 3 vanish.
 TEST(KexGroupExchange, A_secret_that_vanishes_modulo_a_composite_is_refused) {
   const Bignum modulus(BN_new());

@@ -42,7 +42,10 @@ TEST_F(Certificates, say_what_ssh_keygen_wrote_for_every_type_of_key) {
     EXPECT_EQ(made->serial, 42u);
     EXPECT_EQ(made->id, "the id");
     EXPECT_EQ(made->principals, (std::vector<std::string>{"ann", "bob"}));
-    EXPECT_EQ(made->critical_options, std::vector<std::string>{"force-command"});
+    ASSERT_EQ(made->critical_options.size(), 1u);
+    EXPECT_EQ(made->critical_options[0].name, "force-command");
+    ASSERT_EQ(made->extensions.size(), 5u);
+    EXPECT_EQ(made->extensions[0].name, "permit-X11-forwarding");
     EXPECT_LT(made->valid_after, made->valid_before);
     EXPECT_TRUE(is_certificate(made->blob));
     EXPECT_FALSE(is_certificate(made->key.blob()));
