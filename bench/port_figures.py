@@ -1,13 +1,22 @@
 #!/usr/bin/python3
-"""sluice cp to sluiced over ports of DPDK (memif, virtio-user with vhost) and over the kernel's loopback, in turn, same file.
+"""The packet path's figures, each beside the kernel's TCP in the same run, as tables.
 
-usage: bench/port_figures.py BUILD [--mebibytes N] [--rounds N]
-Prints the best of the rounds of each way, in GB/s of file, and its ratio to the loopback of the same run. Every copy is compared.
+usage: bench/port_figures.py BUILD [ssh|tcp|ask|idle|link ...] [--mebibytes N] [--rounds N] [--seconds N] [--rtt MS ...]
+                             [--loss P ...] [--rate BYTES]
+  ssh   sluice sftp puts a file of memory into the server's /dev/null: over ports, and over the kernel's loopback
+  tcp   one stream of TCP alone (port_bench)
+  ask   64-byte questions and answers, 32 connections (port_bench)
+  idle  CPU of a sluiced with a connection that says nothing, by driver (tap and af_packet: root)
+  link  one stream through sluice-frame-link between two veth pairs; the kernel's TCP (CUBIC) through the same (root)
+Without a name: all of them. Best of the rounds, in turn; ratios to the kernel's of the same run.
 """
 import argparse
-import filecmp
+import contextlib
+import json
 import os
 import pathlib
+import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,82 +25,345 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from tests.support.ssh_servers import Sluiced, USER  # noqa: E402
 
+PATIENCE = 120
+CIPHER = "Ciphers=aes128-gcm@openssh.com"
 
-class Way:
-    """A server and how a client reaches it."""
 
-    def __init__(self, name, build, folder, lines, flags, host):
-        self.name, self.flags, self.host = name, flags, host
-        self.server = Sluiced(build, folder, "workers count 1", *lines)
-        self.sluice = pathlib.Path(build) / "apps/sluice/sluice"
+def devices(driver, folder, number):
+    """A server's port and a client's that meet."""
+    if driver == "memif":
+        name = f"sluice-figures-{os.getpid()}-{number}"
+        return f"net_memif0,role=server,id=0,socket={name}", f"net_memif0,role=client,id=0,socket={name}"
+    socket = folder / f"vhost{number}"
+    more = ",tso=1" if driver == "vhost+tso" else ""
+    return f"net_vhost0,iface={socket},queues=1{more}", f"net_virtio_user0,path={socket},queues=1"
 
-    def start(self):
+
+def wait_for(what, where, server):
+    deadline = time.monotonic() + PATIENCE
+    while what not in where():
+        if time.monotonic() > deadline or server.poll() is not None:
+            raise RuntimeError(f"no {what!r}: {where()}")
+        time.sleep(0.05)
+
+
+def table(title, columns, rows):
+    print(f"\n{title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    sys.stdout.flush()
+
+
+# --- SSH
+
+class SshWay:
+    """A server, and a client's sftp that stays for all rounds: logins and DPDK's start are not measured."""
+
+    def __init__(self, name, build, folder, number, driver=None, mtu=1500):
+        self.name, self.program = name, build / "apps/sluice/sluice"
+        lines, self.flags, self.host = [], [], "127.0.0.1"
+        if driver:
+            served, met = devices(driver, folder, number)
+            lines = [f"port dpdk {served}", "port address 10.6.0.1/24", f"port mtu {mtu}"]
+            self.flags = ["--port-dev", met, "--port-address", "10.6.0.2/24", "--port-mtu", str(mtu)]
+            self.host = "10.6.0.1"
+        self.server = Sluiced(build, folder / f"server{number}", "workers count 1", *lines)
+        self.needs = "serving on" if driver else ""
+
+    def __enter__(self):
         self.server.start()
-        deadline = time.monotonic() + 120
-        while "serving on" not in self.server.log.read_text(errors="replace"):
-            if time.monotonic() > deadline:
-                raise RuntimeError(self.server.log.read_text(errors="replace"))
-            time.sleep(0.05)
+        wait_for(self.needs, lambda: self.server.log.read_text(errors="replace"), self.server.process)
+        words = [self.program, "sftp", *self.flags, *self.server.options(), "-o", CIPHER, "-P", self.server.port, "-b", "-",
+                 f"{USER}@{self.host}"]
+        self.client = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        self.round_trip()
+        return self
 
-    def copy(self, source, target):
-        """Seconds of the copy alone, as sluice tells them."""
-        done = subprocess.run([self.sluice, "cp", *self.flags, *self.server.options(), "-o", "Ciphers=aes128-gcm@openssh.com", "-n", "1",
-                               "--json", "-P", str(self.server.port), source, target], capture_output=True, text=True, timeout=300)
-        if done.returncode != 0:
-            raise RuntimeError(f"{self.name}: {done.stderr}")
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self.client.stdin.close()
+        self.client.wait(PATIENCE)
+        self.server.stop()
+
+    def round_trip(self, before=""):
+        self.client.stdin.write(before + "pwd\n")
+        self.client.stdin.flush()
+        while True:
+            line = self.client.stdout.readline()
+            if not line:
+                raise RuntimeError(f"{self.name}: the connection ended: " + self.server.log.read_text(errors="replace")[-500:])
+            if line.startswith("Remote working directory"):
+                return
+
+    def put(self, source):
+        began = time.monotonic()
+        self.round_trip(f"put {source} /dev/null\n")
+        return time.monotonic() - began
 
 
-def ways(build, folder, mtu):
-    tag = f"sluice-bench-{os.getpid()}-{mtu}"
-    port = ["port address 10.6.0.1/24", f"port mtu {mtu}"]
+def ssh(chosen, folder):
+    source = folder / "source"
+    piece = os.urandom(1 << 20)
+    with open(source, "wb") as file:
+        for _ in range(chosen.mebibytes):
+            file.write(piece)
+    size = chosen.mebibytes << 20
+    ways = [("the kernel's loopback", None, 1500), ("memif, MTU 1500", "memif", 1500), ("memif, MTU 9000", "memif", 9000),
+            ("memif, MTU 65521", "memif", 65521), ("virtio-user to vhost, MTU 1500, no TSO", "vhost", 1500),
+            ("virtio-user to vhost, MTU 9000, no TSO", "vhost", 9000), ("virtio-user to vhost, MTU 1500, TSO", "vhost+tso", 1500),
+            ("virtio-user to vhost, MTU 9000, TSO", "vhost+tso", 9000)]
+    if chosen.only:
+        ways = ways[:1] + [way for way in ways[1:] if any(word in way[0] for word in chosen.only)]
+    best, kernel = {}, {}
+    # Each beside the kernel's of the same minute: an idle server on the other core is no neighbour, ten are.
+    for number, (name, driver, mtu) in enumerate(ways):
+        if driver is None:
+            continue
+        with SshWay(name, chosen.build, folder, number, driver, mtu) as way, SshWay(ways[0][0], chosen.build, folder, 100 + number) as peer:
+            for _ in range(chosen.rounds):
+                kernel[name] = min(kernel.get(name, 1e9), peer.put(source))
+                best[name] = min(best.get(name, 1e9), way.put(source))
+    table(f"sluice sftp puts {chosen.mebibytes} MiB into /dev/null, aes128-gcm, one worker", ["over", "GB/s", "the kernel's loopback", "ratio"],
+          [[name, f"{size / seconds / 1e9:.2f}", f"{size / kernel[name] / 1e9:.2f}", f"{kernel[name] / seconds:.2f}"]
+           for name, seconds in best.items()])
 
-    def flags(device):
-        return ["--port-dev", device, "--port-address", "10.6.0.2/24", "--port-mtu", str(mtu)]
 
-    socket = folder / f"vhost-{mtu}"
-    return [
-        Way(f"memif, MTU {mtu}", build, folder / f"memif{mtu}", [f"port dpdk net_memif0,role=server,id=0,socket={tag}", *port],
-            flags(f"net_memif0,role=client,id=0,socket={tag}"), "10.6.0.1"),
-        Way(f"vhost, MTU {mtu}", build, folder / f"vh{mtu}", [f"port dpdk net_vhost0,iface={socket},queues=1", *port],
-            flags(f"net_virtio_user0,path={socket},queues=1"), "10.6.0.1"),
-    ]
+# --- TCP alone
+
+def serve(chosen, *words, inside=()):
+    server = subprocess.Popen([*inside, str(chosen.build / "bench/port_bench"), "serve", *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True)
+    if server.stdout.readline() != "ready\n":
+        raise RuntimeError(f"port_bench serve {words} did not start")
+    return server
+
+
+def ask_bench(chosen, *words, inside=()):
+    done = subprocess.run([*inside, str(chosen.build / "bench/port_bench"), *map(str, words)], capture_output=True, text=True,
+                          timeout=chosen.seconds + PATIENCE)
+    if done.returncode != 0:
+        raise RuntimeError(f"port_bench {words}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def end(process):
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def alone(chosen, folder, what, key, *more):
+    found = {}
+    ways = [("the kernel's loopback", None), ("memif", "memif"), ("virtio-user to vhost", "vhost")]
+    for n in range(chosen.rounds):
+        for number, (name, driver) in enumerate(ways):
+            served, met = devices(driver, folder, f"{what}{n}{number}") if driver else ("kernel", "kernel")
+            server = serve(chosen, served, "10.6.0.1/24", "1500")
+            try:
+                got = ask_bench(chosen, what, met, "10.6.0.2/24", "1500", "10.6.0.1", chosen.seconds, *more)
+            finally:
+                end(server)
+            # Of a second of the asking side's CPU: who measures beside others has not all of the core.
+            a_core = got[key] * got["seconds"] / max(got["cpu"], 1e-9)
+            if name not in found or got[key] > found[name][0]:
+                found[name] = (got[key], a_core)
+    return found
+
+
+def tcp(chosen, folder):
+    found = alone(chosen, folder, "stream", "gbits")
+    kernel = found["the kernel's loopback"]
+    table("TCP alone, one stream, MTU 1500 (the kernel's loopback: 65536), Gb/s", ["over", "measured", "a core", "of the kernel's"],
+          [[name, f"{rate:.1f}", f"{core:.1f}", f"{rate / kernel[0]:.2f}"] for name, (rate, core) in found.items()])
+
+
+def ask(chosen, folder):
+    found = alone(chosen, folder, "ask", "rounds", 32)
+    kernel = found["the kernel's loopback"]
+    table("64-byte questions and answers, 32 connections, round trips a second", ["over", "measured", "a core", "of the kernel's, a core"],
+          [[name, f"{rate:,.0f}", f"{core:,.0f}", f"{core / kernel[1]:.2f}"] for name, (rate, core) in found.items()])
+
+
+# --- idle
+
+def namespace(*words):
+    subprocess.run(["ip", *map(str, words)], check=True, capture_output=True)
+
+
+@contextlib.contextmanager
+def veth(name):
+    """A pair whose far end is in a namespace of its own; nothing is left to the wire."""
+    near, far, space = f"sn{name}", f"sf{name}", f"sluice-figures-{name}"
+    namespace("netns", "add", space)
+    try:
+        namespace("link", "add", near, "type", "veth", "peer", "name", far)
+        namespace("link", "set", far, "netns", space)
+        inside = ["ip", "netns", "exec", space]
+        for prefix, device in (([], near), (inside, far)):
+            subprocess.run([*prefix, "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off"], check=True, capture_output=True)
+            subprocess.run([*prefix, "sysctl", "-qw", f"net.ipv6.conf.{device}.disable_ipv6=1"], check=True, capture_output=True)
+            subprocess.run([*prefix, "ip", "link", "set", device, "up"], check=True, capture_output=True)
+        yield near, far, inside
+    finally:
+        subprocess.run(["ip", "link", "del", near], capture_output=True)
+        subprocess.run(["ip", "netns", "del", space], capture_output=True)
+
+
+def cpu_of(server, seconds):
+    time.sleep(2)
+    before, began = server.cpu_seconds(), time.monotonic()
+    time.sleep(seconds)
+    return (server.cpu_seconds() - before) / (time.monotonic() - began) * 100
+
+
+def idle(chosen, folder):
+    rows = []
+    for number, driver in enumerate(("memif", "vhost")):
+        way = SshWay(driver, chosen.build, folder, f"idle{number}", driver)
+        with way:
+            server = cpu_of(way.server, chosen.seconds)
+            before, began = sum(os.times()[2:4]), time.monotonic()
+            pid = way.client.pid
+            ticks = lambda: sum(int(x) for x in pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13])
+            before, began = ticks(), time.monotonic()
+            time.sleep(chosen.seconds)
+            client = (ticks() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - began) * 100
+        rows.append([{"memif": "net_memif, server", "vhost": "net_vhost"}[driver], f"{server:.1f} %"])
+        rows.append([{"memif": "net_memif, client", "vhost": "net_virtio_user"}[driver], f"{client:.1f} %"])
+    if os.geteuid() == 0:
+        for driver in ("tap", "af_packet"):
+            with contextlib.ExitStack() as stack:
+                if driver == "tap":
+                    device = f"net_tap0,iface=sfig{os.getpid() % 10000}"
+                else:
+                    near, _, _ = stack.enter_context(veth(f"i{os.getpid() % 10000}"))
+                    device = f"net_af_packet0,iface={near}"
+                server = Sluiced(chosen.build, folder / f"idle-{driver}", "workers count 1", f"port dpdk {device}", "port address 10.6.9.1/24")
+                server.start()
+                try:
+                    wait_for("serving on", lambda: server.log.read_text(errors="replace"), server.process)
+                    rows.append([f"net_{driver}", f"{cpu_of(server, chosen.seconds):.1f} %"])
+                finally:
+                    server.stop()
+    table("CPU while nothing is said", ["driver", "of a core"], rows)
+
+
+# --- a bad link
+
+RECEIVER = """
+import socket, sys, time
+listener = socket.create_server(("10.8.0.1", 7001))
+print("ready", flush=True)
+connection, _ = listener.accept()
+view = bytearray(1 << 20)
+began, count, counted_from = time.monotonic(), 0, None
+while True:
+    n = connection.recv_into(view)
+    now = time.monotonic()
+    if counted_from is None and now - began > 0.3: counted_from, count = now, 0
+    count += n
+    if n == 0 or now - began > float(sys.argv[1]) + 0.3: break
+print(count / (time.monotonic() - counted_from), flush=True)
+"""
+SENDER = """
+import socket, sys
+s = socket.socket()
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
+s.settimeout(60)
+s.connect(("10.8.0.1", 7001))
+piece = bytes(1 << 18)
+try:
+    while True: s.sendall(piece)
+except OSError: pass
+"""
+
+
+def through_kernel(chosen, ends):
+    (far_a, in_a), (far_b, in_b) = ends
+    for far, inside, address in ((far_a, in_a, "10.8.0.1/24"), (far_b, in_b, "10.8.0.2/24")):
+        subprocess.run([*inside, "ip", "addr", "add", address, "dev", far], check=True)
+        subprocess.run([*inside, "sysctl", "-qw", "net.ipv4.tcp_rmem=4096 131072 67108864", "net.ipv4.tcp_wmem=4096 16384 67108864"], check=True)
+    receiver = subprocess.Popen([*in_a, "/usr/bin/python3", "-c", RECEIVER, str(chosen.seconds)], stdout=subprocess.PIPE, text=True)
+    try:
+        receiver.stdout.readline()
+        sender = subprocess.Popen([*in_b, "/usr/bin/python3", "-c", SENDER])
+        try:
+            return float(receiver.stdout.readline())
+        finally:
+            sender.kill()
+            sender.wait()
+    finally:
+        receiver.kill()
+        receiver.wait()
+        for far, inside in ends:
+            subprocess.run([*inside, "ip", "addr", "flush", "dev", far], check=True)
+
+
+def through_ours(chosen, ends):
+    (far_a, in_a), (far_b, in_b) = ends
+    port = "net_af_packet0,iface={},framecnt=4096,blocksz=1048576,framesz=2048"
+    server = serve(chosen, port.format(far_a), "10.8.0.1/24", "1500", inside=in_a)
+    try:
+        got = ask_bench(chosen, "stream", port.format(far_b), "10.8.0.2/24", "1500", "10.8.0.1", chosen.seconds, inside=in_b)
+        return got["gbits"] * 1e9 / 8
+    finally:
+        end(server)
+
+
+def link(chosen, _):
+    if os.geteuid() != 0:
+        print("link: left out, namespaces want root")
+        return
+    rows = []
+    tag = os.getpid() % 10000
+    for rtt in chosen.rtt:
+        for loss in chosen.loss:
+            ours, kernel = [], []
+            for seed in range(1, chosen.rounds + 1):
+                with veth(f"a{tag}") as (near_a, far_a, in_a), veth(f"b{tag}") as (near_b, far_b, in_b):
+                    ends = ((far_a, in_a), (far_b, in_b))
+                    ports = []
+                    for n, near in enumerate((near_a, near_b)):
+                        ports += ["--port", f"net_af_packet{n},iface={near},framecnt=4096,blocksz=1048576,framesz=2048"]
+                    words = [chosen.build / "tests/link/sluice-frame-link", *ports, "--delay", rtt / 2, "--loss", loss, "--rate", chosen.rate,
+                             "--buffer", chosen.buffer, "--seed", seed]
+                    tool = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+                    try:
+                        if tool.stdout.readline() != "ready\n":
+                            raise RuntimeError("sluice-frame-link did not start")
+                        kernel.append(through_kernel(chosen, ends))
+                        ours.append(through_ours(chosen, ends))
+                    finally:
+                        end(tool)
+            mine, theirs = statistics.mean(ours), statistics.mean(kernel)
+            rows.append([f"{rtt:g} ms", f"{loss * 100:g} %", f"{mine / 1e6:.2f}", f"{theirs / 1e6:.2f}", f"{mine / theirs:.2f}"])
+    table(f"one stream through sluice-frame-link, {chosen.rate / 1e6:g} MB/s, buffer {chosen.buffer >> 10} KiB, MB/s, mean of {chosen.rounds}",
+          ["round trip", "loss", "ours", "the kernel's CUBIC", "ratio"], rows)
 
 
 def main():
-    options = argparse.ArgumentParser()
+    options = argparse.ArgumentParser(usage=__doc__)
     options.add_argument("build")
-    options.add_argument("--mebibytes", type=int, default=1024)
+    options.add_argument("what", nargs="*")
+    options.add_argument("--mebibytes", type=int, default=2048)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--seconds", type=float, default=3)
+    options.add_argument("--rtt", type=float, nargs="+", default=[0, 10, 100])
+    options.add_argument("--loss", type=float, nargs="+", default=[0, 0.001, 0.01])
+    options.add_argument("--rate", type=int, default=50_000_000)
+    options.add_argument("--buffer", type=int, default=2 << 20)
+    options.add_argument("--only", nargs="+", default=[])
     chosen = options.parse_args()
-    build = pathlib.Path(chosen.build).resolve()
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
-        folder = pathlib.Path(name)
-        source = folder / "source"
-        piece = os.urandom(1 << 20)
-        with open(source, "wb") as file:
-            for _ in range(chosen.mebibytes):
-                file.write(piece)
-        size = source.stat().st_size
-        all_ways = [Way("loopback", build, folder / "loopback", [], [], "127.0.0.1"), *ways(build, folder, 1500), *ways(build, folder, 9000)]
-        best = {}
-        try:
-            for way in all_ways:
-                way.start()
-            for _ in range(chosen.rounds):
-                for way in all_ways:
-                    target = folder / "target"
-                    target.unlink(missing_ok=True)
-                    began = time.monotonic()
-                    way.copy(source, f"{USER}@{way.host}:{target}")
-                    seconds = time.monotonic() - began
-                    if not filecmp.cmp(source, target, shallow=False):
-                        raise RuntimeError(f"{way.name}: the copy differs")
-                    best[way.name] = min(best.get(way.name, seconds), seconds)
-        finally:
-            for way in all_ways:
-                way.server.stop()
-        for name, seconds in best.items():
-            print(f"put/{name}: {size / seconds / 1e9:.2f} GB/s, {best['loopback'] / seconds:.2f} x loopback (login included)")
+    chosen.build = pathlib.Path(chosen.build).resolve()
+    parts = {"ssh": ssh, "tcp": tcp, "ask": ask, "idle": idle, "link": link}
+    for name in chosen.what or parts:
+        if name not in parts:
+            sys.exit(f"{name} is none of {', '.join(parts)}")
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            parts[name](chosen, pathlib.Path(folder))
 
 
 if __name__ == "__main__":

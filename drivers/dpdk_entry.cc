@@ -10,6 +10,7 @@
 #include "drivers/cryptodev_driver.h"
 #include "drivers/dpdk_port.h"
 #include "drivers/dpdk_runtime.h"
+#include "drivers/memif_device.h"
 
 namespace sluice {
 namespace {
@@ -98,7 +99,10 @@ class Module final : public DpdkModule {
 
   ResultOrText<std::unique_ptr<NetPort>> open_port(const PortSettings& settings) override {
     const std::lock_guard lock(mutex_);
-    const auto id = runtime_.bring_port(settings.device);
+    auto device = ResultOrText<std::string>(settings.device);
+    if (is_memif(settings.device)) device = memif_for_mtu(settings.device, settings.mtu);
+    if (!device) return fail(device.error());
+    const auto id = runtime_.bring_port(*device);
     if (!id) return fail(id.error());
     auto port = DpdkPort::open(*id, settings);
     if (!port) return fail(port.error() + "; " + DpdkRuntime::complaints());

@@ -115,7 +115,13 @@ ResultOrText<void> DpdkPort::start() {
   if (driver_ == "net_tap") mac_.back() = static_cast<uint8_t>(mac_.back() ^ 1);
   rte_eth_dev_set_mtu(id_, static_cast<uint16_t>(mtu_));
   uint16_t mtu = 0;
-  if (rte_eth_dev_get_mtu(id_, &mtu) == 0 && mtu > 0) mtu_ = std::min<size_t>(mtu, settings_.mtu);
+  // A memif's driver knows of no MTU: its slots were made for ours.
+  const bool tells = driver_ != "net_memif" && rte_eth_dev_get_mtu(id_, &mtu) == 0 && mtu > 0;
+  if (tells) mtu_ = std::min<size_t>(mtu, settings_.mtu);
+  if (mtu_ < settings_.mtu) {
+    log_line(LogLevel::warning, settings_.device + " takes packets of " + std::to_string(mtu_) +
+                                    " bytes at most: its MTU is that, not " + std::to_string(settings_.mtu));
+  }
   // A vhost's descriptors are its guest's, who may come and go.
   if (abilities_.interrupts && driver_ != "net_vhost") {
     for (auto& queue : queues_) queue->find_interrupts();

@@ -172,10 +172,11 @@ bool TcpConnection::retransmit(SentSegment& segment) {
 }
 
 size_t TcpConnection::pace_limit() {
-  if (!table_.settings().pacing || !rtt_.known()) return kMostChunk;
+  if (!table_.settings().pacing || !rtt_.known()) return SIZE_MAX;
   if (now() < pace_at_) return 0;
   const uint64_t quantum = congestion_.cwnd() * pace_percent() * kPaceQuantumUs / 100 / rtt_.srtt();
-  return std::clamp<size_t>(quantum, 2 * mss_, kMostChunk);
+  // Segments may themselves be larger than what is cut below.
+  return std::max<size_t>(2 * mss_, std::min<uint64_t>(quantum, kMostChunk));
 }
 
 // RFC 5681 section 4.1.
@@ -197,7 +198,7 @@ size_t TcpConnection::next_chunk(size_t wanted) {
     return 0;
   }
   const PathFacts path = table_.sink().path(endpoints_.local.address, endpoints_.remote.address);
-  const size_t chunk = path.most_payload > mss_ ? std::min({path.most_payload, kMostChunk, kMostCut * mss_}) : mss_;
+  const size_t chunk = std::max(std::min({path.most_payload, kMostChunk, kMostCut * mss_}), mss_);
   size_t n = std::min({wanted, window, room, chunk});
   if (n < wanted && n > mss_) n -= n % mss_;
   // RFC 9293 section 3.8.6.2.1: no silly windows. What is left of one is used when nothing else moves.

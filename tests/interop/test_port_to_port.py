@@ -37,13 +37,17 @@ def sum_of(path):
 class Ends:
     """A sluiced and the flags by which a client's port meets its port."""
 
-    def __init__(self, folder, wire=None, mtu=1500, lines=()):
+    def __init__(self, folder, wire=None, mtu=1500, lines=(), kind=("memif", "")):
         self.folder, self.wire, self.mtu, self.lines = pathlib.Path(folder), wire, mtu, lines
+        self.kind = kind
         self.link = self.server = None
 
     def __enter__(self):
         first = name_of("a")
-        if self.wire is None:
+        if self.kind[0] == "vhost":
+            socket = self.folder.parent / first
+            served, self.client = f"net_vhost0,iface={socket},queues=1{self.kind[1]}", f"net_virtio_user0,path={socket},queues=1"
+        elif self.wire is None:
             served, self.client = memif("server", first), memif("client", first)
         else:
             second = name_of("b")
@@ -142,9 +146,33 @@ def test_a_port_without_an_address_is_an_error_that_says_what_to_do(ends):
     assert "PortAddress" in done.stderr
 
 
-def test_jumbo_frames_go_there_and_back(tmp_path, source):
-    with Ends(tmp_path / "server", mtu=9000) as ends:
+@pytest.mark.parametrize("mtu", [9000, 65521])
+def test_jumbo_frames_go_there_and_back(tmp_path, source, mtu):
+    with Ends(tmp_path / "server", mtu=mtu) as ends:
         there_and_back(ends, source, tmp_path)
+        log = ends.server.log.read_text(errors="replace")
+    assert f"MTU {mtu}," in log
+
+
+def test_an_mtu_that_a_memifs_slots_do_not_hold_is_refused(tmp_path):
+    done = subprocess.run([SLUICE, "ssh", "--port-dev", memif("client", name_of("a")) + ",bsize=2048", "--port-address", "10.7.0.2/24",
+                           "--port-mtu", "9000", "-F", "none", f"{USER}@10.7.0.1", "true"], capture_output=True, text=True,
+                          timeout=120, stdin=subprocess.DEVNULL)
+    assert done.returncode == 255
+    assert "needs slots of 9014 bytes" in done.stderr and "an MTU of 2034 fits" in done.stderr
+
+
+@pytest.mark.parametrize("mtu,server_more", [(1500, ""), (9000, ""), (1500, ",tso=1"), (9000, ",tso=1")],
+                         ids=["usual", "jumbo", "cut-by-the-device", "jumbo-cut-by-the-device"])
+def test_virtio_user_and_vhost_carry_windows_that_grow(tmp_path, mtu, server_more):
+    """Enough that rings grow while records are worked on."""
+    large = tmp_path / "large"
+    piece = os.urandom(1 << 20)
+    with open(large, "wb") as file:
+        for i in range(160):
+            file.write(piece[i:] + piece[:i])
+    with Ends(tmp_path / "server", mtu=mtu, kind=("vhost", server_more)) as ends:
+        there_and_back(ends, large, tmp_path)
 
 
 @pytest.mark.parametrize("wire", [("--delay", "5"),

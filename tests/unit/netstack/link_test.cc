@@ -280,6 +280,19 @@ TEST(TcpLink, Long_streams_pass_every_sequence_number) {
   EXPECT_GT(throughput(path, size_t{full ? 5000u : 2100u} << 20), 1e9);
 }
 
+// Larger than what is handed down in one piece where it is cut below.
+TEST(TcpLink, Segments_as_large_as_ip_allows_flow) {
+  for (const bool pacing : {false, true}) {
+    LinkPath path;
+    path.delay_us = 50;
+    path.mtu = 65521;
+    path.most_payload = 65435;
+    TcpSettings settings = script_settings();
+    settings.pacing = pacing;
+    EXPECT_GT(throughput(path, size_t{200} << 20, settings), 200e6) << pacing;
+  }
+}
+
 TEST(TcpLink, Pacing_fills_a_path_whose_queue_is_short) {
   LinkPath path;
   path.delay_us = 20 * kMs;
