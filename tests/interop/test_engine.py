@@ -9,6 +9,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -234,6 +235,44 @@ def test_Stock_sshd_and_sftp_move_the_same_bytes_and_rekey(world, tmp_path, way,
             for name in ("there", "back"):
                 assert hashlib.sha256((tmp_path / name).read_bytes()).digest() == hashlib.sha256(DATA).digest()
             assert done.stderr.count(b"SSH2_MSG_NEWKEYS received") > 2, "it did not rekey"
+
+
+def processes_below(pid):
+    found = []
+    for child in subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True).stdout.split():
+        found += [child, *processes_below(child)]
+    return found
+
+
+def is_confined(pid):
+    with contextlib.suppress(OSError):
+        return "Seccomp:\t2" in pathlib.Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="sshd confines its processes as root alone")
+@pytest.mark.parametrize("cipher", ["aes128-gcm@openssh.com", "aes256-ctr"])
+@pytest.mark.parametrize("way", MODULES)
+def test_Sshd_s_process_before_the_login_has_it_in_its_seccomp_sandbox(world, tmp_path, way, cipher):
+    # An agent that never answers keeps the connection where it is: under its keys, before the login.
+    silent = socket.socket(socket.AF_UNIX)
+    silent.bind(str(tmp_path / "agent"))
+    silent.listen(8)
+    with EngineSshd(tmp_path / "sshd", world["confs"][way]) as server, silent:
+        client = subprocess.Popen(["ssh", "-o", f"IdentityAgent={tmp_path}/agent", *server.options(), "-o", "IdentitiesOnly=no", "-v", "-c", cipher,
+                                   "-o", "LogLevel=DEBUG1", "-p", str(server.port), f"{USER}@127.0.0.1", "true"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, env=with_conf(world["confs"][way]))
+        try:
+            silent.settimeout(TIMEOUT)
+            asked, _ = silent.accept()
+            with asked:
+                confined = [pid for pid in processes_below(server.process.pid) if is_confined(pid)]
+                assert len(confined) == 1 and maps(confined[0], MODULES[way].name)
+            # The agent is gone, the key of the file is left.
+            client.communicate(timeout=TIMEOUT)
+            assert client.returncode == 0, server.log.read_text()[-2000:]
+        finally:
+            client.kill()
 
 
 def test_A_dozen_connections_at_once_do_not_meet(world, tmp_path):
