@@ -130,6 +130,7 @@ int run_cp(int argc, char** argv) {
   auto line = parse_cp_command_line(argc, argv);
   if (!line) return complain(line.error()), kNotAll;
   if (line->help) return std::fputs(kCpHelp, stdout), 0;
+  take_snapshot_signal();
   line->copy.digests = &file_digests();
   std::map<std::string, std::unique_ptr<CpHost>> hosts;
   CopyCounts counts;

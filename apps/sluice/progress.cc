@@ -65,13 +65,35 @@ std::string json_text(std::string_view text) {
   return out += "\"";
 }
 
-CopyProgress::CopyProgress(CopyCounts& counts, ProgressManner manner, bool verbose)
-    : counts_(counts), manner_(manner), verbose_(verbose), began_ns_(monotonic_clock().now_ns()) {
-  seen_ns_ = began_ns_;
+void take_snapshot_signal() {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGUSR1, &action, nullptr);
+}
+
+bool snapshot_wished() { return g_snapshot.exchange(false); }
+
+// name  45 %  912 MB of 2.00 GB  1.20 GB/s  00:02 left
+std::string progress_line(const std::string& name, const CopyCounts& counts, double rate) {
+  const auto done = static_cast<double>(counts.bytes_done.load());
+  const auto found = static_cast<double>(counts.bytes_found.load());
+  std::string text = fit_for_terminal(name, 60);
+  const uint64_t files = counts.files_found;
+  if (files > 1) text += " (" + std::to_string(counts.files_done) + " of " + std::to_string(files) + " files)";
+  const bool known = counts.all_found || files == 1;
+  if (found > 0) text += figure("  %.0f %%", std::min(100.0, 100 * done / found));
+  text += "  " + bytes_in_words(done) + " of " + bytes_in_words(found) + (known ? "" : " or more");
+  text += "  " + bytes_in_words(rate) + "/s";
+  text += "  " + clock_words((found - done) / rate) + " left";
+  if (counts.connections > 1) text += "  " + std::to_string(counts.connections) + " connections";
+  return text;
+}
+
+CopyProgress::CopyProgress(CopyCounts& counts, ProgressManner manner, bool verbose)
+    : counts_(counts), manner_(manner), verbose_(verbose), began_ns_(monotonic_clock().now_ns()) {
+  seen_ns_ = began_ns_;
+  take_snapshot_signal();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -96,7 +118,7 @@ void CopyProgress::run() {
     rate_ = seen_bytes_ == 0 && rate_ == 0 ? latest : rate_ * 0.8 + latest * 0.2;
     seen_bytes_ = bytes;
     seen_ns_ = now;
-    if (g_snapshot.exchange(false)) {
+    if (snapshot_wished()) {
       clear_live();
       std::fprintf(stderr, "%s\n", line().c_str());
     }
@@ -114,21 +136,7 @@ void CopyProgress::run() {
   clear_live();
 }
 
-// name  45 %  912 MB of 2.00 GB  1.20 GB/s  00:02 left
-std::string CopyProgress::line() const {
-  const auto done = static_cast<double>(counts_.bytes_done.load());
-  const auto found = static_cast<double>(counts_.bytes_found.load());
-  std::string text = fit_for_terminal(current_, 60);
-  const uint64_t files = counts_.files_found;
-  if (files > 1) text += " (" + std::to_string(counts_.files_done) + " of " + std::to_string(files) + " files)";
-  const bool known = counts_.all_found || files == 1;
-  if (found > 0) text += figure("  %.0f %%", std::min(100.0, 100 * done / found));
-  text += "  " + bytes_in_words(done) + " of " + bytes_in_words(found) + (known ? "" : " or more");
-  text += "  " + bytes_in_words(rate_) + "/s";
-  text += "  " + clock_words((found - done) / rate_) + " left";
-  if (counts_.connections > 1) text += "  " + std::to_string(counts_.connections) + " connections";
-  return text;
-}
+std::string CopyProgress::line() const { return progress_line(current_, counts_, rate_); }
 
 std::string CopyProgress::json_counts() const {
   return "\"bytes_done\": " + std::to_string(counts_.bytes_done) +

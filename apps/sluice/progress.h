@@ -49,6 +49,12 @@ class CopyProgress final : public CopyListener {
   std::thread thread_;
 };
 
+// From now on SIGUSR1 ends nobody, and is a wish for a snapshot.
+void take_snapshot_signal();
+// True once for each wish.
+bool snapshot_wished();
+std::string progress_line(const std::string& name, const CopyCounts& counts, double rate);
+
 // "1.50 GB", "12 B": decimal, as disks and links are sold.
 std::string bytes_in_words(double bytes);
 std::string json_text(std::string_view text);

@@ -242,6 +242,24 @@ def test_keys_change_while_a_file_moves(full_server, suite, tmp_path):
     assert (tmp_path / "away").read_bytes() == data and (tmp_path / "back").read_bytes() == data
 
 
+@pytest.mark.parametrize("words", [["sftp", "-b", "{batch}"], ["scp"], ["scp", "-O"]], ids=" ".join)
+def test_a_signal_shows_how_far_a_file_is_where_no_progress_is_shown(full_server, words, tmp_path):
+    source, copy, batch = tmp_path / "source", tmp_path / "copy", tmp_path / "batch"
+    source.write_bytes(content(8_000_000, 12))
+    batch.write_text(f"put {source} {copy}\n")
+    places = [HOST] if words[0] == "sftp" else [source, f"{HOST}:{copy}"]
+    command = [SLUICE, words[0], *full_server.options(), "-P", full_server.port, "-l", 20_000,
+               *[word.format(batch=batch) for word in words[1:]], *places]
+    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + TIMEOUT
+    while not (copy.exists() and copy.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGUSR1)
+    _, said = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == 0 and re.search(r"^source  \d+ %  .* of 8.00 MB", said), said
+    assert copy.read_bytes() == source.read_bytes()
+
+
 def test_small_requests_a_limit_and_a_flush_move_the_same_bytes(full_server, tmp_path):
     data = content(1_000_003, 3)
     (tmp_path / "source").write_bytes(data)

@@ -1,4 +1,5 @@
-// ProgressMeter: the progress line of sluice cp for one file after the other, where sftp and scp show it.
+// ProgressMeter: the progress line of sluice cp for one file after the other, where sftp and scp show it; where they do
+// not, SIGUSR1 has it shown once.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,7 @@ namespace sluice {
 
 class ProgressMeter final : public CopyMeter {
  public:
-  explicit ProgressMeter(bool shown) : shown_(shown) {}
+  explicit ProgressMeter(bool shown) : shown_(shown) { take_snapshot_signal(); }
 
   // What it is then.
   bool toggle() { return shown_ = !shown_; }
@@ -23,7 +24,8 @@ class ProgressMeter final : public CopyMeter {
   struct File {
     CopyCounts counts;
     std::string name;
-    std::unique_ptr<CopyProgress> line;
+    uint64_t began_ns = 0;
+    std::unique_ptr<CopyProgress> line;  // null: not shown
   };
 
   bool shown_;
