@@ -250,6 +250,10 @@ def test_figures_are_there_for_prometheus_and_only_on_the_loopback(tmp_path):
             return sum(float(line.split()[-1]) for line in text.splitlines() if re.match(name + r"[{ ]", line))
         assert value("sluice_logins_total") == 1 and value("sluice_connections_admitted_total") >= 1
         assert value("sluice_crypto_records_total") > 0
+        # All that the dashboard draws is served.
+        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT).read().decode()
+        dashboard = pathlib.Path(__file__).resolve().parent.parent.parent / "packaging/grafana/sluice.json"
+        assert set(re.findall(r"sluice_\w+", dashboard.read_text())) <= set(re.findall(r"^(sluice_\w+)", text, re.M))
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/etc/passwd", timeout=TIMEOUT)
         with socket.create_connection(("127.0.0.1", port), TIMEOUT) as rude:
