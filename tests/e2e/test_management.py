@@ -243,17 +243,28 @@ def test_figures_are_there_for_prometheus_and_only_on_the_loopback(tmp_path):
     with Managed(tmp_path, f"metrics port {port}") as server:
         assert ssh(server).stdout == "in\n"
 
+        def scraped():
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT).read().decode()
+
         def value(name):
-            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT).read().decode()
+            text = scraped()
             for line in text.splitlines():
                 assert line.startswith("# ") or re.fullmatch(r'[a-z_]+(\{[^}]*\})? [0-9.e+-]+', line), line
             return sum(float(line.split()[-1]) for line in text.splitlines() if re.match(name + r"[{ ]", line))
         assert value("sluice_logins_total") == 1 and value("sluice_connections_admitted_total") >= 1
         assert value("sluice_crypto_records_total") > 0
-        # All that the dashboard draws is served.
-        text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT).read().decode()
+        # All that the dashboard draws is served, while there is a session to draw.
         dashboard = pathlib.Path(__file__).resolve().parent.parent.parent / "packaging/grafana/sluice.json"
-        assert set(re.findall(r"sluice_\w+", dashboard.read_text())) <= set(re.findall(r"^(sluice_\w+)", text, re.M))
+        drawn = set(re.findall(r"sluice_\w+", dashboard.read_text()))
+        with server.hold() as holder:
+            holder.stdin.write(b"one\n")
+            holder.stdin.flush()
+            assert holder.stdout.readline() == b"one\n"
+            deadline = time.monotonic() + TIMEOUT
+            while missing := drawn - set(re.findall(r"^sluice_\w+", scraped(), re.M)):
+                assert time.monotonic() < deadline, missing
+                time.sleep(0.1)
+            holder.stdin.close()
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/etc/passwd", timeout=TIMEOUT)
         with socket.create_connection(("127.0.0.1", port), TIMEOUT) as rude:
