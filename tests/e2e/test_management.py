@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -145,6 +146,28 @@ def test_changes_under_load_lose_no_byte(server):
                 server.script("configure", f"ssh server dscp {8 + i // 16}", f"ssh timeout {60 + i}", "commit", "end", "ssh rekey all")
         holder.stdin.close()
         assert holder.stdout.read().split()[0].decode() == expected.hexdigest()
+
+
+def test_debugging_the_packets_of_a_busy_session_loses_no_byte_and_holds_nobody_up(server):
+    with subprocess.Popen([CTL, "--state-dir", server.folder / "state"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as operator:
+        operator.stdin.write(b"debug ip ssh\n")
+        operator.stdin.flush()
+        assert operator.stdout.readline() == b"Incoming SSH debugging is on\n"
+        # It is not read while the data moves: more is told than the operator's socket holds.
+        data = os.urandom(1 << 20) * 48
+        with server.hold() as busy:
+            writer = threading.Thread(target=lambda: (busy.stdin.write(data), busy.stdin.close()))
+            writer.start()
+            received = hashlib.sha256()
+            for piece in iter(lambda: busy.stdout.read(1 << 16), b""):
+                received.update(piece)
+            writer.join()
+            assert received.digest() == hashlib.sha256(data).digest()
+        assert ssh(server).stdout == "in\n"
+        operator.stdin.write(b"undebug all\nexit\n")
+        operator.stdin.close()
+        told = operator.stdout.read()
+    assert b": ssh_receive: " in told and b": done calc MAC out #" in told
 
 
 def test_a_commit_that_nobody_confirms_goes_back_by_itself(server):
