@@ -31,6 +31,12 @@ def await_line(path, pattern):
         time.sleep(0.1)
 
 
+def ssh_to(server, port, stdin=b""):
+    """A client's own bytes to a port behind the server."""
+    return subprocess.run(["ssh", *server.options(), "-W", f"127.0.0.1:{port}", "-p", str(server.port), f"{USER}@127.0.0.1"],
+                          input=stdin, capture_output=True, timeout=TIMEOUT)
+
+
 def rsyslog(folder, *lines):
     """rsyslogd with a configuration of its own, writing each message's parts into `out`."""
     config = folder / "rsyslog.conf"
@@ -315,6 +321,22 @@ def test_lines_of_a_file_have_the_platforms_form(tmp_path, platform, head):
         assert ssh(server).stdout == "in\n"
         await_line(log, head + r"%SYS-5-CONFIG_I: Configured from console by ")
         await_line(log, head + r"%SECURITY-SSHD-6-INFO_SUCCESS : accepted publickey for ")
+
+
+def test_forwarding_is_logged_as_it_went(tmp_path):
+    log = tmp_path / "log"
+    with Managed(tmp_path / "server", f"logging file {log}", "ssh server port-forwarding local") as server:
+        closed = free_port()
+        through = ssh_to(server, server.port, stdin=b"SSH-2.0-test\r\n")
+        assert through.stdout.startswith(b"SSH-2.0-"), through
+        assert ssh_to(server, closed).returncode != 0
+        target = r"Target:=127\.0\.0\.1, Port:=%d, Originator:=\S+,Port:=\d+, Vrf:=0x60000000, "
+        await_line(log, r"%SECURITY-SSHD-6-PORT_FWD_INFO_GENERAL : Port Forwarding, " + target % server.port + "Connection forwarded$")
+        await_line(log, r"%SECURITY-SSHD-3-PORT_FWD_ERR_GENERAL : Port Forwarding, " + target % closed)
+        server.script("configure", "no ssh server port-forwarding local", "commit", "end")
+        assert ssh_to(server, server.port).returncode != 0
+        await_line(log, r"%SECURITY-SSHD-3-PORT_FWD_ERR_GENERAL : Port Forwarding, Port forwarding is not enabled$")
+        assert len(re.findall(r"Connection forwarded$", log.read_text(), re.M)) == 1
 
 
 def test_a_wrong_line_is_not_logged_with_what_may_be_a_secret_in_it(tmp_path):
