@@ -40,6 +40,8 @@ class Ring {
     return value;
   }
 
+  // As either side sees it now.
+  size_t size() const { return tail_.load(std::memory_order_acquire) - head_.load(std::memory_order_acquire); }
   bool empty() const { return head_.load(std::memory_order_acquire) == tail_.load(std::memory_order_acquire); }
 
  private:

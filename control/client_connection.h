@@ -9,6 +9,7 @@
 
 #include "control/auth/auth_client.h"
 #include "control/auth/client_keys.h"
+#include "control/client/client_debug.h"
 #include "control/client/client_dialog.h"
 #include "control/client/host_key_news.h"
 #include "control/client/host_key_policy.h"
@@ -85,6 +86,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   void on_rekeyed() override {
     if (events_.rekeyed) events_.rekeyed();
   }
+  void on_debug(uint32_t, std::string_view line) override { tell_client_step(line); }
   void on_disconnect(uint32_t, std::string_view) override {}
   void on_no_common_algorithm(const Disagreement& offers) override;
   void on_note(SinkNote&& note) override {

@@ -388,6 +388,7 @@ void ControlLoop::take_event(PortEvent&& event) {
     case PortEvent::Kind::rekey_due: entry.machine.rekey(); return;
     case PortEvent::Kind::drained: return;
     case PortEvent::Kind::note: entry.connection->on_note(std::move(event.note)); return;
+    case PortEvent::Kind::packet: return entry.machine.tell_packet(event.packet);
     case PortEvent::Kind::failed: stay_on_porch(entry); return entry.machine.fail_with(event.error);
     case PortEvent::Kind::ended:
       entry.connection->on_ended();

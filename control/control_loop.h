@@ -52,6 +52,8 @@ class ControlLoop {
   // the session, at once or from the porch.
   SessionId add(std::unique_ptr<Transport> transport, const TransportConfig& config, const RekeyLimits& limits,
                 const std::string& source, std::unique_ptr<Connection> connection, std::optional<size_t> port = {});
+  // The session that is added next.
+  SessionId next_session() const { return next_session_; }
   size_t ports() const { return workers_.size(); }
   size_t sessions_on(size_t port) const { return workers_[port].sessions; }
   size_t least_loaded_port() const;

@@ -118,7 +118,7 @@ void DeviceWatch::take_out(std::string_view why, uint64_t now_ns) {
   drivers_.set_out(index_, true);
   counters_.outages.add();
   // On a worker's thread, but no more often than devices are probed.
-  log_line(LogLevel::warning, "crypto device " + std::string(device_.name()) +
+  log_line(LogLevel::warning, "%SECURITY-SSHD-4-CRYPTO_FAILOVER : crypto device " + std::string(device_.name()) +
                                   " is out of service: " + std::string(why) + "; " + std::to_string(held_count_) +
                                   " records are done again in software");
 }
@@ -126,8 +126,9 @@ void DeviceWatch::take_out(std::string_view why, uint64_t now_ns) {
 void DeviceWatch::complain_of_no_stop(uint64_t now_ns) {
   if (told_no_stop_ || now_ns - stopping_since_ < kSecond) return;
   told_no_stop_ = true;
-  log_line(LogLevel::error, "crypto device " + std::string(device_.name()) + " cannot be stopped; " +
-                                std::to_string(held_count_) + " records wait for it, and their sessions with them");
+  log_line(LogLevel::error, "%SECURITY-SSHD-3-CRYPTO_STUCK : crypto device " + std::string(device_.name()) +
+                                " cannot be stopped; " + std::to_string(held_count_) +
+                                " records wait for it, and their sessions with them");
 }
 
 void DeviceWatch::begin_stop(uint64_t now_ns) {
@@ -173,8 +174,9 @@ void DeviceWatch::take_back(uint64_t now_ns) {
   to_prove_ = options_.verify_first;
   drivers_.set_out(index_, false);
   counters_.returns.add();
-  log_line(LogLevel::notice, "crypto device " + std::string(device_.name()) + " is back in service after " +
-                                 std::to_string((now_ns - out_since_) / kMillisecond) + " ms");
+  log_line(LogLevel::notice, "%SECURITY-SSHD-5-CRYPTO_RETURN : crypto device " + std::string(device_.name()) +
+                                 " is back in service after " + std::to_string((now_ns - out_since_) / kMillisecond) +
+                                 " ms");
 }
 
 }  // namespace sluice

@@ -152,6 +152,8 @@ class ChannelOpener {
   virtual OpenDecision open(std::string_view type, Bytes extra) = 0;
   virtual void on_note(SinkNote&&) {}
   virtual void hear_global_request(Bytes) {}
+  // A line for who debugs; only while somebody does.
+  virtual void on_debug(std::string_view) {}
   // Each turn, before those of the services.
   virtual void on_turn() {}
 };

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/debug.h"
 #include "base/message_numbers.h"
 #include "base/wire.h"
 #include "dataplane/channel_entry.h"
@@ -225,6 +226,7 @@ void ChannelTable::take_adjust(Entry& entry, WireReader& reader) {
   if (!reader.ok() || !reader.at_end()) return fail(ErrorCode::malformed_message);
   if (entry.window_out_ + more > kMostWindow) return fail(ErrorCode::channel_window);
   entry.window_out_ += more;
+  if (debugging(kDebugDetail)) opener_->on_debug("channel window adjust message received " + std::to_string(more));
 }
 
 void ChannelTable::take_stderr(Entry& entry, WireReader& reader) {

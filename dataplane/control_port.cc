@@ -22,6 +22,17 @@ PortCommand command_for(PortCommand::Kind kind, SessionId session) {
   return command;
 }
 
+// Each is lines of text on control's thread, which others' logins need: a flood is told in part. Of this worker's.
+bool may_tell_packet() {
+  constexpr unsigned kMostASecond = 1000;
+  constexpr uint64_t kNsInS = 1'000'000'000;
+  thread_local uint64_t this_second = 0;
+  thread_local unsigned told = 0;
+  if (const uint64_t second = monotonic_clock().now_ns() / kNsInS; std::exchange(this_second, second) != second)
+    told = 0;
+  return ++told <= kMostASecond;
+}
+
 }  // namespace
 
 ControlPort::ControlPort(const DriverSet& drivers)
@@ -132,6 +143,15 @@ bool ControlPort::post(PortEvent&& event) {
   if (!up_.push(std::move(event))) return false;
   posted_ = true;
   return true;
+}
+
+void ControlPort::post_packet(SessionId session, const PacketSeen& packet) {
+  if (up_.size() >= kPortDepth / 4 || !may_tell_packet()) return;
+  PortEvent event;
+  event.kind = PortEvent::Kind::packet;
+  event.session = session;
+  event.packet = packet;
+  post(std::move(event));
 }
 
 void ControlPort::wake_worker_for_commands() {

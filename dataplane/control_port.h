@@ -19,6 +19,7 @@
 #include "base/ring.h"
 #include "crypto_offload/key_epoch.h"
 #include "dataplane/connection_sink.h"
+#include "dataplane/packet_seen.h"
 #include "dataplane/rekey_policy.h"
 #include "dataplane/transport.h"
 
@@ -33,6 +34,7 @@ struct PortEvent {
     rekey_due,
     drained,  // an old epoch, to be dropped
     note,     // the channels' side says something
+    packet,   // for who debugs
     failed,   // the data path refused the peer: `error` says why
     ended,    // the peer closed, the network failed, or close() is done: the session is gone
   };
@@ -43,6 +45,7 @@ struct PortEvent {
   std::vector<uint8_t> bytes;
   std::unique_ptr<KeyEpoch> epoch;
   SinkNote note;
+  PacketSeen packet = {};
 };
 
 // What the worker lets control see of a session without a message. Shared, so that it may outlive either side's part.
@@ -134,6 +137,8 @@ class ControlPort {
   std::optional<PortCommand> next_command() { return down_.pop(); }
   // False: full, the worker keeps the event and what caused it.
   bool post(PortEvent&& event);
+  // For who debugs: lost where more than a quarter of the ring waits, so that nothing else ever waits for it.
+  void post_packet(SessionId session, const PacketSeen& packet);
   void wake_control_for_events();
   bool worker_may_sleep() { return may_sleep(worker_asleep_, down_); }
   void worker_woke() { worker_asleep_.store(false, std::memory_order_relaxed); }

@@ -207,7 +207,7 @@ size_t ReceivePath::collect(std::span<Message> out) {
       return n;
     }
     const uint32_t payload = slot.op.length - 4 - 1 - slot.op.dst[4];
-    out[n++] = {{slot.op.dst + 5, payload}, slot.op.sequence};
+    out[n++] = {{slot.op.dst + 5, payload}, slot.op.sequence, slot.op.dst[4]};
     ++collected_;
   }
   if (collected_ == ring_.tail() && !error_) error_ = framing_error_;

@@ -26,6 +26,7 @@ inline constexpr size_t kReceiveDepth = 64;
 struct Message {
   MutableBytes payload;  // starts with the message number; valid until released
   uint32_t sequence;
+  uint8_t padding = 0;
   uint8_t number() const { return payload[0]; }
 };
 

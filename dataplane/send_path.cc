@@ -2,6 +2,7 @@
 #include "dataplane/send_path.h"
 
 #include "base/check.h"
+#include "base/debug_words.h"
 
 namespace sluice {
 namespace {
@@ -104,6 +105,8 @@ bool SendPath::stage_one(Slot& slot, Dispatch& dispatch) {
   write_frame(slot, source);
   epoch.assign(op);
   slot.state = State::sealing;
+  if (debugging(kDebugPackets) && seen_.size() < kSendDepth)
+    seen_.push_back({&suite, op.sequence, slot.payload_bytes, source[4], source[kHeaderBytes], true});
   if (op.status == OpStatus::pending) SLUICE_CHECK(dispatch.stage(op));
   if (slot.turns_keys) turn_keys(slot.resets_sequence);
   return true;

@@ -8,11 +8,14 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "base/random.h"
 #include "crypto_offload/dispatch.h"
 #include "dataplane/epoch_turn.h"
 #include "dataplane/order_ring.h"
+#include "dataplane/packet_seen.h"
 #include "dataplane/record_pool.h"
 #include "dataplane/rekey_policy.h"
 #include "dataplane/transport.h"
@@ -47,6 +50,10 @@ class SendPath {
   RekeyAdvice stage(Dispatch& dispatch, uint64_t now_ns, const RekeyLimits& limits);
   // Returns the number of records that are now the transport's.
   size_t commit();
+
+  // What stage() gave numbers, while somebody debugs packets.
+  bool has_seen() const { return !seen_.empty(); }
+  std::vector<PacketSeen> take_seen() { return std::exchange(seen_, {}); }
 
   std::optional<ErrorCode> error() const { return error_; }
   size_t in_work() const { return ring_.size(); }
@@ -87,6 +94,7 @@ class SendPath {
   size_t staged_ = 0;
   uint32_t sequence_;
   CheapRandom padding_;
+  std::vector<PacketSeen> seen_;
   std::optional<ErrorCode> error_;
 };
 

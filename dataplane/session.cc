@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/debug_words.h"
 #include "base/message_numbers.h"
 
 namespace sluice {
@@ -170,7 +171,11 @@ size_t Session::route(std::span<const Message> messages, ControlPort& port) {
     size_t run = 1;
     while (run < messages.size() && is_channel_message(messages[run].number())) ++run;
     taken = sink_->on_messages(messages.first(run), *this);
+    // Their measures stay: what services change of them is what lies in them.
+    if (debugging(kDebugPackets))
+      for (const Message& message : messages.first(taken)) tell_packet(message, port);
   } else {
+    if (debugging(kDebugPackets)) tell_packet(first, port);
     if (sink_ && first.number() == kMsgGlobalRequest) sink_->hear_global_request(first.payload);
     if (!post(port, PortEvent::Kind::message, first.payload, first.sequence)) return 0;
     if (first.number() == kMsgKexInit) peer_in_kex_ = true;
@@ -184,6 +189,7 @@ size_t Session::route(std::span<const Message> messages, ControlPort& port) {
 
 bool Session::take_newkeys(const Message& message, ControlPort& port) {
   if (!newkeys_expected_ || message.payload.size() != 1) return cut(ErrorCode::unexpected_message), false;
+  if (debugging(kDebugPackets)) tell_packet(message, port);
   if (!post(port, PortEvent::Kind::peer_turned)) return false;
   receive_.release(1);
   // A record behind NEWKEYS that was framed before we could expect one was sealed with no valid key.
@@ -193,6 +199,12 @@ bool Session::take_newkeys(const Message& message, ControlPort& port) {
   newkeys_expected_ = peer_in_kex_ = false;
   told_soon_ = told_due_ = false;
   return true;
+}
+
+void Session::tell_packet(const Message& message, ControlPort& port) const {
+  const auto payload = static_cast<uint32_t>(message.payload.size());
+  port.post_packet(id_,
+                   {&receive_.epoch().suite(), message.sequence, payload, message.padding, message.number(), false});
 }
 
 bool Session::post(ControlPort& port, PortEvent::Kind kind, Bytes bytes, uint32_t sequence) {
@@ -213,6 +225,8 @@ void Session::send(ControlPort& port, Dispatch& dispatch, uint64_t now_ns) {
   if (!notes_.empty()) post_notes(port);
   if (send_.error()) return;
   send_.stage(dispatch, now_ns, limits_);
+  if (send_.has_seen())
+    for (const PacketSeen& packet : send_.take_seen()) port.post_packet(id_, packet);
   if (send_.error()) cut(*send_.error());
   ask_rekey_policy(port, now_ns);
   publish(now_ns);

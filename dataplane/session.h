@@ -80,6 +80,7 @@ class Session final : public MovingSession, private ChannelSender {
   void return_epochs(ControlPort& port);
   void cut(ErrorCode error);
   void post_notes(ControlPort& port);
+  void tell_packet(const Message& message, ControlPort& port) const;
   bool rekey_due(const RekeyLimits& sent, const RekeyLimits& received, uint64_t now_ns) const;
   void publish(uint64_t now_ns);
 

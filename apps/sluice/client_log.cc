@@ -4,15 +4,25 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "apps/sluice/terminal_dialog.h"
 #include "apps/terminal/terminal_guard.h"
+#include "base/debug_words.h"
 #include "base/log.h"
+#include "base/plain_text.h"
 
 namespace sluice {
 
 void complain(std::string_view text) { TerminalDialog::print(std::string(text) + "\n"); }
 
 bool set_client_log(Verbosity verbosity, const std::string& file) {
+  // As a shell of operators runs us for one who debugs. Not what we run in turn.
+  if (std::getenv("SLUICE_CLIENT_DEBUG") != nullptr) {
+    ::unsetenv("SLUICE_CLIENT_DEBUG");
+    client_debug_sink = [](std::string_view line) { TerminalDialog::print(log_text(line) + "\n"); };
+    debug_wanted = kDebugDetail | kDebugClient;
+  }
   int to = STDERR_FILENO;
   if (!file.empty()) {
     to = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);

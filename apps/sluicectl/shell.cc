@@ -71,6 +71,11 @@ std::vector<std::string> spread(const std::vector<std::string>& words) {
 
 // In the operator's own name, and without what lets him in here.
 int run_program(std::vector<std::string> words, const std::string& input) {
+  // Words of the child's environment stand in front.
+  const auto program = std::find_if(words.begin(), words.end(), [](const auto& w) { return w.find('=') == w.npos; });
+  const std::vector<std::string> environment(words.begin(), program);
+  words.erase(words.begin(), program);
+  if (words.empty()) return kFailed;
   const UniqueFd holder = input.empty() ? UniqueFd() : input_file(input);
   const int file = holder.get();
   for (std::string& word : words) {
@@ -84,6 +89,10 @@ int run_program(std::vector<std::string> words, const std::string& input) {
     ::unsetenv("SLUICE_TICKET");
     ::unsetenv("SLUICE_CONTROL");
     ::signal(SIGINT, SIG_DFL);
+    for (const std::string& word : environment) {
+      const size_t sign = word.find('=');
+      ::setenv(word.substr(0, sign).c_str(), word.c_str() + sign + 1, 1);
+    }
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);

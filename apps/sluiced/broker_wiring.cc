@@ -169,6 +169,7 @@ LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const
   policy.read_only = may_only_read(user, config.sftp);
   policy.start_folder = config.sftp.start_folder;
   policy.max_handles = config.sftp.handles;
+  policy.max_children = config.brokers.programs;
   policy.terminal = permit.pty;
   policy.forced_command = permit.command;
   for (const auto& [name, command] : config.subsystems) {

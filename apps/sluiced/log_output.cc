@@ -29,7 +29,7 @@ struct Outputs {
   std::string host_name;
   LogStream error;
   LogStream file;
-  LogStream transfers;
+  LogStream transfers{LogStream::Around::time};
   UniqueFd journal;
 };
 
@@ -92,7 +92,15 @@ LogLevel log_level_of(LogDetail detail) {
   return LogLevel::info;
 }
 
-void open_log(const LogSettings& settings, bool foreground) {
+void set_log_platform(Platform platform) {
+  set_line_form(platform == Platform::ios_xr ? LineForm::ios_xr
+                : platform == Platform::ios  ? LineForm::ios
+                                             : LineForm::plain);
+}
+
+void open_log(const ServerConfig& config, bool foreground) {
+  const LogSettings& settings = config.log;
+  set_log_platform(config.platform);
   // The zone's file cannot be read later, in an empty root.
   ::tzset();
   Outputs& out = outputs();

@@ -6,13 +6,15 @@
 
 #include "base/log.h"
 #include "base/unique_fd.h"
-#include "control/config/server_settings.h"
+#include "control/config/server_config.h"
 
 namespace sluice {
 
 // Before a process gives its rights up: the system's log is connected to here. `foreground`: standard error belongs to
 // somebody who reads it.
-void open_log(const LogSettings& settings, bool foreground);
+void open_log(const ServerConfig& config, bool foreground);
+// Lines have the platform's form from now on.
+void set_log_platform(Platform platform);
 LogLevel log_level_of(LogDetail detail);
 // Likewise the file of transfers; a path that is empty is none.
 void open_transfer_log(const std::string& path);

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <ctime>
 #include <string>
 
@@ -19,16 +20,28 @@ namespace {
 // Who logged in when is not everybody's business.
 constexpr mode_t kFileMode = 0640;
 
-std::string stamped(std::string_view text) {
-  std::array<char, 32> when{};
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::localtime_r(&now, &parts);
-  std::strftime(when.data(), when.size(), "%b %e %H:%M:%S ", &parts);
-  return std::string(when.data()).append(text);
-}
+std::atomic<LineForm> line_form{LineForm::plain};
 
 }  // namespace
+
+void set_line_form(LineForm form) { line_form.store(form, std::memory_order_relaxed); }
+
+// As in "RP/0/RP0/CPU0:Aug 24 13:10:15.933 UTC: SSHD_[66632]: " and "Aug 24 13:10:15.933: ".
+std::string line_head(LineForm form, std::chrono::system_clock::time_point when) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
+  std::tm parts{};
+  ::localtime_r(&seconds, &parts);
+  std::array<char, 64> text{};
+  std::strftime(text.data(), text.size(), "%b %e %H:%M:%S", &parts);
+  if (form == LineForm::plain) return std::string(text.data()).append(" ");
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(when.time_since_epoch()).count() % 1000;
+  std::array<char, 8> fraction{};
+  std::snprintf(fraction.data(), fraction.size(), ".%03d", static_cast<int>(ms));
+  std::string head = std::string(text.data()).append(fraction.data());
+  if (form == LineForm::ios) return head.append(": ");
+  std::strftime(text.data(), text.size(), " %Z: SSHD_[", &parts);
+  return "RP/0/RP0/CPU0:" + head.append(text.data()).append(std::to_string(::getpid())).append("]: ");
+}
 
 UniqueFd open_log_file(const char* path) {
   return UniqueFd(::open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, kFileMode));
@@ -74,6 +87,11 @@ bool LogStream::put(std::string_view line) {
     line.remove_prefix(static_cast<size_t>(n));
   }
   return true;
+}
+
+std::string LogStream::stamped(std::string_view text) const {
+  const LineForm form = around_ == Around::time ? LineForm::plain : line_form.load(std::memory_order_relaxed);
+  return line_head(form, std::chrono::system_clock::now()).append(text);
 }
 
 void LogStream::write_line(std::string_view text) {

@@ -3,15 +3,26 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "base/unique_fd.h"
 
 namespace sluice {
 
+// What stands around a line: the time, or as the routers have it.
+enum class LineForm : uint8_t { plain, ios, ios_xr };
+// Of all streams that have the routers' forms, from now on.
+void set_line_form(LineForm form);
+// A line's time and what else stands in front of it.
+std::string line_head(LineForm form, std::chrono::system_clock::time_point when);
+
 class LogStream {
  public:
+  enum class Around : uint8_t { by_platform, time };
+  explicit LogStream(Around around = Around::by_platform) : around_(around) {}
   // The descriptor of somebody who shares it with us: his keeps its flags.
   void share(int descriptor);
   // One of our own. Lines of other threads on their way have the old one's number: it stays the number.
@@ -26,7 +37,9 @@ class LogStream {
   enum class Kind : uint8_t { file, pipe, socket };
   void look();
   bool put(std::string_view line);
+  std::string stamped(std::string_view text) const;
 
+  const Around around_;
   UniqueFd descriptor_;
   Kind kind_ = Kind::file;
   bool may_wait_ = false;  // its flags are somebody else's: it is asked before each line

@@ -97,11 +97,13 @@ int serve(const ServerOptions& options, ParsedConfig parsed, const Machine& mach
     leave_terminal();
   };
   if (const auto opened = start.places.open(parsed.config); !opened) return complain(opened.error());
-  open_log(parsed.config.log, options.foreground);
+  open_log(parsed.config, options.foreground);
   open_transfer_log(parsed.config.sftp.transfer_log_file);
   hold_signals();
   StarterSettings sessions;
   sessions.silent = !options.foreground;
+  sessions.users = parsed.config.brokers.users;
+  sessions.broker.linger_ms = int64_t{parsed.config.brokers.linger_seconds} * 1000;
   if (machine.root) {
     sessions.session = open_login_session;
     sessions.records = RecordFiles();

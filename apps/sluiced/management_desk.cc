@@ -45,7 +45,7 @@ ManagementDesk::ManagementDesk(DeskParts parts)
       server_(
           *this, [this](const std::string& ticket) { return holder_of(ticket); }, parts_.state_directory + "/commits") {
   SLUICE_CHECK(timer_);
-  server_.debug_changed = [this] { ask("debug " + std::to_string(server_.debug_mask()), [](const auto&) {}); };
+  server_.debug_changed = [this] { ask("debug " + wishes_text(server_.debug_wishes()), [](const auto&) {}); };
 }
 
 void ManagementDesk::open() {

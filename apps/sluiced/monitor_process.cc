@@ -287,8 +287,10 @@ void MonitorProcess::reload() {
   const auto text = read_config_text(start_.options, start_.machine.root);
   if (!text) return log_line(LogLevel::error, "reload: " + text.error());
   const ParsedConfig parsed = parse_config_text(*text, start_.machine);
-  for (const ConfigMessage& message : parsed.errors) log_line(LogLevel::error, message.text());
-  if (!parsed.ok()) return log_line(LogLevel::error, "reload: the configuration stays as it was");
+  for (const ConfigMessage& message : parsed.errors) log_line(LogLevel::error, message.for_log());
+  if (!parsed.ok())
+    return log_line(LogLevel::error,
+                    "reload: the configuration stays as it was (sluiced -t shows the lines that are wrong)");
   desk_->take_file(parsed.config, [ready](const ResultOrText<std::string>& taken) {
     if (!taken) log_line(LogLevel::error, "reload: " + taken.error());
   });
@@ -314,7 +316,7 @@ void MonitorProcess::take_up(const ServerConfig& config, std::function<void(Resu
   reloads_ = number;
   listen_anew_ = listen_anew_ || *listen_anew;
   start_.config = config;
-  open_log(config.log, start_.options.foreground);
+  open_log(config, start_.options.foreground);
 }
 
 bool MonitorProcess::end_network() {

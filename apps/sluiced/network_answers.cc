@@ -165,16 +165,23 @@ void answer_question(const NetworkParts& parts, ProcessLink& link, const Receive
     // What was ordered before this is done; which keys serve we have asked, and hear.
     return parts.gate.when_listed([reply] { reply("settled\n"); });
   } else if (verb == "debug") {
-    uint32_t mask = 0;
-    std::from_chars(what.data(), what.data() + what.size(), mask);
-    debug_wanted.store(mask & kDebugServer, std::memory_order_relaxed);
+    parts.debug.set_wishes(read_wishes(what));
   } else {
     answer = act(parts, verb, what);
   }
   reply(answer);
 }
 
+void DebugLines::set_wishes(std::vector<DebugWish> wishes) {
+  uint32_t kinds = 0;
+  for (const DebugWish& wish : wishes) kinds |= wish.kinds;
+  wishes_ = std::move(wishes);
+  debug_wanted.store(kinds & kDebugServer, std::memory_order_relaxed);
+}
+
 void DebugLines::tell(uint32_t kind, const Login& login, std::string_view line) {
+  // Before any is counted: those that nobody wants take no place of the others.
+  if (!any_wants(wishes_, kind, login.session, login.facts.source)) return;
   const uint64_t second = monotonic_clock().now_ns() / kNsInS;
   if (second != second_) {
     second_ = second;
@@ -189,13 +196,14 @@ void DebugLines::tell(uint32_t kind, const Login& login, std::string_view line) 
   send(kind, login, line);
 }
 
-// As the routers number them: SSHn for the connection, SSH2 n for the protocol's messages.
+// As the routers number them: SSHn for the connection, SSH2 n for the protocol's messages, and of one line not at all.
 void DebugLines::send(uint32_t kind, const Login& login, std::string_view line) {
   const std::string number = std::to_string(login.session);
-  const bool connection = line.find("protocol version id") != line.npos || line.starts_with("Session terminated");
+  const bool connection = line.find("protocol version id") != line.npos || line.starts_with("Session terminated") ||
+                          line.starts_with("starting SSH control");
   std::string text = std::to_string(kind) + " " + number + " " + login.facts.source;
-  text.append(connection ? " SSH" : " SSH2 ").append(number).append(": ").append(line);
-  if (!link_.offer(Order::debug, text)) ++dropped_;
+  text.append(connection ? " SSH" + number : line == "kex_derive_keys complete" ? " SSH2" : " SSH2 " + number);
+  if (!link_.offer(Order::debug, text.append(": ").append(line))) ++dropped_;
 }
 
 void DebugLines::tell_channel(const Login& login, const SinkNote& note) {

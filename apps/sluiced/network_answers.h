@@ -14,10 +14,31 @@
 #include "apps/sluiced/process_link.h"
 #include "apps/sluiced/served_counts.h"
 #include "apps/sluiced/session_book.h"
+#include "control/management/debug_wish.h"
 #include "control/monitor_gate.h"
 #include "dataplane/worker.h"
 
 namespace sluice {
+
+// A line for who debugs, by the link. Bounded: beyond so many in a second they are dropped, and how many is told.
+class DebugLines {
+ public:
+  explicit DebugLines(ProcessLink& link) : link_(link) {}
+  // From now on, and as a mask for everybody who makes lines.
+  void set_wishes(std::vector<DebugWish> wishes);
+  void tell(uint32_t kind, const Login& login, std::string_view line);
+  // A note of what a channel turned out to be.
+  void tell_channel(const Login& login, const SinkNote& note);
+
+ private:
+  void send(uint32_t kind, const Login& login, std::string_view line);
+
+  ProcessLink& link_;
+  std::vector<DebugWish> wishes_;
+  uint64_t second_ = 0;
+  unsigned told_ = 0;
+  uint64_t dropped_ = 0;
+};
 
 // What there is to look at. All of it outlives the answers.
 struct NetworkParts {
@@ -29,28 +50,12 @@ struct NetworkParts {
   const std::unique_ptr<Listener>& listener;
   MonitorGate& gate;
   const ServedPort& port;
+  DebugLines& debug;
 };
 
 NetworkFacts facts_of(const NetworkParts& parts);
 
 // Answers one order `ask` on the link.
 void answer_question(const NetworkParts& parts, ProcessLink& link, const ReceivedOrder& order);
-
-// A line for who debugs, by the link. Bounded: beyond so many in a second they are dropped, and how many is told.
-class DebugLines {
- public:
-  explicit DebugLines(ProcessLink& link) : link_(link) {}
-  void tell(uint32_t kind, const Login& login, std::string_view line);
-  // A note of what a channel turned out to be.
-  void tell_channel(const Login& login, const SinkNote& note);
-
- private:
-  void send(uint32_t kind, const Login& login, std::string_view line);
-
-  ProcessLink& link_;
-  uint64_t second_ = 0;
-  unsigned told_ = 0;
-  uint64_t dropped_ = 0;
-};
 
 }  // namespace sluice

@@ -71,7 +71,7 @@ class Network {
   void say_farewell();
   void tell_counts() const;
   void end_when_empty(int64_t left, int64_t step);
-  NetworkParts parts() { return {loop_, book_, workers_, threads_, counts_, listener_, gate_, port_}; }
+  NetworkParts parts() { return {loop_, book_, workers_, threads_, counts_, listener_, gate_, port_, debug_}; }
   void apply(const ServerConfig& config);
   ListenerConfig listener_config() const;
 
@@ -144,6 +144,7 @@ Network::~Network() {
 
 void Network::apply(const ServerConfig& config) {
   config_ = config;
+  set_log_platform(config.platform);
   transport_ = server_transport_config(config);
   connection_.auth.banner = config.banner_login.value_or("");
   connection_.auth.max_tries = config.limits.max_auth_tries;
@@ -239,7 +240,10 @@ void Network::add(Arrival arrival) {
   login->monitor_id = connection->monitor_id();
   std::unique_ptr<Transport> transport = std::move(arrival.transport);
   if (!transport) transport = std::make_unique<SocketTransport>(arrival.descriptor);
-  login->session = loop_.add(std::move(transport), transport_, rekey_, address, std::move(connection), arrival.worker);
+  // It says something while it is added.
+  login->session = loop_.next_session();
+  if (debugging(kDebugDetail)) debug_.tell(kDebugDetail, *login, "starting SSH control process");
+  loop_.add(std::move(transport), transport_, rekey_, address, std::move(connection), arrival.worker);
   book_.begin(login);
   log_line(LogLevel::debug, "connection from " + login->source);
 }
@@ -383,7 +387,7 @@ void Network::reload(const ReceivedOrder& order) {
   const auto text = read_text_file(order.descriptors.front().get(), kMaxNetworkText);
   if (!text) return log_line(LogLevel::error, "reload: " + text.error());
   const ParsedConfig parsed = parse_config_text({"configuration", *text, ""}, machine_);
-  if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().text());
+  if (!parsed.ok()) return log_line(LogLevel::error, "reload: " + parsed.errors.front().for_log());
   apply(parsed.config);
   const bool has_log = order.text.starts_with(kWithLogFile) && order.descriptors.size() > 1;
   if (has_log) take_log_file(UniqueFd(::dup(order.descriptors[1].get())));

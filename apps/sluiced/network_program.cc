@@ -26,7 +26,7 @@ int run_network_program(int descriptor) {
     orders.send(Order::failed, text ? parsed.errors.front().text() : text.error());
     return 1;
   }
-  open_log(parsed.config.log, first->text == kForeground);
+  open_log(parsed.config, first->text == kForeground);
   open_transfer_log(parsed.config.sftp.transfer_log_file);
   std::vector<int> places;
   for (size_t i = 2; i < first->descriptors.size(); ++i) places.push_back(first->descriptors[i].get());

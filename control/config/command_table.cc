@@ -20,6 +20,7 @@ constexpr std::array<std::string_view, 5> kLogDetails{"debugging", "informationa
                                                       "errors"};
 
 constexpr std::string_view kStarts = "workers are started once";
+constexpr std::string_view kForks = "the process that starts them is forked first of all";
 constexpr std::string_view kBinds = "the devices are opened once";
 constexpr std::string_view kPorts = "the port is opened once";
 constexpr std::string_view kEngines = "engines are loaded once";
@@ -75,6 +76,7 @@ constexpr std::array kSharedHelp{
     SharedHelp{"metrics", "Figures for Prometheus"},
     SharedHelp{"crypto offload", "Crypto devices"},
     SharedHelp{"crypto token", "Host keys that are held elsewhere"},
+    SharedHelp{"brokers", "Processes that work in users' names"},
     SharedHelp{"port", "An Ethernet port that is served without the kernel"},
     SharedHelp{"workers", "The threads that move data"},
     SharedHelp{"logging", "Where log lines go"},
@@ -463,6 +465,23 @@ const std::array kCommands{
                .help = "What each worker's records may hold that came in pieces or are with a device",
                .binding = number<&C::workers, &WorkerSettings::record_megabytes>(),
                .restart = kStarts},
+    CommandRow{.pattern = "brokers users <1-4096>",
+               .dialects = kOwn,
+               .setting = "broker-users",
+               .help = "Users who have processes at a time; a further one is refused his channels",
+               .binding = number<&C::brokers, &BrokerWishes::users>(),
+               .restart = kForks},
+    CommandRow{.pattern = "brokers linger <0-86400 seconds>",
+               .dialects = kOwn,
+               .setting = "broker-linger",
+               .help = "How long a user's process stays without work",
+               .binding = number<&C::brokers, &BrokerWishes::linger_seconds>(),
+               .restart = kForks},
+    CommandRow{.pattern = "brokers programs <1-4096>",
+               .dialects = kOwn,
+               .setting = "broker-programs",
+               .help = "Programs of a connection that run at a time",
+               .binding = number<&C::brokers, &BrokerWishes::programs>()},
     CommandRow{.pattern = "crypto offload device PATTERN",
                .dialects = kOwn,
                .setting = "offload-device",

@@ -26,11 +26,18 @@ std::string printable(std::string_view text) {
 
 }  // namespace
 
-std::string ConfigMessage::text() const {
+std::string ConfigMessage::head(std::string_view said) const {
   std::string out = source;
   if (line > 0) out.append(":").append(std::to_string(line)).append(":").append(std::to_string(column + 1));
-  out.append(": ").append(what);
+  out.append(": ").append(said);
   for (size_t i = 0; i < expected.size(); ++i) out.append(i == 0 ? "; expected " : ", ").append(expected[i]);
+  return out;
+}
+
+std::string ConfigMessage::for_log() const { return head(std::string_view(what).substr(0, what.find(": \""))); }
+
+std::string ConfigMessage::text() const {
+  std::string out = head(what);
   if (shown.empty()) return out;
   // A long line is shown around the word.
   const size_t from = column > kMaxShownLine / 2 ? std::min(column - kMaxShownLine / 2, shown.size()) : 0;

@@ -31,6 +31,11 @@ struct ConfigMessage {
 
   // "FILE:3:25: out of range: ...; expected ...", the line, and marks under the word.
   std::string text() const;
+  // Without the line, and without the word that is wrong: either may be a secret, and logs go far.
+  std::string for_log() const;
+
+ private:
+  std::string head(std::string_view said) const;
 };
 
 struct ParsedConfig {

@@ -141,9 +141,11 @@ class Writer {
   const WriteOptions& options_;
 };
 
+// For operators' eyes and the log.
 std::string written(const CommandRow& row, const ServerConfig& config) {
   std::string out;
-  for (const CommandLine& line : row.binding.lines(config)) {
+  for (CommandLine& line : row.binding.lines(config)) {
+    if (!line.negated) hide_secret(row, line);
     for (const std::string& word : line.context) out.append(word).append(" ");
     out.append(config_grammar().format(row, line)).append("\n");
   }

@@ -23,7 +23,7 @@ ServerConfig without_lines_behind(const ServerConfig& wanted, const ServerConfig
 
 struct SettingChange {
   std::string_view setting;
-  std::string before;  // its lines; empty where there were none
+  std::string before;  // its lines, without secrets; empty where there were none
   std::string after;
   std::string_view restart;  // why it waits for one; empty when it takes effect now
 };

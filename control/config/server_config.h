@@ -9,6 +9,7 @@
 
 #include "control/auth/backends/local_users.h"
 #include "control/auth/login_limits.h"
+#include "control/config/broker_wishes.h"
 #include "control/config/management_settings.h"
 #include "control/config/port_config.h"
 #include "control/config/server_settings.h"
@@ -42,6 +43,7 @@ struct ServerConfig {
   bool scp = true;
 
   WorkerSettings workers = {};
+  BrokerWishes brokers = {};
   OffloadSettings offload = {};
   EngineSettings engines = {};
   PortConfig port = {};

@@ -225,6 +225,7 @@ Kept check_mac(std::string_view text) { return one_of(mac_names(), text); }
 
 Kept check_host_key(std::string_view text) {
   if (text == "ssh-dsa") text = "ssh-dss";
+  if (text == "x509-ssh-rsa") text = "x509v3-ssh-rsa";
   for (const HostKeyWord& row : kHostKeyWords)
     if (row.word == text) return std::string(text);
   for (const HostKeyWord& row : kHostKeyWords)

@@ -191,8 +191,8 @@ bool add_file_words(Exec& exec, const Words& words) {
 }
 
 void begin(Exec& exec, const char* program, Words options, const std::string& host) {
-  exec.run = {"sluice", program};
-  if ((exec.shell.debug_mask() & kDebugClient) != 0) exec.run.emplace_back("-vv");
+  if ((exec.shell.debug_mask() & kDebugClient) != 0) exec.run.emplace_back("SLUICE_CLIENT_DEBUG=1");
+  exec.run.insert(exec.run.end(), {"sluice", program});
   const Words from = configured(exec.host.running(), host);
   exec.run.insert(exec.run.end(), from.begin(), from.end());
   exec.run.insert(exec.run.end(), options.begin(), options.end());

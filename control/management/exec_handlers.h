@@ -10,6 +10,8 @@ using Command = const std::shared_ptr<Exec>&;
 // shell_commands.cc: moving between modes and privileges.
 void enable(Command exec);
 void disable(Command exec);
+void terminal_length(Command exec);
+void terminal_width(Command exec);
 void configure(Command exec);
 void leave(Command exec);
 void end(Command exec);

@@ -57,6 +57,7 @@ constexpr std::array kShared{
     SharedHelp{"commit", "Put the candidate into effect"},
     SharedHelp{"copy", "Copy files, or the configuration"},
     SharedHelp{"rollback", "Back to what was before commits"},
+    SharedHelp{"terminal", "What scripts say first"},
     SharedHelp{"write", "Save the running configuration"},
     SharedHelp{"enable", "More privilege"},
 };
@@ -64,6 +65,10 @@ constexpr std::array kShared{
 const std::array kRows{
     ExecRow{"enable [<0-15>]", "More privilege", enable, kEverybody, kAtExec},
     ExecRow{"disable [<0-15>]", "Less privilege", disable, kEverybody, kAtExec},
+    ExecRow{"terminal length <0-512>", "Lines before output waits for a key: here it never does", terminal_length,
+            kEverybody, kAtExec},
+    ExecRow{"terminal width <0-512>", "Columns of a line: here a row is a line, however long", terminal_width,
+            kEverybody, kAtExec},
     ExecRow{"configure [{terminal|exclusive}]", "Begin to configure", exec::configure, kManages, kAtExec},
     ExecRow{"exit", "Leave the mode, or the shell", leave, kEverybody},
     ExecRow{"quit", "Leave the mode, or the shell", leave, kEverybody},

@@ -19,8 +19,8 @@ class ManagementHost {
 
   virtual const ServerConfig& running() const = 0;
   virtual const Machine& machine() const = 0;
-  // Of the network process: "facts", "clear ID", "rekey ID", "rekey all", "debug MASK". Answered once, at once or
-  // later.
+  // Of the network process: "facts", "clear ID", "rekey ID", "rekey all", "debug WISHES" (debug_wish.h). Answered once,
+  // at once or later.
   virtual void ask(const std::string& question, Answered answered) = 0;
   // New connections get it, those that are there stay; done once all processes work by it, with lines for the operator.
   // What cannot be had leaves everything as it was.

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "base/debug_words.h"
 #include "base/log.h"
+#include "control/management/exec_handlers.h"
 
 namespace sluice {
 namespace {
@@ -27,6 +28,8 @@ constexpr int kBacklog = 16;
 constexpr mode_t kSocketMask = 0111;
 // Of replies and events that an operator has not read. Beyond it events are dropped; a reply that is as long ends him.
 constexpr size_t kMostEventsUnread = size_t{1} << 20;
+// In front of a date.
+constexpr size_t kWeekday = 4;
 
 bool watch(int epoll, int descriptor, uint64_t number, uint32_t events, int change = EPOLL_CTL_ADD) {
   epoll_event event{};
@@ -127,8 +130,8 @@ void ManagementServer::on_ready() {
     if (peer->lost || (peer->closing && peer->out.empty())) gone.push_back(number);
   for (const uint64_t number : gone) drop(number);
   set_timer();
-  if (const uint32_t mask = debug_mask(); mask != told_mask_) {
-    told_mask_ = mask;
+  if (auto wishes = debug_wishes(); wishes != told_wishes_) {
+    told_wishes_ = std::move(wishes);
     if (debug_changed) debug_changed();
   }
 }
@@ -151,10 +154,13 @@ void ManagementServer::accept() {
   if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return;
   // Whoever has no ticket is told so when he has said hello; who is too many, by the end of it.
   const bool own = who.uid == 0 || who.uid == ::geteuid();
-  // Who has said nothing gives way.
+  // Who has said nothing gives way, but none of our own to a stranger.
   const bool full = peers_.size() >= (own ? kMaxOperators : kMaxOperators / 2);
   if (full) {
-    const auto silent = std::find_if(peers_.begin(), peers_.end(), [](const auto& one) { return !one.second->shell; });
+    const auto silent = std::find_if(peers_.begin(), peers_.end(), [&](const auto& one) {
+      const uid_t uid = one.second->uid;
+      return !one.second->shell && (own || (uid != 0 && uid != ::geteuid()));
+    });
     if (silent == peers_.end()) return;
     peers_.erase(silent);
   }
@@ -280,18 +286,29 @@ void ManagementServer::flush(Peer& peer) {
 
 void ManagementServer::drop(uint64_t number) { peers_.erase(number); }
 
+// With the routers' time in front: "Mar 27 15:35:40.103: ".
 void ManagementServer::tell_debug(uint32_t kind, uint64_t session, std::string_view address, std::string_view line) {
+  const std::string now = exec::date_text(wall_ms());
+  const std::string told = now.substr(kWeekday, now.rfind(' ') - kWeekday).append(": ").append(line).append("\n");
   for (const auto& [number, peer] : peers_)
-    if (peer->shell && !peer->closing && peer->shell->wants_debug(kind, session, address))
-      send(*peer, EventReply{std::string(line) + "\n"});
+    if (peer->shell && !peer->closing && any_wants(peer->shell->debug_wishes(), kind, session, address))
+      send(*peer, EventReply{told});
 }
 
-uint32_t ManagementServer::debug_mask() const {
-  uint32_t mask = 0;
-  for (const auto& [number, peer] : peers_)
-    if (peer->shell) mask |= peer->shell->debug_mask();
-  // What a client tells is told by the client.
-  return mask & ~kDebugClient;
+std::vector<DebugWish> ManagementServer::debug_wishes() const {
+  std::vector<DebugWish> all;
+  uint32_t kinds = 0;
+  for (const auto& [number, peer] : peers_) {
+    if (!peer->shell) continue;
+    for (DebugWish wish : peer->shell->debug_wishes()) {
+      // What a client tells is told by the client.
+      wish.kinds &= kDebugServer;
+      kinds |= wish.kinds;
+      if (wish.kinds != 0 && std::find(all.begin(), all.end(), wish) == all.end()) all.push_back(std::move(wish));
+    }
+  }
+  if (all.size() > kMostWishesTold) return {{kinds}};
+  return all;
 }
 
 }  // namespace sluice

@@ -38,12 +38,12 @@ class ManagementServer {
 
   // A line of debugging, to those who want it.
   void tell_debug(uint32_t kind, uint64_t session, std::string_view address, std::string_view line);
-  // All that anybody wants to hear.
-  uint32_t debug_mask() const;
+  // All that anybody wants to hear of the server.
+  std::vector<DebugWish> debug_wishes() const;
   // The ledger of changes that are not by an operator's hand.
   ConfigLedger& ledger() { return ledger_; }
   size_t operators() const { return peers_.size(); }
-  // Called when debug_mask() may have changed.
+  // Called when debug_wishes() are others than they were.
   std::function<void()> debug_changed = {};
 
  private:
@@ -68,7 +68,7 @@ class ManagementServer {
   std::string path_;
   uint64_t next_number_ = 2;
   std::unordered_map<uint64_t, std::unique_ptr<Peer>> peers_;
-  uint32_t told_mask_ = 0;
+  std::vector<DebugWish> told_wishes_;
 };
 
 }  // namespace sluice

@@ -88,6 +88,13 @@ void disable(Command exec) {
   exec->shell.set_privilege(level);
 }
 
+// Programs that were made for routers ask for this first, and it is so already.
+void terminal_length(Command exec) {
+  if (number_of(exec->word(0)) != 0) exec->report.eyes("% Output does not wait here: terminal length 0\n");
+}
+
+void terminal_width(Command) {}
+
 void configure(Command exec) {
   exec->shell.begin_configuring();
   if (exec->shell.platform() == Platform::ios)

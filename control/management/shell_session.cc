@@ -351,15 +351,10 @@ std::vector<Candidate> ShellSession::complete(std::string_view line) const {
 
 // --- debugging
 
-void ShellSession::set_debug(uint32_t mask, uint64_t session, std::string address) {
-  debug_mask_ = mask;
-  debug_session_ = session;
-  debug_address_ = std::move(address);
-}
-
-bool ShellSession::wants_debug(uint32_t kind, uint64_t session, std::string_view address) const {
-  if ((debug_mask_ & kind) == 0) return false;
-  return (debug_session_ == 0 || debug_session_ == session) && (debug_address_.empty() || debug_address_ == address);
+uint32_t ShellSession::debug_mask() const {
+  uint32_t mask = 0;
+  for (const DebugWish& wish : debug_wishes_) mask |= wish.kinds;
+  return mask;
 }
 
 }  // namespace sluice

@@ -12,6 +12,7 @@
 
 #include "control/config/config_reader.h"
 #include "control/management/config_ledger.h"
+#include "control/management/debug_wish.h"
 #include "control/management/exec_table.h"
 
 namespace sluice {
@@ -28,7 +29,8 @@ struct ShellReply {
   std::string prompt = {};
   bool failed = false;
   Next next = Next::line;
-  // A program's words for the operator's client to run in his own name. "{sluicectl}" in them is the client's path,
+  // A program's words for the operator's client to run in his own name, behind those of its environment (NAME=VALUE).
+  // "{sluicectl}" in them is the client's path,
   // "{input}" a file that has `input` in it.
   std::vector<std::string> run = {};
   std::string input = {};
@@ -70,10 +72,9 @@ class ShellSession {
   void forget_changes();
   void commit(const std::shared_ptr<Exec>& exec, std::optional<unsigned> seconds, bool then_leave, bool force = false);
   void run_line(const std::shared_ptr<Exec>& exec, const std::string& line);
-  uint32_t debug_mask() const { return debug_mask_; }
-  void set_debug(uint32_t mask, uint64_t session, std::string address);
-  // Whether a debug line of that kind, session and address is for this shell.
-  bool wants_debug(uint32_t kind, uint64_t session, std::string_view address) const;
+  uint32_t debug_mask() const;
+  const std::vector<DebugWish>& debug_wishes() const { return debug_wishes_; }
+  void set_debug_wishes(std::vector<DebugWish> wishes) { debug_wishes_ = std::move(wishes); }
 
  private:
   void run(std::string_view line, Done done);
@@ -95,9 +96,7 @@ class ShellSession {
   std::unique_ptr<ConfigReader> reader_;
   uint64_t serial_ = 0;
   std::shared_ptr<Exec> asking_;
-  uint32_t debug_mask_ = 0;
-  uint64_t debug_session_ = 0;
-  std::string debug_address_;
+  std::vector<DebugWish> debug_wishes_;
   std::shared_ptr<bool> lives_ = std::make_shared<bool>(true);
 };
 

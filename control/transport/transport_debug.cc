@@ -1,6 +1,8 @@
 // Messages read again for their names alone: whoever does not debug does not come here.
 #include "control/transport/transport_debug.h"
 
+#include <algorithm>
+
 #include "base/debug_words.h"
 #include "base/message_numbers.h"
 #include "base/plain_text.h"
@@ -16,6 +18,9 @@ using Lines = std::vector<std::string>;
 constexpr uint8_t kMsgMethodInit = 30, kMsgKexReply = 31, kMsgGexInit = 32, kMsgGexReply = 33, kMsgGexRequest = 34;
 // Lists of a peer's are as long as he likes.
 constexpr size_t kMostShown = 400;
+// RFC 4253 section 6: length and padding length; eight bytes are a block before keys.
+constexpr uint32_t kFrameHeader = 5;
+constexpr size_t kFirstBlock = 8;
 
 std::string shown(std::string_view text) { return log_text(text.substr(0, kMostShown)); }
 
@@ -87,12 +92,43 @@ Lines lines_of_sent(Bytes payload) {
   }
 }
 
-Lines lines_of_packet_sent(size_t payload_bytes, const CipherSuite& suite, uint32_t kind) {
+std::vector<DebugLine> lines_of_sending(size_t payload_bytes, const CipherSuite& suite) {
   const auto payload = static_cast<uint32_t>(payload_bytes);
   const uint32_t length = record_length(suite, payload);
-  const std::string all = std::to_string(length), padding = std::to_string(length - 5 - payload);
-  if (kind == kDebugWhole) return {"send: len " + all + " (includes padlen " + padding + ")"};
-  return {"send:packet of length " + all + " (length also includes padlen of " + padding + ")"};
+  const std::string all = std::to_string(length), padding = std::to_string(length - kFrameHeader - payload);
+  return {{kDebugWhole, "send: len " + all + " (includes padlen " + padding + ")"},
+          {kDebugPacket, "send:packet of length " + all + " (length also includes padlen of " + padding + ")"}};
+}
+
+std::vector<DebugLine> lines_of_packet(const PacketSeen& packet) {
+  const CipherSuite& suite = *packet.suite;
+  const std::string number = std::to_string(packet.sequence);
+  std::vector<DebugLine> lines;
+  if (packet.sent) {
+    // Control has told of its own already.
+    const bool of_control = !is_channel_message(packet.number);
+    if (!of_control) lines = lines_of_sending(packet.payload_bytes, suite);
+    if (suite.tag_bytes > 0) lines.push_back({kDebugWhole, "done calc MAC out #" + number});
+    return lines;
+  }
+  const auto text = [](size_t value) { return std::to_string(value); };
+  const size_t length = kFrameHeader + packet.payload_bytes + packet.padding;
+  const size_t first = std::min<size_t>(suite.is_plain() ? kFirstBlock : suite.alignment, length);
+  const std::string tag = text(suite.tag_bytes), padding = text(packet.padding);
+  lines = {{kDebugPackets, "ssh_receive: " + text(length + suite.tag_bytes) + " bytes received"},
+           {kDebugWhole, "input: packet len " + text(length)},
+           {kDebugWhole, "partial packet " + text(first) + ", need " + text(length - first) + ", maclen " + tag},
+           {kDebugPacket, "input: total packet length of " + text(length) + " bytes"},
+           {kDebugPacket, "partial packet length(block size)" + text(first) + " bytes,needed " + text(length - first) +
+                              " bytes, maclen " + tag}};
+  if (suite.tag_bytes > 0) {
+    lines.push_back({kDebugWhole, "MAC #" + number + " ok"});
+    lines.push_back({kDebugPacket, "MAC compared for #" + number + " :ok"});
+  }
+  lines.push_back({kDebugWhole, "input: padlen " + padding});
+  lines.push_back({kDebugPacket, "input: padlength " + padding + " bytes"});
+  lines.push_back({kDebugWhole, "received packet type " + text(packet.number)});
+  return lines;
 }
 
 }  // namespace sluice

@@ -3,6 +3,7 @@
 // Server: take the client's value -> agree -> hash -> sign -> reply, NEWKEYS. Client: open -> take the reply -> agree
 // -> hash -> verify -> judge the host key -> NEWKEYS. Keys are derived in the same slow step that hashes.
 #include "base/clock.h"
+#include "base/debug_words.h"
 #include "base/message_numbers.h"
 #include "base/wire.h"
 #include "control/engine/key_engine.h"
@@ -116,7 +117,7 @@ void TransportMachine::begin_exchange(InitSent sent, bool own_held, Bytes peer, 
                          leads((*peer_init)[KexList::host_key], agreed->host_key_algorithm);
   // Held is for the message that follows at once.
   state.own_held = own_held && peer_init->first_packet_follows && !state.ignore_next;
-  if (own_held && !state.own_held) around_.port.send(sent.own);
+  if (own_held && !state.own_held) put(sent.own);
   state.own = std::move(sent.own);
   state.peer.assign(peer.begin(), peer.end());
   const bool guessed_right = sent.guess && !agreed->client_guess_wrong;
@@ -139,7 +140,7 @@ void TransportMachine::open_as_client(Exchanging& exchange, bool ready) {
   // From our first method message on the peer may send NEWKEYS.
   around_.port.expect_newkeys(strict_);
   // One batch with our KEXINIT, where nothing is left to compute.
-  if (ready) return around_.port.send(exchange.client->open());
+  if (ready) return put(exchange.client->open());
   exchange.busy = true;
   auto first = std::make_shared<Payload>();
   run_ahead(
@@ -148,7 +149,7 @@ void TransportMachine::open_as_client(Exchanging& exchange, bool ready) {
         // Nothing, where a device was to compute it and never answered.
         if (first->empty()) return fail_with(ErrorCode::crypto_device);
         std::get<Exchanging>(kex_).busy = false;
-        around_.port.send(std::move(*first));
+        put(std::move(*first));
       });
 }
 
@@ -266,7 +267,7 @@ void TransportMachine::finish_step(const std::shared_ptr<Outcome>& outcome) {
     show_init();
     if (debugging(kDebugDetail))
       for (const std::string& line : lines_of_sent(*reply)) tell(kDebugDetail, line);
-    return around_.port.send(std::move(*reply));
+    return put(std::move(*reply));
   }
   is_server() ? answer_as_server(outcome) : check_as_client(outcome);
 }
@@ -279,7 +280,7 @@ void TransportMachine::answer_as_server(const std::shared_ptr<Outcome>& outcome)
                             show_init();
                             tell(kDebugDetail | kDebugPacket, "signature length ", std::to_string(signature->size()));
                             const auto& exchange = std::get<Exchanging>(kex_);
-                            around_.port.send(exchange.server->reply(outcome->host_key, *signature));
+                            put(exchange.server->reply(outcome->host_key, *signature));
                             turn(outcome);
                           }));
 }
@@ -302,12 +303,14 @@ void TransportMachine::turn(const std::shared_ptr<Outcome>& outcome) {
   const bool first = session_id_.empty();
   if (first) session_id_.assign(outcome->hash.view().begin(), outcome->hash.view().end());
   negotiated_ = exchange.agreed;
+  tell(kDebugDetail, "kex_derive_keys complete");
   around_.port.install_receive(std::move(is_server() ? outcome->client_to_server : outcome->server_to_client));
   if (closed_) return;
+  tell(kDebugDetail | kDebugPacket, "newkeys: mode 1");
+  if (debugging(kDebugPackets)) tell_sending(1);
+  sending_ = is_server() ? negotiated_.server_to_client : negotiated_.client_to_server;
   around_.port.send_newkeys(std::move(is_server() ? outcome->server_to_client : outcome->client_to_server), strict_);
   if (closed_) return;
-  tell(kDebugDetail, "kex_derive_keys complete");
-  tell(kDebugDetail | kDebugPacket, "newkeys: mode 1");
   tell(kDebugDetail, "SSH2_MSG_NEWKEYS sent");
   if (!exchange.peer_turned) tell(kDebugDetail, "waiting for SSH2_MSG_NEWKEYS");
   kex_ = Turning{};

@@ -103,13 +103,6 @@ void TransportMachine::take_message(Bytes payload, uint32_t sequence) {
   if (closed_ || payload.empty() || !phase_) return;
   const uint8_t number = payload[0];
   const Role peer = is_server() ? Role::client : Role::server;
-  if (debugging(kDebugPackets)) {
-    const std::string after = phase_ >= TransportPhase::keyed ? std::to_string(sequence) : std::string();
-    if (!after.empty()) tell(kDebugWhole, "MAC #", after, " ok");
-    if (!after.empty()) tell(kDebugPacket, "MAC compared for #", after, " :ok");
-    tell(kDebugPackets, "input: payload of ", std::to_string(payload.size()), " bytes");
-    tell(kDebugWhole, "received packet type ", std::to_string(number));
-  }
   if (debugging(kDebugDetail))
     for (const std::string& line : lines_of_received(payload)) tell(kDebugDetail, line);
   const bool rekeying = std::holds_alternative<Exchanging>(kex_) || std::holds_alternative<Turning>(kex_);
@@ -174,11 +167,11 @@ void TransportMachine::send_init() {
   InitSent state{make_init(guessing), guessing ? std::exchange(prepared_, nullptr)->client : nullptr};
   if (debugging(kDebugDetail))
     for (const std::string& line : lines_of_sent(state.own)) tell(kDebugDetail, line);
-  around_.port.send(state.own);
+  put(state.own);
   if (guessing) {
     // From our first method message on the peer may send NEWKEYS.
     around_.port.expect_newkeys(strict_);
-    around_.port.send(state.guess->open());
+    put(state.guess->open());
   }
   kex_ = std::move(state);
   exchange_began_ns_ = monotonic_clock().now_ns();
@@ -194,7 +187,7 @@ bool TransportMachine::may_guess() const {
 
 void TransportMachine::show_init() {
   auto* exchange = std::get_if<Exchanging>(&kex_);
-  if (!closed_ && exchange != nullptr && std::exchange(exchange->own_held, false)) around_.port.send(exchange->own);
+  if (!closed_ && exchange != nullptr && std::exchange(exchange->own_held, false)) put(exchange->own);
 }
 
 void TransportMachine::take_init(Bytes payload, uint32_t sequence) {
@@ -220,13 +213,8 @@ void TransportMachine::rekey() {
 
 // It may be a password: whoever has a payload last wipes it.
 void TransportMachine::send(std::vector<uint8_t> payload) {
-  if (debugging(kDebugDetail | kDebugPackets)) {
-    const CipherSuite* suite = is_server() ? negotiated_.server_to_client : negotiated_.client_to_server;
-    for (const uint32_t kind : {kDebugWhole, kDebugPacket})
-      for (const std::string& line : lines_of_packet_sent(payload.size(), suite ? *suite : plain_suite(), kind))
-        tell(kind, line);
+  if (debugging(kDebugDetail))
     for (const std::string& line : lines_of_sent(payload)) tell(kDebugDetail, line);
-  }
   if (closed_) return wipe(payload.data(), payload.size());
   // RFC 4253 section 7.1: between our KEXINIT and our NEWKEYS only transport and method messages may go.
   const auto* exchange = std::get_if<Exchanging>(&kex_);
@@ -235,7 +223,7 @@ void TransportMachine::send(std::vector<uint8_t> payload) {
       ours_is_out && (payload[0] > kMsgKexLast || payload[0] == kMsgServiceRequest || payload[0] == kMsgServiceAccept);
   if (!waits) {
     const bool success = payload[0] == kMsgUserauthSuccess;
-    around_.port.send(std::move(payload));
+    put(std::move(payload));
     if (success && rekey_wanted_) rekey();
     return;
   }
@@ -244,9 +232,22 @@ void TransportMachine::send(std::vector<uint8_t> payload) {
   waiting_.push_back(std::move(payload));
 }
 
+void TransportMachine::put(std::vector<uint8_t> payload) {
+  if (debugging(kDebugPackets)) tell_sending(payload.size());
+  around_.port.send(std::move(payload));
+}
+
+void TransportMachine::tell_sending(size_t payload_bytes) {
+  for (const DebugLine& line : lines_of_sending(payload_bytes, *sending_)) tell(line.kind, line.text);
+}
+
+void TransportMachine::tell_packet(const PacketSeen& packet) {
+  for (const DebugLine& line : lines_of_packet(packet)) tell(line.kind, line.text);
+}
+
 void TransportMachine::release_waiting() {
   while (!waiting_.empty() && !closed_) {
-    around_.port.send(std::move(waiting_.front()));
+    put(std::move(waiting_.front()));
     waiting_.pop_front();
   }
 }
@@ -300,7 +301,7 @@ void TransportMachine::send_ext_info() {
   writer.u8(kMsgExtInfo).u32(is_server() ? 2 : 1);
   if (is_server()) writer.string("server-sig-algs").string(join_names(config_.signature_algorithms));
   writer.string("ping@openssh.com").string("0");
-  around_.port.send(writer.take());
+  put(writer.take());
 }
 
 void TransportMachine::take_disconnect(Bytes payload) {

@@ -21,6 +21,7 @@
 #include "control/transport/message_sets.h"
 #include "control/transport/negotiation.h"
 #include "control/transport/transport_port.h"
+#include "dataplane/control_port.h"
 
 namespace sluice {
 
@@ -71,6 +72,8 @@ class TransportMachine {
   size_t take_bytes(Bytes received);
   bool identified() const { return phase_.has_value(); }
   void take_message(Bytes payload, uint32_t sequence);
+  // For who debugs packets: in front of the message that came in it, behind one that went.
+  void tell_packet(const PacketSeen& packet);
   // The data path has seen the peer's NEWKEYS and turned.
   void peer_turned();
   void fail_with(ErrorCode error);
@@ -149,6 +152,9 @@ class TransportMachine {
   void show_init();
   bool may_guess() const;
   void tell_agreed(const Negotiated& agreed);
+  // To the data path.
+  void put(std::vector<uint8_t> payload);
+  void tell_sending(size_t payload_bytes);
   void take_init(Bytes payload, uint32_t sequence);
   // `own_held`: what is sent of ours is not sent yet.
   void begin_exchange(InitSent sent, bool own_held, Bytes peer, uint32_t sequence);
@@ -182,6 +188,7 @@ class TransportMachine {
   std::variant<NoKex, InitSent, Exchanging, Turning> kex_;
   std::shared_ptr<Prepared> prepared_;
   Negotiated negotiated_;
+  const CipherSuite* sending_ = &plain_suite();
   std::vector<uint8_t> session_id_;
   std::deque<std::vector<uint8_t>> waiting_;
   std::string requested_service_;

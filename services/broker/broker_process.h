@@ -17,6 +17,8 @@ struct StarterSettings {
   std::optional<RecordFiles> records = {};
   // Nobody reads what the starter says; a daemon's caller waits for the end of its output.
   bool silent = false;
+  // Brokers at one time; each is a process.
+  size_t users = 4096;
 };
 
 [[noreturn]] void serve_as_broker(UserIdentity identity, UniqueFd control, const StarterSettings& settings,

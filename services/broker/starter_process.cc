@@ -87,7 +87,7 @@ void Starter::serve(LinkOrder&& order) {
   while (child != children_.end() && child->identity != order.identity) ++child;
   if (waiting_ >= kMaxWaitingLinks) return answer(order.number, "too many sessions are being started");
   if (child == children_.end()) {
-    if (children_.size() >= kMaxBrokers) return answer(order.number, "too many users");
+    if (children_.size() >= settings_.users) return answer(order.number, "too many users");
     child = start_child(order.identity);
     if (child == children_.end()) return answer(order.number, std::string("fork: ") + ::strerrordesc_np(errno));
   }

@@ -5,8 +5,6 @@
 
 namespace sluice {
 
-// Brokers at one time; each is a process.
-inline constexpr size_t kMaxBrokers = 4096;
 // Links that wait for a broker that is being started.
 inline constexpr size_t kMaxWaitingLinks = 1024;
 

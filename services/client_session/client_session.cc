@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/debug_words.h"
 #include "base/text.h"
 #include "base/wire.h"
 
@@ -24,6 +25,17 @@ std::string printable_text(std::string_view text) {
   std::string out;
   for (const char c : text.substr(0, 256)) out.push_back(c >= 32 && c < 127 ? c : '?');
   return out;
+}
+
+// In the routers' words.
+void tell_requests(const SessionSpec& spec) {
+  using Program = SessionSpec::Program;
+  if (spec.terminal) tell_client_debug("SSH2 CLIENT 0: pty-req request sent");
+  const char* what = spec.program == Program::shell       ? "shell"
+                     : spec.program == Program::subsystem ? "subsystem"
+                                                          : "exec";
+  tell_client_debug(std::string("SSH2 CLIENT 0: ") + what + " request sent");
+  tell_client_debug("SSH CLIENT0: session open");
 }
 
 }  // namespace
@@ -76,6 +88,7 @@ void ClientSession::on_confirmed(Bytes) {
   }
   if (spec_.x11) ask_x11();
   ask_program();
+  if (debugging(kDebugClient)) tell_requests(spec_);
   channel_->ask_turn();
 }
 

@@ -92,6 +92,15 @@ void ConnectionServices::tell_no_channel(uint32_t number) {
   host_->tell_control(std::move(note));
 }
 
+void ConnectionServices::tell_debug(uint32_t kind, std::string_view line) {
+  SinkNote note;
+  note.kind = static_cast<uint32_t>(ConnectionNote::debug);
+  note.id = kind;
+  note.bytes.assign(line.begin(), line.end());
+  note.may_be_lost = true;
+  host_->tell_control(std::move(note));
+}
+
 void ConnectionServices::hang_up(ErrorCode why) {
   SinkNote note;
   note.kind = static_cast<uint32_t>(ConnectionNote::hang_up);

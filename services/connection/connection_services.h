@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "base/debug.h"
 #include "base/log.h"
 #include "services/connection/broker_session.h"
 #include "services/connection/service_settings.h"
@@ -49,6 +50,7 @@ class ConnectionServices final : public ChannelOpener {
   void on_note(SinkNote&& note) override;
   void hear_global_request(Bytes payload) override;
   void on_turn() override;
+  void on_debug(std::string_view line) override { tell_debug(kDebugDetail, line); }
 
   ChannelHost& host() { return *host_; }
   BrokerSession& broker() { return *broker_; }
@@ -62,6 +64,8 @@ class ConnectionServices final : public ChannelOpener {
   void log(LogLevel level, std::string text);
   // A transfer's line, where those go.
   void log_transfer(std::string text);
+  // A line for who debugs, behind a look at debugging(); lost where too many wait.
+  void tell_debug(uint32_t kind, std::string_view line);
   // The connection ends, in good order.
   void hang_up(ErrorCode why);
   bool more_sessions() const { return !no_more_sessions_ && session_channels_ < settings_->session_channels; }

@@ -20,11 +20,13 @@ OpenFailure reason_of(BrokerFault fault) {
 
 class DirectOpen final : public ServerStream {
  public:
-  DirectOpen(ConnectionServices& connection, BrokerRequest request)
+  // `told`: whom it is for, in the routers' words, where that is logged.
+  DirectOpen(ConnectionServices& connection, BrokerRequest request, std::string told = {})
       : ServerStream(connection, connection.part<ForwardState>().direct()),
         connection_(connection),
         state_(connection.part<ForwardState>()),
-        request_(std::move(request)) {}
+        request_(std::move(request)),
+        told_(std::move(told)) {}
   ~DirectOpen() override {
     if (ticket_ != 0) state_.forget(ticket_);
     if (number_ != 0) connection_.tell_no_channel(number_);
@@ -39,14 +41,22 @@ class DirectOpen final : public ServerStream {
   void take(BrokerReceived&& received) {
     ticket_ = 0;
     if (std::holds_alternative<Connected>(received.answer) && !received.descriptors.empty()) {
+      tell(LogLevel::info, "%SECURITY-SSHD-6-PORT_FWD_INFO_GENERAL : Port Forwarding, ", "Connection forwarded");
       channel().confirm();
       number_ = connection_.next_channel();
       connection_.tell_channel(number_, "port-forwarded-local", false);
       return join(StreamEnds(std::move(received.descriptors[0])));
     }
     const auto* failure = std::get_if<Failure>(&received.answer);
+    tell(LogLevel::warning, "%SECURITY-SSHD-3-PORT_FWD_ERR_GENERAL : Port Forwarding, ",
+         failure ? std::string_view(failure->text) : "Not connected");
     channel().refuse(failure ? reason_of(failure->fault) : OpenFailure::connect_failed,
                      failure ? std::string_view(failure->text) : "Not connected");
+  }
+
+  void tell(LogLevel level, std::string_view event, std::string_view how) {
+    if (!told_.empty()) connection_.log(level, std::string(event).append(told_).append(how));
+    told_ = {};
   }
 
   ConnectionServices& connection_;
@@ -54,6 +64,7 @@ class DirectOpen final : public ServerStream {
   ForwardState& state_;
   BrokerRequest request_;
   uint64_t ticket_ = 0;
+  std::string told_;
 };
 
 OpenDecision refusal(OpenFailure reason, std::string_view text) { return {nullptr, false, {reason, text}}; }
@@ -61,8 +72,8 @@ OpenDecision refusal(OpenFailure reason, std::string_view text) { return {nullpt
 // A channel that waits keeps it: no host's name or socket's path is longer.
 constexpr size_t kMaxTarget = 1024;
 
-OpenDecision pending(ConnectionServices& connection, BrokerRequest request) {
-  return {std::make_unique<DirectOpen>(connection, std::move(request)), true, {}};
+OpenDecision pending(ConnectionServices& connection, BrokerRequest request, std::string told = {}) {
+  return {std::make_unique<DirectOpen>(connection, std::move(request), std::move(told)), true, {}};
 }
 
 }  // namespace
@@ -82,12 +93,16 @@ OpenDecision open_direct_tcpip(ConnectionServices& connection, Bytes extra) {
   const uint32_t from = reader.u32();
   if (!reader.ok() || host.size() > kMaxTarget) return refusal(OpenFailure::connect_failed, "Malformed request");
   constexpr size_t kMostTold = 256;
-  if (connection.part<ForwardState>().may_log())
-    connection.log(LogLevel::info, "%SECURITY-SSHD-6-PORT_FWD_INFO_GENERAL : Port Forwarding, Target:=" +
-                                       std::string(host.substr(0, kMostTold)) + ", Port:=" + std::to_string(port) +
-                                       ", Originator:=" + std::string(originator.substr(0, kMostTold)) +
-                                       ",Port:=" + std::to_string(from) + ", Vrf:=0x60000000, Connection forwarded");
-  return pending(connection, ConnectTcp{std::string(host), port});
+  std::string told;
+  if (connection.part<ForwardState>().may_log()) {
+    told.append("Target:=").append(host.substr(0, kMostTold)).append(", Port:=").append(std::to_string(port));
+    told.append(", Originator:=")
+        .append(originator.substr(0, kMostTold))
+        .append(",Port:=")
+        .append(std::to_string(from));
+    told.append(", Vrf:=0x60000000, ");
+  }
+  return pending(connection, ConnectTcp{std::string(host), port}, std::move(told));
 }
 
 OpenDecision open_direct_streamlocal(ConnectionServices& connection, Bytes extra) {

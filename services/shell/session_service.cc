@@ -35,34 +35,24 @@ size_t sum(std::span<const MutableBytes> pieces) {
   return n;
 }
 
-// To control, which tells who debugs.
-void tell_debug(ConnectionServices& connection, uint32_t kind, std::string_view line) {
-  SinkNote note;
-  note.kind = static_cast<uint32_t>(ConnectionNote::debug);
-  note.id = kind;
-  note.bytes.assign(line.begin(), line.end());
-  note.may_be_lost = true;
-  connection.host().tell_control(std::move(note));
-}
-
 // In the routers' words.
 void tell_request(ConnectionServices& connection, const ChannelRequest& request) {
   const std::string name = log_text(std::string_view(request.name).substr(0, kMostShown));
-  tell_debug(connection, kDebugDetail, name + " request");
+  connection.tell_debug(kDebugDetail, name + " request");
   if (request.name == "shell" || request.name == "exec")
-    tell_debug(connection, kDebugDetail, name + " message received");
+    connection.tell_debug(kDebugDetail, name + " message received");
   if (request.name != "pty-req") return;
   WireReader reader(request.extra);
   reader.text();
   const uint32_t width = reader.u32(), height = reader.u32();
   const std::string size = "height " + std::to_string(height) + ", width " + std::to_string(width);
-  tell_debug(connection, kDebugDetail, "setting TTY - requested: " + size + "; set: " + size);
+  connection.tell_debug(kDebugDetail, "setting TTY - requested: " + size + "; set: " + size);
 }
 
 }  // namespace
 
 OpenDecision open_session_channel(ConnectionServices& connection, Bytes) {
-  if (debugging(kDebugDetail)) tell_debug(connection, kDebugDetail, "channel open request");
+  if (debugging(kDebugDetail)) connection.tell_debug(kDebugDetail, "channel open request");
   if (!connection.more_sessions()) {
     return {nullptr, false, {OpenFailure::administratively_prohibited, "No more sessions"}};
   }
@@ -210,7 +200,7 @@ RequestAnswer SessionService::start(const Wanted& wanted) {
     if (auto service = makers.scp(connection_, wanted.words)) {
       if (debugging(kDebugScp)) {
         const std::string what = settings.scp_enabled ? "SCP: command '" : "SCP: not enabled, or not for this user: '";
-        tell_debug(connection_, kDebugScp, what + log_text(wanted.words) + "' of " + connection_.login().user);
+        connection_.tell_debug(kDebugScp, what + log_text(wanted.words) + "' of " + connection_.login().user);
       }
       if (!settings.scp_enabled) return RequestAnswer::failure;
       tell("Scp");

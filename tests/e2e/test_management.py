@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -147,6 +148,28 @@ def test_changes_under_load_lose_no_byte(server):
         assert holder.stdout.read().split()[0].decode() == expected.hexdigest()
 
 
+def test_debugging_the_packets_of_a_busy_session_loses_no_byte_and_holds_nobody_up(server):
+    with subprocess.Popen([CTL, "--state-dir", server.folder / "state"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as operator:
+        operator.stdin.write(b"debug ip ssh\n")
+        operator.stdin.flush()
+        assert operator.stdout.readline() == b"Incoming SSH debugging is on\n"
+        # It is not read while the data moves: more is told than the operator's socket holds.
+        data = os.urandom(1 << 20) * 48
+        with server.hold() as busy:
+            writer = threading.Thread(target=lambda: (busy.stdin.write(data), busy.stdin.close()))
+            writer.start()
+            received = hashlib.sha256()
+            for piece in iter(lambda: busy.stdout.read(1 << 16), b""):
+                received.update(piece)
+            writer.join()
+            assert received.digest() == hashlib.sha256(data).digest()
+        assert ssh(server).stdout == "in\n"
+        operator.stdin.write(b"undebug all\nexit\n")
+        operator.stdin.close()
+        told = operator.stdout.read()
+    assert b": ssh_receive: " in told and b": done calc MAC out #" in told
+
+
 def test_a_commit_that_nobody_confirms_goes_back_by_itself(server):
     server.script("configure", f"login deny-users {USER}", "commit confirmed 2", "end")
     server.await_log("the commit was not confirmed: rolled back")
@@ -243,13 +266,28 @@ def test_figures_are_there_for_prometheus_and_only_on_the_loopback(tmp_path):
     with Managed(tmp_path, f"metrics port {port}") as server:
         assert ssh(server).stdout == "in\n"
 
+        def scraped():
+            return urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT).read().decode()
+
         def value(name):
-            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT).read().decode()
+            text = scraped()
             for line in text.splitlines():
                 assert line.startswith("# ") or re.fullmatch(r'[a-z_]+(\{[^}]*\})? [0-9.e+-]+', line), line
             return sum(float(line.split()[-1]) for line in text.splitlines() if re.match(name + r"[{ ]", line))
         assert value("sluice_logins_total") == 1 and value("sluice_connections_admitted_total") >= 1
         assert value("sluice_crypto_records_total") > 0
+        # All that the dashboard draws is served, while there is a session to draw.
+        dashboard = pathlib.Path(__file__).resolve().parent.parent.parent / "packaging/grafana/sluice.json"
+        drawn = set(re.findall(r"sluice_\w+", dashboard.read_text()))
+        with server.hold() as holder:
+            holder.stdin.write(b"one\n")
+            holder.stdin.flush()
+            assert holder.stdout.readline() == b"one\n"
+            deadline = time.monotonic() + TIMEOUT
+            while missing := drawn - set(re.findall(r"^sluice_\w+", scraped(), re.M)):
+                assert time.monotonic() < deadline, missing
+                time.sleep(0.1)
+            holder.stdin.close()
         with pytest.raises(urllib.error.HTTPError):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/etc/passwd", timeout=TIMEOUT)
         with socket.create_connection(("127.0.0.1", port), TIMEOUT) as rude:

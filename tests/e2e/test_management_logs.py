@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import paramiko
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
@@ -28,6 +29,12 @@ def await_line(path, pattern):
             return found
         assert time.monotonic() < deadline, text
         time.sleep(0.1)
+
+
+def ssh_to(server, port, stdin=b""):
+    """A client's own bytes to a port behind the server."""
+    return subprocess.run(["ssh", *server.options(), "-W", f"127.0.0.1:{port}", "-p", str(server.port), f"{USER}@127.0.0.1"],
+                          input=stdin, capture_output=True, timeout=TIMEOUT)
 
 
 def rsyslog(folder, *lines):
@@ -285,6 +292,60 @@ def test_brokers_are_shown_while_somebody_works(server):
         assert pathlib.Path(f"/proc/{row['process']}/comm").read_text() == "sluiced-user\n"
         holder.stdin.close()
     assert "There is no port" in server.ctl("show", "port").stdout
+
+
+def test_brokers_are_bounded_and_leave_as_configured(tmp_path):
+    with Managed(tmp_path / "server", "brokers programs 1", "brokers linger 0") as server:
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+        client.connect("127.0.0.1", server.port, USER, key_filename=str(server.key), look_for_keys=False, allow_agent=False,
+                       timeout=TIMEOUT)
+        with client:
+            first, second = (client.get_transport().open_session(timeout=TIMEOUT) for _ in range(2))
+            first.exec_command("cat")
+            with pytest.raises(paramiko.SSHException):
+                second.exec_command("cat")
+            # The next connection has the limit that was committed meanwhile.
+            server.script("configure", "brokers programs 2", "commit", "end")
+            assert ssh(server).stdout == "in\n"
+        server.await_json("show brokers", lambda found: not found["brokers"])
+
+
+@pytest.mark.parametrize("platform, head", [
+    ("ios-xr", r"^RP/0/RP0/CPU0:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\.\d{3} \S+: SSHD_\[\d+\]: "),
+    ("ios", r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d\.\d{3}: ")])
+def test_lines_of_a_file_have_the_platforms_form(tmp_path, platform, head):
+    log = tmp_path / "log"
+    with Managed(tmp_path / "server", f"logging file {log}") as server:
+        server.script("configure", f"platform {platform}", "commit", "end")
+        assert ssh(server).stdout == "in\n"
+        await_line(log, head + r"%SYS-5-CONFIG_I: Configured from console by ")
+        await_line(log, head + r"%SECURITY-SSHD-6-INFO_SUCCESS : accepted publickey for ")
+
+
+def test_forwarding_is_logged_as_it_went(tmp_path):
+    log = tmp_path / "log"
+    with Managed(tmp_path / "server", f"logging file {log}", "ssh server port-forwarding local") as server:
+        closed = free_port()
+        through = ssh_to(server, server.port, stdin=b"SSH-2.0-test\r\n")
+        assert through.stdout.startswith(b"SSH-2.0-"), through
+        assert ssh_to(server, closed).returncode != 0
+        target = r"Target:=127\.0\.0\.1, Port:=%d, Originator:=\S+,Port:=\d+, Vrf:=0x60000000, "
+        await_line(log, r"%SECURITY-SSHD-6-PORT_FWD_INFO_GENERAL : Port Forwarding, " + target % server.port + "Connection forwarded$")
+        await_line(log, r"%SECURITY-SSHD-3-PORT_FWD_ERR_GENERAL : Port Forwarding, " + target % closed)
+        server.script("configure", "no ssh server port-forwarding local", "commit", "end")
+        assert ssh_to(server, server.port).returncode != 0
+        await_line(log, r"%SECURITY-SSHD-3-PORT_FWD_ERR_GENERAL : Port Forwarding, Port forwarding is not enabled$")
+        assert len(re.findall(r"Connection forwarded$", log.read_text(), re.M)) == 1
+
+
+def test_a_wrong_line_is_not_logged_with_what_may_be_a_secret_in_it(tmp_path):
+    log = tmp_path / "log"
+    with Managed(tmp_path / "server", f"logging file {log}") as server:
+        server.write(f"logging file {log}", "usrname ann secret 0 s3cret", "username ann s3cret")
+        server.process.send_signal(signal.SIGHUP)
+        await_line(log, r"reload: the configuration stays as it was")
+        assert "unknown word" in log.read_text() and "s3cret" not in log.read_text()
 
 
 def test_the_dataplane_is_shown_with_its_cycles_from_the_first_look_on(server):

@@ -1,6 +1,7 @@
 """sluicectl in a terminal that nobody here wrote: completion, help, history, the live screen, debugging, by tmux."""
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -39,7 +40,7 @@ class Tmux:
 
     def screen(self):
         # With what was scrolled away.
-        return self.tmux("capture-pane", "-p", "-S", "-500").stdout
+        return self.tmux("capture-pane", "-p", "-S", "-2000").stdout
 
     def wait_for(self, *texts, gone=()):
         deadline = time.monotonic() + TIMEOUT
@@ -188,8 +189,14 @@ def test_debugging_is_live_in_the_words_of_the_routers(terminal, server):
                  "Authentications that can continue = ", "Using method = none", "Using method = publickey",
                  "Received publickey algo = ", f"Verifying signature for user '{USER}' in SSH2_MSG_USERAUTH_REQUEST",
                  f"authentication successful for {USER}", "channel open request", "pty-req request", "setting TTY - requested: height ",
-                 "exec request", "exec message received", "received packet type 20", "send: len ", "MAC #"):
+                 "exec request", "exec message received", "received packet type 20", "send: len ", "MAC #",
+                 "starting SSH control process", "ssh_receive: ", "input: packet len ", "partial packet 8, need ", "input: padlen ",
+                 "done calc MAC out #", "maclen 16"):
         assert line in seen, (line, seen)
+    # The first line already knows its connection, and each has the routers' time in front.
+    number = re.search(r"SSH(\d+): starting SSH control process", seen).group(1)
+    assert f"SSH{number}: sent protocol version id SSH-2.0-" in seen and number != "0"
+    assert re.search(rf"[A-Z][a-z]{{2}} +\d+ \d\d:\d\d:\d\d\.\d{{3}}: SSH2 {number}: SSH2_MSG_KEXINIT sent", seen), seen
     terminal.type("undebug all")
     terminal.keys("Enter")
     terminal.wait_for("turned off")
@@ -200,8 +207,20 @@ def test_debugging_packets_has_words_of_its_own(terminal, server):
     terminal.keys("Enter")
     terminal.wait_for("Incoming SSH packet debugging is on")
     assert ssh(server).stdout == "in\n"
-    seen = terminal.wait_for("MAC compared for #", "send:packet of length ", "newkeys: mode 1", "signature length ")
+    seen = terminal.wait_for("MAC compared for #", "send:packet of length ", "newkeys: mode 1", "signature length ", "ssh_receive: ",
+                             "input: total packet length of ", "partial packet length(block size)", "input: padlength ")
     assert "kex_derive_keys" not in seen and "send: len " not in seen
+
+
+def test_debugging_tells_how_windows_grow(terminal, server):
+    terminal.type("debug ip ssh detail")
+    terminal.keys("Enter")
+    terminal.wait_for("Incoming SSH detail debugging is on")
+    done = subprocess.run(["ssh", *server.options(), "-p", str(server.port), f"{USER}@127.0.0.1", "head -c 8000000 /dev/zero"],
+                          capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT)
+    assert done.stdout == bytes(8000000)
+    seen = terminal.wait_for("channel window adjust message received ", "Session terminated normally")
+    assert "input: packet len" not in seen
 
 
 def test_debugging_is_for_one_session_or_address(terminal, server):
@@ -222,7 +241,7 @@ def test_debugging_is_for_one_session_or_address(terminal, server):
         terminal.keys("Enter")
         terminal.type("debug ssh server address 192.0.2.1")
         terminal.keys("Enter")
-        terminal.wait_for("SSH server address debugging is on")
+        terminal.wait_for("address 192.0.2.1 debugging is on")
         before = terminal.screen().count("SSH2 ")
         assert ssh(server).stdout == "in\n"
         terminal.type("show privilege")
@@ -249,14 +268,17 @@ def test_debugging_the_client_tells_what_the_clients_of_this_shell_do(server, tm
             terminal.wait_for("SSH Client debugging is on")
             terminal.type(f"ssh 127.0.0.1 port {server.port} username {USER} command echo it is $((40+2))")
             terminal.keys("Enter")
-            terminal.wait_for("it is 42", "debug1: ")
+            terminal.wait_for("it is 42", "SSH CLIENT0: sent protocol version id SSH-2.0-", "SSH CLIENT0: protocol version id is - SSH-2.0-",
+                              "SSH CLIENT0: protocol version exchange successful", "SSH CLIENT0: key exchange successful and encryption on",
+                              "SSH2 CLIENT 0: using method publickey", "SSH2 CLIENT 0: SSH2_MSG_USERAUTH_SUCCESS message received",
+                              "SSH CLIENT0: user authenticated", "SSH2 CLIENT 0: exec request sent", "SSH CLIENT0: session open")
             terminal.type("no debug ip ssh client")
             terminal.keys("Enter")
             terminal.wait_for("SSH Client debugging is off")
-            before = terminal.screen().count("debug1: ")
+            before = terminal.screen().count("CLIENT0: ")
             terminal.type(f"ssh 127.0.0.1 port {server.port} username {USER} command echo it is $((40+3))")
             terminal.keys("Enter")
-            assert terminal.wait_for("it is 43").count("debug1: ") == before
+            assert terminal.wait_for("it is 43").count("CLIENT0: ") == before
     finally:
         agent.terminate()
         agent.wait()

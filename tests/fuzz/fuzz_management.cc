@@ -60,6 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     SLUICE_CHECK(NetworkFacts::read(again).has_value());
     SLUICE_CHECK(!prometheus_text(*facts).empty());
   }
+  const auto wishes = read_wishes(text_of(input));
+  SLUICE_CHECK(wishes.size() <= kMostWishesTold && read_wishes(wishes_text(wishes)) == wishes);
   Host host;
   host.facts.assign(input.begin(), input.end());
   ConfigLedger ledger(host);
@@ -70,6 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto frame = frames.next();
     if (!frame || !*frame) break;
     if (const auto request = read_management_request(**frame)) answer(shell, *request);
+    SLUICE_CHECK(shell.debug_wishes().size() <= kMostWishes);
   }
   return 0;
 }

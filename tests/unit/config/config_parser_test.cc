@@ -230,5 +230,15 @@ TEST(ConfigDiff, says_what_changed_and_what_waits_for_a_restart) {
   EXPECT_NE(changes[1].restart, "");
 }
 
+TEST(ConfigParser, tells_the_log_of_an_error_without_what_was_typed) {
+  for (const char* line : {"usrname ann secret 0 s3cret", "username ann s3cret", "enable secret 5 s3cret", "s3cret"}) {
+    const ParsedConfig parsed = parse(line);
+    ASSERT_EQ(parsed.errors.size(), 1u) << line;
+    EXPECT_EQ(parsed.errors[0].for_log().find("s3cret"), std::string::npos) << parsed.errors[0].for_log();
+    EXPECT_TRUE(parsed.errors[0].for_log().starts_with("test.conf:1:")) << parsed.errors[0].for_log();
+    EXPECT_NE(parsed.errors[0].text().find("s3cret"), std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::test

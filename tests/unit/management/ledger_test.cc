@@ -53,6 +53,15 @@ TEST_F(LedgerTest, A_restart_forgets_no_commit) {
   EXPECT_EQ(host.config.listen.dscp, 16u);
 }
 
+TEST_F(LedgerTest, What_waits_for_a_restart_is_told_without_its_secrets) {
+  ConfigLedger ledger(host, history());
+  const std::string told = commit(ledger, "crypto token engine pkcs11,PIN=1234\nworkers count 2\n");
+  EXPECT_NE(told.find("workers count 2"), std::string::npos) << told;
+  EXPECT_NE(told.find("crypto token engine"), std::string::npos) << told;
+  EXPECT_EQ(told.find("1234"), std::string::npos) << told;
+  EXPECT_EQ(roll_back(ledger, 1).find("1234"), std::string::npos);
+}
+
 TEST_F(LedgerTest, The_history_is_bounded_and_nobody_elses_to_read) {
   ConfigLedger ledger(host, history());
   for (unsigned i = 0; i < kMaxCommits + 5; ++i) commit(ledger, text("ssh server dscp ", std::to_string(i % 60), "\n"));
