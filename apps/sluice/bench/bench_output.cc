@@ -100,7 +100,7 @@ std::string tables_of(const RunReport& report) {
     out += "  " + ratio.name + ": " + figure(spread.median) + " (" + range(spread) + ")\n";
   }
   for (const Verdict& v : report.verdicts) {
-    out += line(v.what, v.reached() ? "reached" : "MISSED", figure(v.value),
+    out += line(v.what, v.reached() ? "reached" : "MISSED", v.value ? figure(*v.value) : "not measured",
                 (v.at_least ? "asked at least " : "asked at most ") + figure(v.asked));
   }
   for (const std::string& remark : report.remarks) out += remark + "\n";

@@ -280,6 +280,7 @@ ResultOrText<std::unique_ptr<BenchServer>> BenchServer::start(const ServerSpec& 
                                                   : sluiced_words(spec, keys, folder, wishes, end.port);
     // A server whose words nobody takes would stop at its next one.
     options.output_file = folder + "/log";
+    options.with_keeper = true;
     auto child = Child::start(std::move(options));
     if (!child) return fail(child.error());
     const double deadline = monotonic_seconds() + kStartSeconds;
@@ -289,7 +290,7 @@ ResultOrText<std::unique_ptr<BenchServer>> BenchServer::start(const ServerSpec& 
         continue;
       }
       server->child_ = std::move(*child);
-      server->idle_processes_ = tree_of(server->process()).size();
+      server->idle_processes_ = tree_of(server->child_->root()).size();
       end.fingerprints = host_fingerprints(spec, keys, folder);
       return server;
     }
@@ -310,7 +311,8 @@ void BenchServer::settle() const {
   for (double before = -1, now; monotonic_seconds() < deadline; before = now) {
     now = cpu_seconds();
     // Of sluiced a user's broker stays; of sshd a session's process is waited for when it has ended.
-    if (now - before < kStillSeconds && (kind_ == ServerKind::sluiced || tree_of(process()).size() <= idle_processes_))
+    if (now - before < kStillSeconds &&
+        (kind_ == ServerKind::sluiced || tree_of(child_->root()).size() <= idle_processes_))
       return;
     ::usleep(30000);
   }

@@ -65,7 +65,7 @@ class BenchServer {
   const Endpoint& endpoint() const { return endpoint_; }
   // 0: it is not ours.
   pid_t process() const { return child_ ? child_->process() : 0; }
-  double cpu_seconds() const { return child_ ? tree_cpu_seconds(child_->process()) : 0; }
+  double cpu_seconds() const { return child_ ? tree_cpu_seconds(child_->root()) : 0; }
   // Waits, ten seconds at most, until no session of it has a process any more: then their CPU is in the account.
   void settle() const;
 

@@ -17,6 +17,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "apps/sluice/bench/keeper.h"
 #include "base/memory_file.h"
 
 extern char** environ;
@@ -44,19 +45,34 @@ std::vector<char*> pointers(std::vector<std::string>& words) {
   return out;
 }
 
-// In the child, between fork and exec: nothing that allocates.
-[[noreturn]] void become(const char* path, char** words, char** environment, int input, int output, int errors,
-                         pid_t parent) {
+// What a process needs to become a program.
+struct Program {
+  const char* path;
+  char **words, **environment;
+  int input, output, errors;
+};
+
+void end_with_parent(pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
-  ::dup2(input, 0), ::dup2(output, 1), ::dup2(errors, 2);
+}
+
+// In the child, between fork and exec: nothing that allocates.
+[[noreturn]] void become(const Program& program) {
+  ::dup2(program.input, 0), ::dup2(program.output, 1), ::dup2(program.errors, 2);
   ::signal(SIGPIPE, SIG_DFL);
   sigset_t none;
   ::sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
-  ::execve(path, words, environment);
+  ::execve(program.path, program.words, program.environment);
   ::_exit(127);
+}
+
+void become_kept(void* what) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  become(*static_cast<const Program*>(what));
 }
 
 std::string read_file(const std::string& path) {
@@ -116,13 +132,29 @@ ResultOrText<std::unique_ptr<Child>> Child::start(ChildOptions options) {
   auto words = pointers(options.words), variables = pointers(environment);
   child->patience_ = options.patience_seconds;
   child->began_ = monotonic_seconds();
+  Program program{path.c_str(), words.data(),    variables.data(),
+                  input.get(),  write_end.get(), options.errors_apart ? 2 : write_end.get()};
+  int told[2] = {-1, -1};
+  if (options.with_keeper && ::pipe2(told, O_CLOEXEC) != 0)
+    return fail(std::string("no pipe for a program: ") + std::strerror(errno));
+  child->keeper_says_ = UniqueFd(told[0]);
+  const UniqueFd keeper_end(told[1]);
   const pid_t self = ::getpid();
-  child->process_ = ::fork();
-  if (child->process_ == 0)
-    become(path.c_str(), words.data(), variables.data(), input.get(), write_end.get(),
-           options.errors_apart ? 2 : write_end.get(), self);
-  if (child->process_ < 0) return fail(std::string("fork: ") + std::strerror(errno));
-  ::setpgid(child->process_, child->process_);
+  const pid_t forked = ::fork();
+  if (forked == 0) {
+    end_with_parent(self);
+    if (options.with_keeper) keep(keeper_end.get(), become_kept, &program);
+    become(program);
+  }
+  if (forked < 0) return fail(std::string("fork: ") + std::strerror(errno));
+  ::setpgid(forked, forked);
+  child->process_ = child->root_ = forked;
+  if (!options.with_keeper) return child;
+  KeeperWord word;
+  if (::read(told[0], &word, sizeof word) != sizeof word) return fail("a program could not be started");
+  ::fcntl(told[0], F_SETFL, O_NONBLOCK);
+  child->process_ = word.program;
+  child->began_ = word.at;
   return child;
 }
 
@@ -130,6 +162,13 @@ Child::~Child() {
   if (process_ <= 0) return;
   if (running()) stop(SIGTERM);
   ::kill(-process_, SIGKILL);
+  if (keeper_says_) end_keeper();
+}
+
+void Child::end_keeper() {
+  ::kill(root_, SIGKILL);
+  ::waitpid(root_, nullptr, 0);
+  keeper_says_.reset();
 }
 
 void Child::take_status(int status) {
@@ -140,10 +179,36 @@ void Child::take_status(int status) {
 bool Child::running() {
   int status;
   rusage use{};
+  if (keeper_says_ && !ended_) return !heard_of_end();
   if (ended_ || ::wait4(process_, &status, WNOHANG, &use) != process_) return !ended_;
   take_status(status);
+  ended_at_ = monotonic_seconds();
   cpu_seconds_ = seconds_of(use.ru_utime) + seconds_of(use.ru_stime);
   return false;
+}
+
+bool Child::heard_of_end() {
+  KeeperWord word;
+  const ssize_t n = ::read(keeper_says_.get(), &word, sizeof word);
+  if (n < 0 && errno == EAGAIN) return false;
+  // Without its word: somebody killed it.
+  take_status(n == sizeof word ? word.status : SIGKILL);
+  ended_at_ = n == sizeof word ? word.at : monotonic_seconds();
+  return true;
+}
+
+// Those who were left behind have their time in the account too.
+void Child::hear_account() {
+  constexpr double kSlack = 5;
+  const double deadline = monotonic_seconds() + kLeftBehindSeconds + kSlack;
+  KeeperWord word;
+  for (;;) {
+    const ssize_t n = ::read(keeper_says_.get(), &word, sizeof word);
+    if (n == sizeof word) cpu_seconds_ = word.cpu_seconds;
+    if (n >= 0 || errno != EAGAIN || monotonic_seconds() > deadline) return;
+    pollfd ready{keeper_says_.get(), POLLIN, 0};
+    ::poll(&ready, 1, 100);
+  }
 }
 
 ChildOutcome Child::wait() {
@@ -168,10 +233,10 @@ ChildOutcome Child::wait() {
       said_ += "\nno end after " + std::to_string(static_cast<int>(patience_)) + " s";
     }
   }
-  const double ended = monotonic_seconds();
+  if (keeper_says_) hear_account();
   for (ssize_t n; (n = ::read(output_.get(), piece, sizeof piece)) > 0;) said_.append(piece, static_cast<size_t>(n));
   if (said_.size() > kMostOutput) said_.erase(0, said_.size() - kMostOutput);
-  return {status_, said_, ended - began_, cpu_seconds_};
+  return {status_, said_, ended_at_ - began_, cpu_seconds_};
 }
 
 std::optional<std::string> Child::read_line(double patience_seconds) {

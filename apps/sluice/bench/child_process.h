@@ -23,6 +23,8 @@ struct ChildOptions {
   std::string output_file = {};
   // Its errors go where ours do, and what it says is its output alone.
   bool errors_apart = false;
+  // Whoever the program leaves behind is waited for and accounted for, by a process between it and us.
+  bool with_keeper = false;
 };
 
 struct ChildOutcome {
@@ -43,6 +45,8 @@ class Child {
   Child& operator=(const Child&) = delete;
 
   pid_t process() const { return process_; }
+  // The tree from here has those in it whom the program left behind; else it is the program.
+  pid_t root() const { return root_; }
   // What it says, for whoever does not wait() for it.
   int output() const { return output_.get(); }
   // Takes what it says until it has ended, or its patience has.
@@ -56,12 +60,16 @@ class Child {
  private:
   Child() = default;
   void take_status(int status);
+  bool heard_of_end();
+  void hear_account();
+  void end_keeper();
 
-  pid_t process_ = -1;
+  pid_t process_ = -1, root_ = -1;
+  UniqueFd keeper_says_;
   bool ended_ = false;
   int status_ = -1;
   double cpu_seconds_ = 0;
-  double began_ = 0;
+  double began_ = 0, ended_at_ = 0;
   double patience_ = 0;
   UniqueFd output_;
   std::string said_;

@@ -75,7 +75,7 @@ void add_verdicts(std::string& out, const RunReport& report) {
   if (report.verdicts.empty()) return;
   out += "<h2>Limits</h2><table><tr><th>what</th><th>measured</th><th>asked</th><th></th></tr>\n";
   for (const Verdict& verdict : report.verdicts) {
-    out += "<tr>" + cell(verdict.what) + cell(figure(verdict.value), "n") +
+    out += "<tr>" + cell(verdict.what) + cell(verdict.value ? figure(*verdict.value) : "not measured", "n") +
            cell((verdict.at_least ? "at least " : "at most ") + figure(verdict.asked)) +
            cell(verdict.reached() ? "reached" : "missed", verdict.reached() ? "fine" : "short") + "</tr>\n";
   }

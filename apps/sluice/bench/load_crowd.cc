@@ -5,8 +5,10 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "apps/sluice/bench/ping_channel.h"
 #include "base/clock.h"
@@ -75,7 +77,8 @@ void note_data(Member& member, uint64_t received, uint64_t since_ns, const Pause
   if (member.last_ns >= since_ns) {
     member.longest_ns = std::max(member.longest_ns, now - member.last_ns);
   } else {
-    member.longest_ns = 0;
+    // The gap in which counting began is longer than what is seen of it.
+    member.longest_ns = now - since_ns;
     member.stretch_began_ns = now;
     member.stretch = ~uint64_t{0};
   }
@@ -84,17 +87,24 @@ void note_data(Member& member, uint64_t received, uint64_t since_ns, const Pause
   if (by.bytes > 0) stretch = received / by.bytes;
   if (by.ms > 0) stretch = (now - member.stretch_began_ns) / (by.ms * 1000000);
   if (stretch == member.stretch) return;
-  // The first one was not seen from its beginning.
-  if (member.stretch != ~uint64_t{0}) {
-    member.pauses.push_back(
-        {static_cast<double>(now - since_ns) * 1e-9, static_cast<double>(member.longest_ns) * 1e-6});
-  }
-  member.stretch = stretch;
+  if (std::exchange(member.stretch, stretch) == ~uint64_t{0}) return;
+  member.pauses.push_back({static_cast<double>(now - since_ns) * 1e-9, static_cast<double>(member.longest_ns) * 1e-6});
   member.longest_ns = 0;
 }
 
+void note_end(Member& member, uint64_t since_ns, uint64_t dead_ns) {
+  const bool seen = member.last_ns >= since_ns;
+  uint64_t gap = seen ? member.longest_ns : 0;
+  if (dead_ns != 0) gap = std::max(gap, dead_ns - (seen ? member.last_ns : since_ns));
+  const double ms = static_cast<double>(gap) * 1e-6;
+  const auto shorter = [ms](const Point& pause) { return pause.y < ms; };
+  if (gap == 0 || !std::all_of(member.pauses.begin(), member.pauses.end(), shorter)) return;
+  const uint64_t at = dead_ns != 0 ? dead_ns : member.last_ns;
+  member.pauses.push_back({static_cast<double>(at - since_ns) * 1e-9, ms});
+}
+
 LoadCrowd::LoadCrowd(CrowdPlan plan, ClientOptions options) : plan_(std::move(plan)), options_(std::move(options)) {
-  end_ = std::make_unique<LoadEnd>("", plan_.workers, WorkPoolLimits{.threads = 3});
+  end_ = std::make_unique<LoadEnd>("", plan_.workers, pool_of_load(3));
   policy_ = std::make_shared<const HostKeyPolicy>(options_.host_keys);
   dialog_ = std::make_unique<TerminalDialog>(end_->pool(), TerminalDialog::Manner{.batch = true, .show = false});
   for (uint64_t i = 0; i < plan_.sessions; ++i) members_.push_back(std::make_unique<Member>());
@@ -166,7 +176,7 @@ void LoadCrowd::add(size_t which) {
 
 std::unique_ptr<ConnectionSink> LoadCrowd::sink_for(Member& member) {
   if (plan_.runs == CrowdPlan::Runs::nothing) return std::make_unique<SilentSink>();
-  if (plan_.runs == CrowdPlan::Runs::pings) return std::make_unique<PingChannel>(counting_, member.delays);
+  if (plan_.runs == CrowdPlan::Runs::pings) return std::make_unique<PingChannel>(counting_, member);
   auto progress = [this, &member](const PullState& state) {
     if (state.wrong) member.wrong = true;
     if (state.closed) member.closed = true;

@@ -53,6 +53,10 @@ struct Member {
 
 // So many bytes were received by now, `since` being when counting began.
 void note_data(Member& member, uint64_t received, uint64_t since_ns, const PauseStretch& stretch);
+// No more will come. Of the stretch under way, whose end is not known, only a gap longer than all others of the session
+// is noted, so that none is lost and the others are not made to look shorter. `dead_ns`: it had no data until then; 0:
+// it lives.
+void note_end(Member& member, uint64_t since_ns, uint64_t dead_ns);
 
 class LoadCrowd {
  public:

@@ -49,7 +49,7 @@ int serve_load(const LoadServing& serving, double seconds) {
   ::sigemptyset(&ending);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) ::sigaddset(&ending, number);
   ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
-  LoadEnd end("", serving.workers);
+  LoadEnd end("", serving.workers, pool_of_load());
   LoadServer server(end, options_of(serving, true), serving.port);
   LoadServer quiet(end, options_of(serving, false));
   end.start();
@@ -95,12 +95,12 @@ LoadServerProcess::~LoadServerProcess() {
   if (child_) child_->stop(SIGTERM);
 }
 
-uint64_t LoadServerProcess::rekeys() const {
+std::optional<uint64_t> LoadServerProcess::rekeys() const {
   constexpr double kAnswerSeconds = 10;
   ::kill(child_->process(), SIGUSR1);
   const auto line = child_->read_line(kAnswerSeconds);
   unsigned long long rekeys = 0;
-  if (line) std::sscanf(line->c_str(), "rekeys %llu", &rekeys);
+  if (!line || std::sscanf(line->c_str(), "rekeys %llu", &rekeys) != 1) return std::nullopt;
   return rekeys;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "apps/sluice/bench/bench_server.h"
@@ -32,7 +33,7 @@ class LoadServerProcess {
   const Endpoint& quiet_endpoint() const { return quiet_; }
   pid_t process() const { return child_->process(); }
   // How often keys were renewed so far.
-  uint64_t rekeys() const;
+  std::optional<uint64_t> rekeys() const;
 
  private:
   LoadServerProcess() = default;

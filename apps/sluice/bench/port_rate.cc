@@ -66,6 +66,7 @@ class PortRate::Asking {
     size_t begun = 0;
     if (sealing_) {
       begun = sealing_->seal(most);
+      begun_ += begun;
       take_counts();
     } else {
       opened_ += opening_->open();
@@ -77,6 +78,7 @@ class PortRate::Asking {
   uint64_t opened() const { return opened_; }
   // Why there is no point in going on; empty: there is.
   std::string fault() const {
+    if (lied_) return "the far end tells of records that it cannot have opened";
     if ((opening_ && opening_->failed()) || (sealing_ && sealing_->failed())) return "a record was wrong";
     if (transport_->broken() || transport_->ended())
       return "the far end has gone: a record was wrong, or it cannot do what was asked";
@@ -86,7 +88,7 @@ class PortRate::Asking {
 
  private:
   void take_counts() {
-    while (transport_->available() >= sizeof(uint64_t)) {
+    while (!lied_ && transport_->available() >= sizeof(uint64_t)) {
       std::array<uint8_t, sizeof(uint64_t)> count;
       for (size_t got = 0; got < count.size();) {
         std::array<MutableBytes, 1> piece;
@@ -96,8 +98,14 @@ class PortRate::Asking {
         got += n;
       }
       transport_->release(count.size());
-      opened_ = 0;
-      for (const uint8_t byte : count) opened_ = opened_ << 8 | byte;
+      uint64_t told = 0;
+      for (const uint8_t byte : count) told = told << 8 | byte;
+      // Nobody opens what was not sealed, or closes it again.
+      if (told < opened_ || told > begun_) {
+        lied_ = true;
+        return;
+      }
+      opened_ = told;
     }
   }
 
@@ -105,8 +113,9 @@ class PortRate::Asking {
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<SealingEnd> sealing_;
   std::unique_ptr<OpeningEnd> opening_;
-  uint64_t opened_ = 0;
+  uint64_t begun_ = 0, opened_ = 0;
   uint64_t moved_ns_ = 0;
+  bool lied_ = false;
 };
 
 ResultOrText<std::unique_ptr<PortRate>> PortRate::open(const PortPlan& plan) {

@@ -5,14 +5,15 @@
 #include "apps/sluice/bench/figures.h"
 #include "apps/sluice/bench/foreign_crowd.h"
 #include "apps/sluice/bench/rekey_plan.h"
-#include "base/plain_text.h"
+#include "base/clock.h"
 
 namespace sluice::bench {
 namespace {
 
 constexpr uint64_t kNever = uint64_t{1} << 50;
-constexpr size_t kPlotPoints = 4000;
-constexpr double kMib = 1024.0 * 1024;
+// How long a session may take after the end to show that it still lives. Counted in looks: a machine that stands still
+// as a whole is no fault of a session.
+constexpr int kGraceLooks = 3000, kLookMs = 5;
 
 uint64_t milliseconds(double seconds) { return static_cast<uint64_t>(seconds * 1e3); }
 
@@ -81,8 +82,9 @@ class Target {
   const Endpoint& quiet() const { return own_ ? own_->quiet_endpoint() : other_->endpoint(); }
   // 0: not ours to look at.
   pid_t process() const { return own_ ? own_->process() : other_->process(); }
-  // That the load's own server counts.
-  uint64_t rekeys() const { return own_ ? own_->rekeys() : 0; }
+  double cpu_seconds() const { return own_ ? tree_cpu_seconds(own_->process()) : other_->cpu_seconds(); }
+  // That the load's own server counts; nothing where it does not say.
+  std::optional<uint64_t> rekeys() const { return own_ ? own_->rekeys() : std::nullopt; }
   CrowdPlan::Runs data() const { return own_ ? CrowdPlan::Runs::source : CrowdPlan::Runs::cat; }
 
  private:
@@ -151,19 +153,65 @@ std::string trouble_of(const Member& member, bool moved) {
   return moved ? "" : "it stood still";
 }
 
-void judge(const Crowd& crowd, const std::vector<uint64_t>& before, PhaseOutcome& outcome) {
-  for (size_t i = 0; i < crowd.members().size(); ++i) {
-    const Member& member = *crowd.members()[i];
-    const std::string trouble = trouble_of(member, member.received > before[i]);
-    if (!trouble.empty() && outcome.errors++ == 0) outcome.trouble = "session " + std::to_string(i) + ": " + trouble;
-    outcome.pauses.insert(outcome.pauses.end(), member.pauses.begin(), member.pauses.end());
-  }
+using Members = std::vector<std::unique_ptr<Member>>;
+
+std::vector<uint64_t> received_by(const Members& members) {
+  std::vector<uint64_t> out;
+  for (const auto& member : members) out.push_back(member->received);
+  return out;
 }
 
-double server_cpu(const Target& target) { return target.process() == 0 ? 0 : tree_cpu_seconds(target.process()); }
+// Whether all that live have had data since those counts.
+bool all_moved(const Members& members, const std::vector<uint64_t>& since) {
+  for (size_t i = 0; i < members.size(); ++i) {
+    const Member& member = *members[i];
+    if (member.received <= since[i] && !member.wrong && !member.ended && !member.closed) return false;
+  }
+  return true;
+}
+
+// That a session moved some time is not enough: one that a rekey has stopped for good would look well. So each has to
+// move once more after the end.
+class LastSigns {
+ public:
+  LastSigns(const Members& crowd, const Members& neighbours)
+      : crowd_(crowd),
+        neighbours_(neighbours),
+        of_crowd_(received_by(crowd)),
+        of_neighbours_(received_by(neighbours)) {}
+
+  void wait() const {
+    for (int i = 0; i < kGraceLooks && !(all_moved(crowd_, of_crowd_) && all_moved(neighbours_, of_neighbours_)); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(kLookMs));
+  }
+  // When nothing runs any more.
+  void judge(uint64_t since_ns, PhaseOutcome& outcome) const {
+    const uint64_t now = monotonic_clock().now_ns();
+    for (size_t i = 0; i < crowd_.size(); ++i) {
+      Member& member = *crowd_[i];
+      const bool moved = member.received > of_crowd_[i];
+      tell("session ", i, trouble_of(member, moved), outcome);
+      note_end(member, since_ns, moved ? 0 : now);
+      outcome.pauses.insert(outcome.pauses.end(), member.pauses.begin(), member.pauses.end());
+    }
+    for (size_t i = 0; i < neighbours_.size(); ++i) {
+      const Member& member = *neighbours_[i];
+      tell("neighbour ", i, trouble_of(member, member.received > of_neighbours_[i]), outcome);
+      outcome.neighbour_delays.insert(outcome.neighbour_delays.end(), member.delays.begin(), member.delays.end());
+    }
+  }
+
+ private:
+  static void tell(const char* who, size_t which, const std::string& trouble, PhaseOutcome& outcome) {
+    if (!trouble.empty() && outcome.errors++ == 0) outcome.trouble = who + std::to_string(which) + ": " + trouble;
+  }
+
+  const Members &crowd_, &neighbours_;
+  const std::vector<uint64_t> of_crowd_, of_neighbours_;
+};
 
 // By the client's count where it is ours, else by the server's.
-uint64_t rekeys_of(const Crowd& crowd, const Target& target) {
+std::optional<uint64_t> rekeys_of(const Crowd& crowd, const Target& target) {
   return crowd.foreign() ? target.rekeys() : crowd.rekeys();
 }
 
@@ -187,156 +235,35 @@ ResultOrText<PhaseOutcome> run_phase(const RekeyPlan& plan, bool rekeys, LiveVie
   }
   auto crowd = Crowd::arrive(plan, **target, rekeys);
   if (!crowd) return fail(crowd.error());
-  std::vector<uint64_t> before;
-  for (const auto& member : (*crowd)->members()) before.push_back(member->received);
   PhaseOutcome outcome;
-  const uint64_t first_rekeys = rekeys_of(**crowd, **target), first_bytes = (*crowd)->bytes();
-  const double client_cpu = (*crowd)->cpu_seconds(), first_server_cpu = server_cpu(**target);
+  const auto first_rekeys = rekeys_of(**crowd, **target);
+  const uint64_t first_bytes = (*crowd)->bytes(), since_ns = monotonic_clock().now_ns();
+  const double client_cpu = (*crowd)->cpu_seconds(), first_server_cpu = (*target)->cpu_seconds();
   const double began = monotonic_seconds(), length = rekeys ? plan.seconds : plan.calm_seconds;
   (*crowd)->count(true);
   (*neighbours)->count(true);
   for (double now; (now = monotonic_seconds() - began) < length;) {
     std::this_thread::sleep_for(std::chrono::duration<double>(std::min(0.5, length - now)));
     view.now(name + ": " + figure(now) + " of " + figure(length) + " s, " +
-             std::to_string((*crowd)->rekeys() - first_rekeys) + " rekeys, " +
+             ((*crowd)->foreign() ? std::string() : std::to_string((*crowd)->rekeys() - *first_rekeys) + " rekeys, ") +
              figure(static_cast<double>((*crowd)->bytes() - first_bytes) / 1e9 / std::max(now, 0.001)) + " GB/s");
   }
   outcome.seconds = monotonic_seconds() - began;
   outcome.bytes = static_cast<double>((*crowd)->bytes() - first_bytes);
-  outcome.rekeys = rekeys_of(**crowd, **target) - first_rekeys;
+  const auto last_rekeys = rekeys_of(**crowd, **target);
+  if (!first_rekeys || !last_rekeys) return fail("the server does not say how many keys it renewed");
+  outcome.rekeys = *last_rekeys - *first_rekeys;
   outcome.client_cpu = (*crowd)->cpu_seconds() - client_cpu;
-  outcome.server_cpu = server_cpu(**target) - first_server_cpu;
+  outcome.server_cpu = (*target)->cpu_seconds() - first_server_cpu;
   outcome.client_bytes = static_cast<double>((*crowd)->memory_bytes());
   if ((*target)->process() != 0)
     outcome.server_bytes = static_cast<double>(tree_use((*target)->process()).memory_bytes);
+  const LastSigns signs((*crowd)->members(), (*neighbours)->members());
+  signs.wait();
   (*neighbours)->stop();
   (*crowd)->stop();
-  judge(**crowd, before, outcome);
-  for (const auto& member : (*neighbours)->members())
-    outcome.neighbour_delays.insert(outcome.neighbour_delays.end(), member->delays.begin(), member->delays.end());
+  signs.judge(since_ns, outcome);
   return outcome;
-}
-
-namespace {
-
-std::vector<double> heights(const std::vector<Point>& points) {
-  std::vector<double> out;
-  for (const Point& point : points) out.push_back(point.y);
-  std::sort(out.begin(), out.end());
-  return out;
-}
-
-void add_quantiles(Row& row, const std::string& what, const std::vector<double>& sorted) {
-  const auto add = [&](const char* which, double share) {
-    row.measure(what + " " + which, "ms", Better::lower).rounds.push_back(quantile_of(sorted, share));
-  };
-  if (sorted.empty()) return;
-  add("p50", 0.5);
-  add("p99", 0.99);
-  add("p99.9", 0.999);
-  add("max", 1);
-}
-
-void note(const RekeyPlan& plan, const PhaseOutcome& outcome, bool rekeys, Row& row) {
-  const auto add = [&](const char* name, const char* unit, Better better, double value) {
-    row.measure(name, unit, better).rounds.push_back(value);
-  };
-  add("throughput", "GB/s", Better::higher, outcome.bytes / outcome.seconds / 1e9);
-  if (rekeys) {
-    add("rekeys", "", Better::neither, static_cast<double>(outcome.rekeys));
-    add("rekey rate", "1/s", Better::higher, static_cast<double>(outcome.rekeys) / outcome.seconds);
-  }
-  add_quantiles(row, rekeys ? "pause" : "longest gap", heights(outcome.pauses));
-  std::vector<double> delays = outcome.neighbour_delays;
-  std::sort(delays.begin(), delays.end());
-  add_quantiles(row, "neighbour", delays);
-  add("errors", "", Better::lower, static_cast<double>(outcome.errors));
-  add("client CPU", "cores", Better::lower, outcome.client_cpu / outcome.seconds);
-  add("client memory", "MiB", Better::lower, outcome.client_bytes / kMib);
-  if (outcome.server_bytes == 0) return;
-  add("server CPU", "cores", Better::lower, outcome.server_cpu / outcome.seconds);
-  add("server memory", "MiB", Better::lower, outcome.server_bytes / kMib);
-  add("server memory a session", "KiB", Better::lower,
-      outcome.server_bytes / 1024 / static_cast<double>(plan.sessions + plan.neighbours));
-}
-
-Curve distribution(const std::string& name, const std::vector<double>& values) {
-  return {name, distribution_of(values, 200)};
-}
-
-void add_plots(const PhaseOutcome* calm, const PhaseOutcome& storm, RunReport& report) {
-  Plot time{"pauses of rekeys over time", "s", "ms", PlotStyle::points, false, {}, {}};
-  Curve pauses{"pause", {}};
-  const size_t step = storm.pauses.size() / kPlotPoints + 1;
-  for (size_t i = 0; i < storm.pauses.size(); i += step) pauses.points.push_back(storm.pauses[i]);
-  time.curves = {std::move(pauses)};
-  report.plots.push_back(std::move(time));
-  Plot share{"distribution of pauses", "ms", "share", PlotStyle::lines, true, {}, {}};
-  if (calm != nullptr) share.curves.push_back(distribution("longest gap without rekeys", heights(calm->pauses)));
-  share.curves.push_back(distribution("pause of a rekey", heights(storm.pauses)));
-  report.plots.push_back(std::move(share));
-  Plot delays{"a neighbour's answers", "ms", "share", PlotStyle::lines, true, {}, {}};
-  if (calm != nullptr) delays.curves.push_back(distribution("without rekeys", calm->neighbour_delays));
-  delays.curves.push_back(distribution("with rekeys", storm.neighbour_delays));
-  report.plots.push_back(std::move(delays));
-  Plot split{"CPU split", "", "cores", PlotStyle::bars, false, {}, {"client", "server"}};
-  split.curves.push_back(
-      {"with rekeys", {{0, storm.client_cpu / storm.seconds}, {1, storm.server_cpu / storm.seconds}}});
-  report.plots.push_back(std::move(split));
-}
-
-double median(const Row& row, std::string_view name) {
-  const Measure* measure = row.find(name);
-  return measure == nullptr ? 0 : spread_of(measure->rounds).median;
-}
-
-void add_verdicts(const RekeyPlan& plan, RunReport& report) {
-  const Row& storm = report.row("with rekeys");
-  const auto add = [&](const char* what, double value, double asked, bool at_least) {
-    if (asked >= 0) report.verdicts.push_back({what, value, asked, at_least});
-  };
-  const Measure* errors = storm.find("errors");
-  add("errors", errors == nullptr ? 0 : spread_of(errors->rounds).most, 0, false);
-  add("rekeys a second", median(storm, "rekey rate"), plan.asked.least_rekeys, true);
-  add("pause p99, ms", median(storm, "pause p99"), plan.asked.most_pause_p99, false);
-  add("longest pause, ms", median(storm, "pause max"), plan.asked.most_pause, false);
-  add("neighbour's answer p99, ms", median(storm, "neighbour p99"), plan.asked.most_neighbour_p99, false);
-  add("throughput, GB/s", median(storm, "throughput"), plan.asked.least_rate, true);
-  add("server's memory a session, KiB", median(storm, "server memory a session"), plan.asked.most_server_kib, false);
-  for (const Ratio& ratio : report.ratios)
-    add("throughput with : without rekeys", spread_of(ratio.rounds).median, plan.asked.least_share, true);
-}
-
-}  // namespace
-
-ResultOrText<void> measure_rekeys(const RekeyPlan& plan, RunReport& report, LiveView& view) {
-  const bool calm_too = plan.calm_seconds > 0;
-  view.begin("sluice bench rekey: " + std::to_string(plan.sessions) + " sessions", plan.rounds * (calm_too ? 2 : 1));
-  for (uint64_t round = 0; round < plan.rounds; ++round) {
-    std::optional<PhaseOutcome> calm;
-    for (const bool rekeys : {false, true}) {
-      if (!rekeys && !calm_too) continue;
-      auto outcome = run_phase(plan, rekeys, view);
-      if (!outcome) return fail(outcome.error());
-      Row& row = report.row(rekeys ? "with rekeys" : "without rekeys");
-      note(plan, *outcome, rekeys, row);
-      view.step(row.name, row.find("throughput")->rounds.back(), "GB/s");
-      if (outcome->errors > 0) {
-        report.failures.push_back(std::to_string(outcome->errors) + " sessions failed " + row.name + "; " +
-                                  log_text(outcome->trouble));
-      }
-      if (rekeys && outcome->rekeys == 0) report.failures.emplace_back("no key was renewed at all");
-      if (rekeys && round + 1 == plan.rounds) add_plots(calm ? &*calm : nullptr, *outcome, report);
-      if (!rekeys) calm = std::move(*outcome);
-    }
-  }
-  if (calm_too) {
-    report.ratios.push_back(
-        {"throughput with : without rekeys", ratios_of(report.row("with rekeys").find("throughput")->rounds,
-                                                       report.row("without rekeys").find("throughput")->rounds)});
-  }
-  add_verdicts(plan, report);
-  return {};
 }
 
 }  // namespace sluice::bench

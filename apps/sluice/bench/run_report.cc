@@ -2,6 +2,7 @@
 #include "apps/sluice/bench/run_report.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "apps/json_writer.h"
 
@@ -47,7 +48,7 @@ void write_plot(JsonWriter& json, const Plot& plot) {
 }
 
 void write_verdict(JsonWriter& json, const Verdict& verdict) {
-  json.open_object().text("what", verdict.what).number("value", verdict.value);
+  json.open_object().text("what", verdict.what).number("value", verdict.value.value_or(std::nan("")));
   json.number(verdict.at_least ? "at_least" : "at_most", verdict.asked).truth("reached", verdict.reached());
   json.close_object();
 }

@@ -1,6 +1,7 @@
 // RunReport: everything that one run of sluice bench measured, where, and by which settings; written and read as JSON.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,10 +56,10 @@ struct Plot {
 // What was asked for on the command line, and whether it was so.
 struct Verdict {
   std::string what;
-  double value;
+  std::optional<double> value;  // nothing: there was no such figure, and a limit of it is missed
   double asked;
   bool at_least;
-  bool reached() const { return at_least ? value >= asked : value <= asked; }
+  bool reached() const { return value && (at_least ? *value >= asked : *value <= asked); }
 };
 
 struct RunReport {

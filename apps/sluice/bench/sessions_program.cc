@@ -181,6 +181,8 @@ class Run {
     const bool wrong = std::any_of((*crowd)->members().begin(), (*crowd)->members().end(),
                                    [](const auto& m) { return m->wrong || m->closed || m->ended; });
     if (wrong) report_.failures.push_back(name + ": " + log_text((*crowd)->first_trouble()));
+    const auto still = std::count(moved.begin(), moved.end(), 0.0);
+    if (still > 0) report_.failures.push_back(name + ": " + std::to_string(still) + " of the sessions stood still");
     crowd->reset();
     server.settle();
     return {};
@@ -227,8 +229,9 @@ void add_verdicts(const Plan& plan, RunReport& report) {
     const Row* found = report.find(row);
     const Measure* figures = found == nullptr ? nullptr : found->find(measure);
     if (asked >= 0) {
-      report.verdicts.push_back(
-          {row + ", " + measure, figures ? spread_of(figures->rounds).median : 0, asked, at_least});
+      report.verdicts.push_back({row + ", " + measure,
+                                 figures ? std::optional(spread_of(figures->rounds).median) : std::nullopt, asked,
+                                 at_least});
     }
   };
   add("logins " + name, "rate", plan.least_logins, true);
@@ -278,7 +281,7 @@ int run_sessions(int argc, char** argv) {
                      {"rounds", std::to_string(plan.rounds)}};
   {
     LiveView view(manner_of(common), stderr);
-    if (auto done = Run(plan, report, view).run(); !done) return complain("sessions", done.error(), kMissed);
+    if (auto done = Run(plan, report, view).run(); !done) report.failures.push_back(terminal_text(done.error()));
   }
   add_verdicts(plan, report);
   return finish_report(report, common);

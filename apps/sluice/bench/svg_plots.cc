@@ -2,6 +2,7 @@
 #include "apps/sluice/bench/svg_plots.h"
 
 #include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "apps/sluice/bench/child_process.h"
@@ -9,17 +10,22 @@
 namespace sluice::bench {
 namespace {
 
-// In a gnuplot text between double quotes, in which names of files and hosts may be.
+// In a gnuplot text, in which names of files and hosts may be. Between single quotes it runs nothing; between double
+// ones it would run what is in backquotes, as a shell does.
 std::string quoted(std::string_view text) {
-  std::string out = "\"";
+  std::string out = "'";
   for (const char c : text) {
-    if (c == '"' || c == '\\' || static_cast<unsigned char>(c) < 0x20) {
-      out.push_back(' ');
-    } else {
-      out.push_back(c);
-    }
+    if (c == '\'') out.push_back('\'');
+    out.push_back(c == '"' || c == '`' || c == '\\' || static_cast<unsigned char>(c) < 0x20 ? ' ' : c);
   }
-  return out + "\"";
+  return out + "'";
+}
+
+// A word of a data block: nothing there has a meaning but the double quote.
+std::string data_word(std::string_view text) {
+  std::string out = quoted(text);
+  out.front() = out.back() = '"';
+  return out;
 }
 
 void add_data(std::ostringstream& script, const Plot& plot) {
@@ -27,8 +33,13 @@ void add_data(std::ostringstream& script, const Plot& plot) {
     script << "$data" << c << " << EOD\n";
     const auto& points = plot.curves[c].points;
     for (size_t i = 0; i < points.size(); ++i) {
-      script << points[i].x << " " << points[i].y;
-      if (plot.style == PlotStyle::bars) script << " " << quoted(i < plot.groups.size() ? plot.groups[i] : "");
+      script << points[i].x << " ";
+      if (std::isfinite(points[i].y)) {
+        script << points[i].y;
+      } else {
+        script << "NaN";
+      }
+      if (plot.style == PlotStyle::bars) script << " " << data_word(i < plot.groups.size() ? plot.groups[i] : "");
       script << "\n";
     }
     script << "EOD\n";
@@ -69,7 +80,9 @@ std::string gnuplot_script(const Plot& plot) {
 }
 
 std::optional<std::string> draw(const std::string& gnuplot, const Plot& plot) {
-  const bool any = std::any_of(plot.curves.begin(), plot.curves.end(), [](const auto& c) { return !c.points.empty(); });
+  const bool any = std::any_of(plot.curves.begin(), plot.curves.end(), [](const Curve& curve) {
+    return std::any_of(curve.points.begin(), curve.points.end(), [](const Point& p) { return std::isfinite(p.y); });
+  });
   if (gnuplot.empty() || !any) return std::nullopt;
   // Its startup file is the user's, and could say anything.
   const ChildOptions options{.words = {gnuplot, "-d", "-"}, .input = gnuplot_script(plot), .patience_seconds = 60};

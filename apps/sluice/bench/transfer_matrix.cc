@@ -1,15 +1,19 @@
 // Names of cases, ratios round by round, plots.
 #include "apps/sluice/bench/transfer_matrix.h"
 
+#include <algorithm>
+#include <cmath>
+
 #include "apps/sluice/bench/figures.h"
 
 namespace sluice::bench {
 namespace {
 
+// No number where there is none.
 double median_of(const RunReport& report, const std::string& row, std::string_view measure) {
   const Row* found = report.find(row);
   const Measure* figures = found == nullptr ? nullptr : found->find(measure);
-  return figures == nullptr ? 0 : spread_of(figures->rounds).median;
+  return figures == nullptr ? std::nan("") : spread_of(figures->rounds).median;
 }
 
 std::string row_name(const TransferCase& one, const TransferPlan::Contestant& who) {
@@ -60,6 +64,7 @@ void plot_by_size(const TransferPlan& plan, RunReport& report, const TransferCas
 void plot_bars(const TransferPlan& plan, RunReport& report, const char* title, const char* unit,
                std::string_view measure) {
   Plot plot{title, "", unit, PlotStyle::bars, false, {}, {}};
+  bool any = false;
   const auto cases = cases_of(plan);
   for (const TransferCase& one : cases) plot.groups.push_back(one.name());
   for (const auto& who : plan.contestants) {
@@ -67,9 +72,10 @@ void plot_bars(const TransferPlan& plan, RunReport& report, const char* title, c
     for (const TransferCase& one : cases)
       curve.points.push_back(
           {static_cast<double>(curve.points.size()), median_of(report, row_name(one, who), measure)});
+    any |= std::any_of(curve.points.begin(), curve.points.end(), [](const Point& p) { return std::isfinite(p.y); });
     plot.curves.push_back(std::move(curve));
   }
-  report.plots.push_back(std::move(plot));
+  if (any) report.plots.push_back(std::move(plot));
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // One transfer after another: start the clients, wait, account, compare the sums.
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -41,6 +43,7 @@ class Runner {
     for (const TransferCase& one : cases) {
       if (auto ready = prepare(one); !ready) return ready;
       run_case(one);
+      if (&one == &cases.back() || source(one, "") != source((&one)[1], "")) remove_sources(one);
     }
     return {};
   }
@@ -158,7 +161,8 @@ class Runner {
     if (one.files > 1)
       add("files", "files/s", Better::higher, static_cast<double>(one.files * one.streams) / outcome.seconds);
     add("client CPU", "s/GiB", Better::lower, outcome.client_cpu / gib);
-    add("client memory", "MiB", Better::lower, outcome.client_mib);
+    // It had ended before anybody looked.
+    if (outcome.client_mib > 0) add("client memory", "MiB", Better::lower, outcome.client_mib);
     if (one.streams > 1) add("slowest stream : mean", "", Better::higher, outcome.slowest_share);
     if (who.server.kind == ServerKind::foreign) return;
     add("server CPU", "s/GiB", Better::lower, outcome.server_cpu / gib);
@@ -166,16 +170,18 @@ class Runner {
     add("server memory", "MiB", Better::lower, outcome.server_mib);
   }
 
-  // Where what is moved ends, for a stream: here or at the server.
+  // Where what is moved ends, for a stream: here or at the server. There each transfer has a name of its own: what one
+  // before it has left would pass for what it brings.
   std::string target(const TransferCase& one, bool ours, uint64_t stream, bool null) const {
     if (null) return "/dev/null";
-    const bool here = one.way == Way::get || ours;
-    return (here ? folder_->path() : plan_.remote_folder) + "/sluice-bench-target-" + std::to_string(stream);
+    const std::string name = "/sluice-bench-target-" + std::to_string(stream);
+    if (one.way == Way::get || ours) return folder_->path() + name;
+    return plan_.remote_folder + name + "-" + std::to_string(::getpid()) + "-" + std::to_string(transfers_);
   }
 
   TransferJob job_for(const TransferCase& one, const BenchServer& server, uint64_t stream, bool null) const {
     const bool ours = server.endpoint().ours;
-    const std::string where = ours ? source_ : source(one, plan_.remote_folder);
+    const std::string where = ours ? source_ : source_there(one);
     TransferJob job{
         one.way, one.files > 1, source_, where, one.suite, &server.endpoint(), have_ppk_ ? keys_.ppk_file : ""};
     (one.way == Way::put ? job.there : job.here) = target(one, ours, stream, null);
@@ -189,6 +195,7 @@ class Runner {
     if (!ours && one.way == Way::get) {
       if (auto there = bring_source(one, who, **server); !there) return fail(there.error());
     }
+    ++transfers_;
     for (uint64_t i = 0; i < one.streams; ++i) remove_target(one, ours, i);
     auto outcome = run_clients(one, who, **server, null);
     for (uint64_t i = 0; outcome && !null && i < one.streams; ++i) {
@@ -214,12 +221,34 @@ class Runner {
   ResultOrText<void> bring_source(const TransferCase& one, const TransferPlan::Contestant& who,
                                   const BenchServer& server) {
     if (std::find(brought_.begin(), brought_.end(), who.server.name) != brought_.end()) return {};
-    brought_.push_back(who.server.name);
     TransferJob job = job_for(one, server, 0, false);
     job.way = Way::put;
     job.here = source_;
-    job.there = source(one, plan_.remote_folder);
-    return run_one(who, job);
+    job.there = source_there(one);
+    if (auto there = run_one(who, job); !there) return there;
+    brought_.push_back(who.server.name);
+    return {};
+  }
+
+  void remove_sources(const TransferCase& one) {
+    for (const auto& [name, server] : servers_) {
+      const bool brought = std::find(brought_.begin(), brought_.end(), name) != brought_.end();
+      if (brought && server.second) remove_there(one, *server.second, source_there(one));
+    }
+    brought_.clear();
+  }
+
+  std::string source_there(const TransferCase& one) const {
+    return source(one, plan_.remote_folder) + "-" + std::to_string(::getpid());
+  }
+
+  // By our own client, where there is SFTP; else it stays.
+  void remove_there(const TransferCase& one, const BenchServer& server, const std::string& path) const {
+    const ClientSpec own = *parse_client("sluice-sftp");
+    ChildOptions options = own.kind->command(own.program, job_for(one, server, 0, false));
+    options.input = one.files > 1 ? "-rm \"" + path + "\"/*\n-rmdir \"" + path + "\"\n" : "-rm \"" + path + "\"\n";
+    options.patience_seconds = plan_.patience_seconds;
+    run_child(options);
   }
 
   ResultOrText<void> check(const TransferCase& one, const TransferPlan::Contestant& who, const BenchServer& server,
@@ -230,7 +259,9 @@ class Runner {
       TransferJob job = job_for(one, server, stream, false);
       job.way = Way::get;
       job.here = folder_->path() + "/back";
-      if (auto back = run_one(who, job); !back) return back;
+      const auto back = run_one(who, job);
+      remove_there(one, server, job.there);
+      if (!back) return back;
       arrived = job.here;
     }
     const auto sum = sum_of(arrived);
@@ -254,6 +285,7 @@ class Runner {
     for (uint64_t i = 0; i < one.streams; ++i) {
       ChildOptions options = who.client.kind->command(who.client.program, job_for(one, server, i, null));
       options.patience_seconds = plan_.patience_seconds;
+      options.with_keeper = true;
       auto child = Child::start(std::move(options));
       if (!child) return fail(child.error());
       memory.add(0, (*child)->process());
@@ -289,6 +321,7 @@ class Runner {
   bool have_ppk_ = false;
   std::string source_, sum_;
   std::vector<std::string> brought_;
+  uint64_t transfers_ = 0;
   std::map<std::string, std::pair<std::string, std::unique_ptr<BenchServer>>> servers_;
 };
 
@@ -296,7 +329,7 @@ class Runner {
 
 ResultOrText<void> measure_transfers(const TransferPlan& plan, RunReport& report, LiveView& view) {
   auto done = Runner(plan, report, view).run();
-  if (done) conclude_transfers(plan, report);
+  conclude_transfers(plan, report);
   return done;
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "apps/sluice/bench/bench_output.h"
+#include "base/clock.h"
 #include "base/wire.h"
 
 namespace sluice::bench {
@@ -15,6 +16,8 @@ constexpr size_t kLongestLine = 200;
 constexpr size_t kMostConnections = 64;
 // Of one turn, so that others get theirs.
 constexpr size_t kMostRecords = 64;
+// A guest that has neither sent nor taken anything for so long is gone, or keeps a place from others.
+constexpr uint64_t kIdleNs = 30'000'000'000;
 volatile std::sig_atomic_t ended = 0;
 
 // What a stranger may have us use: names that load nothing.
@@ -29,14 +32,16 @@ class Guest {
   Transport& transport() { return *transport_; }
   // False: it is done with.
   bool turn() {
-    if (transport_->broken()) return false;
+    const uint64_t now = monotonic_clock().now_ns();
+    if (transport_->broken() || now - moved_ns_ > kIdleNs) return false;
     if (!sealing_ && !opening_) return begin();
     if (sealing_) {
-      sealing_->seal(kMostRecords);
+      if (sealing_->seal(kMostRecords) > 0) moved_ns_ = now;
       return !transport_->ended() && !sealing_->failed();
     }
     const size_t opened = opening_->open();
     opened_ += opened;
+    if (opened > 0) moved_ns_ = now;
     if (opening_->failed()) return false;
     if (opened > 0 || told_ != opened_) {
       const auto count = WireWriter().u64(opened_).take();
@@ -63,6 +68,7 @@ class Guest {
   std::unique_ptr<SealingEnd> sealing_;
   std::unique_ptr<OpeningEnd> opening_;
   uint64_t opened_ = 0, told_ = 0;
+  uint64_t moved_ns_ = monotonic_clock().now_ns();
 };
 
 }  // namespace
