@@ -8,6 +8,7 @@ import argparse
 import collections
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from tests.support.ssh_servers import Sluiced, USER  # noqa: E402
+from tests.support.ssh_servers import Sluiced, USER, family_of  # noqa: E402
 
 SUITES = {"aes128-gcm": ["-o", "Ciphers=aes128-gcm@openssh.com"],
           "aes256-ctr+hmac-sha2-512-etm": ["-o", "Ciphers=aes256-ctr", "-o", "MACs=hmac-sha2-512-etm@openssh.com"],
@@ -41,19 +42,25 @@ def transfer(client, server, direction, source, suite):
 
 
 HERTZ = 1999
-PROGRAMS = ["sluiced-net", "sluiced", "sluice", "ssh", "sftp", "swapper"]
+PROGRAMS = ["sluiced-net", "sluiced", "sluiced-user", "sluice", "ssh", "sftp", "swapper"]
 
 
-def samples(data):
+def names_of(server):
+    """By process: its threads have names of their own."""
+    return {pid: pathlib.Path(f"/proc/{pid}/comm").read_text().strip() for pid in family_of(server.process.pid)}
+
+
+def samples(data, names):
     """Samples by program and the object that it ran in."""
-    report = subprocess.run(["perf", "script", "-i", data, "-F", "comm,ip,dso", "-G"], capture_output=True, text=True, check=True)
+    report = subprocess.run(["perf", "script", "-i", data, "-F", "comm,pid,ip,dso", "-G"], capture_output=True, text=True, check=True)
     counts = collections.Counter()
     for line in report.stdout.splitlines():
-        words = line.split()
-        if len(words) < 3:
+        # A comm may have blanks; the number of its process is behind it.
+        found = re.match(r"\s*(.+?)\s+(-?\d+)\s+[0-9a-f]+\s+.*\((.*)\)$", line)
+        if not found:
             continue
-        where = words[-1].strip("()").rsplit("/", 1)[-1]
-        counts[words[0], "kernel" if "kernel" in where or where.startswith("[") and "vdso" not in where else where] += 1
+        program, where = names.get(int(found[2]), found[1]), found[3].rsplit("/", 1)[-1]
+        counts[program, "kernel" if "kernel" in where or where.startswith("[") and "vdso" not in where else where] += 1
     return counts
 
 
@@ -78,9 +85,10 @@ def main():
                 seconds = transfer(client, server, direction, folder / "source", arguments.suite)
                 recorder.send_signal(signal.SIGINT)
                 recorder.wait()
+                names = names_of(server)
                 gib = arguments.mib / 1024
                 print(f"\n{arguments.client} {direction} {arguments.suite}, {gib * 1.073741824 / seconds:.2f} GB/s, core seconds a GiB:")
-                for (program, where), count in samples(data).most_common(24):
+                for (program, where), count in samples(data, names).most_common(24):
                     if program in PROGRAMS:
                         print(f"  {program:12} {where:28} {count / HERTZ / gib:6.3f}", flush=True)
 

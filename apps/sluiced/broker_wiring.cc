@@ -66,8 +66,22 @@ ResultOrText<gid_t> group_number(const std::string& name) {
               (error == 0 ? "is not there" : std::string("cannot be read: ") + std::strerror(error)));
 }
 
+// Somebody as the configuration's lists name him: a local user by the name that he logged in with, and like others of
+// the account that he runs as by its name.
+struct Listed {
+  const Permit& permit;
+  const ServerConfig& config;
+  const UserIdentity& account;
+
+  bool is(const std::string& name) const { return name == permit.user || name == account.name; }
+};
+
+bool has_group(const UserSettings& user, const std::string& name) {
+  return std::find(user.groups.begin(), user.groups.end(), name) != user.groups.end();
+}
+
 // %u and %h; %% is %.
-std::string with_user(const std::string& pattern, const UserIdentity& user) {
+std::string with_user(const std::string& pattern, const Listed& user) {
   std::string out;
   for (size_t i = 0; i < pattern.size(); ++i) {
     if (pattern[i] != '%' || i + 1 == pattern.size()) {
@@ -76,9 +90,9 @@ std::string with_user(const std::string& pattern, const UserIdentity& user) {
     }
     const char what = pattern[++i];
     if (what == 'u') {
-      out.append(user.name);
+      out.append(user.permit.user);
     } else if (what == 'h') {
-      out.append(user.home);
+      out.append(user.account.home);
     } else {
       out.push_back(what);
     }
@@ -87,25 +101,37 @@ std::string with_user(const std::string& pattern, const UserIdentity& user) {
 }
 
 // Fails where it cannot be told: he would get another root than his group's, or none.
-ResultOrText<bool> is_in(const UserIdentity& user, const std::string& group_name) {
+ResultOrText<bool> is_in(const Listed& user, const std::string& group_name) {
+  const auto& locals = user.config.users;
+  const auto local = user.permit.system_account ? locals.end() : locals.find(user.permit.user);
+  if (local != locals.end() && has_group(local->second, group_name)) return true;
   const auto number = group_number(group_name);
+  // The configuration's own group, which the system need not have.
+  if (!number &&
+      std::any_of(locals.begin(), locals.end(), [&](const auto& each) { return has_group(each.second, group_name); }))
+    return false;
   if (!number) return fail(number.error());
-  return std::find(user.groups.begin(), user.groups.end(), *number) != user.groups.end();
+  const auto& groups = user.account.groups;
+  return std::find(groups.begin(), groups.end(), *number) != groups.end();
 }
 
-bool may_only_read(const UserIdentity& user, const SftpSettings& sftp) {
+bool may_only_read(const Listed& user) {
+  const SftpSettings& sftp = user.config.sftp;
   const auto& users = sftp.read_only_users;
   const auto& groups = sftp.read_only_groups;
-  return sftp.read_only || std::find(users.begin(), users.end(), user.name) != users.end() ||
+  return sftp.read_only || std::any_of(users.begin(), users.end(), [&](const auto& name) { return user.is(name); }) ||
          std::any_of(groups.begin(), groups.end(), [&](const std::string& name) {
            const auto member = is_in(user, name);
            return !member || *member;
          });
 }
 
-ResultOrText<std::string> root_for(const UserIdentity& user, const SftpSettings& sftp) {
-  const auto own = sftp.user_chroots.find(user.name);
-  if (own != sftp.user_chroots.end()) return with_user(own->second, user);
+ResultOrText<std::string> root_for(const Listed& user) {
+  const SftpSettings& sftp = user.config.sftp;
+  for (const std::string& name : {user.permit.user, user.account.name}) {
+    const auto own = sftp.user_chroots.find(name);
+    if (own != sftp.user_chroots.end()) return with_user(own->second, user);
+  }
   for (const auto& [group_name, folder] : sftp.group_chroots) {
     const auto member = is_in(user, group_name);
     if (!member) return fail(member.error());
@@ -149,7 +175,7 @@ ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig
   auto groups = groups_of(user.name, user.gid);
   if (!groups) return fail(groups.error());
   user.groups = std::move(*groups);
-  auto root = root_for(user, config.sftp);
+  auto root = root_for({permit, config, user});
   if (!root) return fail(root.error());
   user.root = std::move(*root);
   // As sshd: inside another root the home folder is where it would be, or the root itself.
@@ -166,7 +192,7 @@ ResultOrText<UserIdentity> identity_for(const Permit& permit, const ServerConfig
 LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const ServerConfig& config,
                            const LoginSource& source) {
   LinkPolicy policy;
-  policy.read_only = may_only_read(user, config.sftp);
+  policy.read_only = may_only_read({permit, config, user});
   policy.start_folder = config.sftp.start_folder;
   policy.max_handles = config.sftp.handles;
   policy.max_children = config.brokers.programs;

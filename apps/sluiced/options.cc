@@ -115,7 +115,8 @@ ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool roo
   if (file) {
     text.file.assign(std::istreambuf_iterator<char>(file), {});
     if (file.bad() || text.file.size() > kMaxConfigText) return fail(text.file_name + ": cannot be read as a whole");
-  } else if (!options.file.empty()) {
+  } else if (!options.file.empty() || (errno != ENOENT && errno != ENOTDIR)) {
+    // The default one need not be there. One that cannot be read may hold what keeps somebody out.
     return fail(text.file_name + ": " + std::strerror(errno));
   }
   const auto add = [&](const std::string& line) {

@@ -256,6 +256,39 @@ def test_nothing_leads_out_of_a_root(tmp_path, line):
         assert sorted(os.listdir(world.path("/home/jail"))) == ["ann", "box", "outside"]
 
 
+def test_local_users_of_one_account_have_their_own_roots_and_rights(tmp_path):
+    local = [f"username {user} secret 0 {user}-s3cret" for user in ("carol", "dave", "erin")]
+    lines = [*local, "username dave", " group readers", "login local-account ann", "sftp server chroot user carol /home/jail/box",
+             "sftp server read-only-group readers"]
+
+    @contextlib.contextmanager
+    def enter(world, user):
+        with paramiko.SSHClient() as client:
+            client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+            client.connect("127.0.0.1", world.port, user, f"{user}-s3cret", look_for_keys=False, allow_agent=False, timeout=120,
+                           banner_timeout=120, auth_timeout=120)
+            with client.open_sftp() as session:
+                session.get_channel().settimeout(60)
+                yield session
+
+    with RootWorld(BUILD, tmp_path, *lines, extra=FILES) as world:
+        # All at once, so that they could share a process.
+        with enter(world, "erin") as erin, enter(world, "carol") as carol, enter(world, "dave") as dave:
+            assert erin.open("/home/ann/secret").read() == dave.open("/home/ann/secret").read() == b"ann's secret\n"
+            assert carol.listdir("/") == ["inside"]
+            with pytest.raises(OSError):
+                carol.open("/home/ann/secret")
+            with carol.open("/inside/hers", "w") as file:
+                file.write("x")
+            with erin.open("/home/ann/hers", "w") as file:
+                file.write("x")
+            with pytest.raises(OSError):
+                dave.open("/home/ann/his", "w")
+        with sftp(world, "bob") as session:
+            session.mkdir("made")
+        assert world.path("/home/jail/box/inside/hers").read_text() == "x"
+
+
 def test_a_hard_link_to_what_is_outside_cannot_be_made(tmp_path):
     with RootWorld(BUILD, tmp_path, "sftp server chroot all /home/jail/box", extra=FILES) as world:
         done = subprocess.run(["sftp", *world.login_options("ann"), "-P", str(world.port), "-b", "-", "ann@127.0.0.1"],

@@ -5,16 +5,18 @@ import re
 import shutil
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
+import tempfile
 
 import paramiko
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from tests.support.root_world import RootWorld, available, eventually  # noqa: E402
-from tests.support.ssh_servers import USER, Sluiced, free_port  # noqa: E402
+from tests.support.ssh_servers import USER, Sluiced, free_port, make_key  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 PROGRAM = BUILD / "apps/sluiced/sluiced"
@@ -324,3 +326,58 @@ def test_the_units_are_what_systemd_understands(tmp_path):
     checked = subprocess.run([PROGRAM, "-t", "-f", "/dev/null", *[word for line in options for word in ("-o", line)]], capture_output=True, text=True,
                              timeout=60)
     assert options and checked.returncode == 0, checked.stderr
+
+
+# Its own network, in which 5522 and 22 are free, and a home that belongs to somebody who is not root.
+ORDINARY = r"""
+set -e
+ip link set lo up
+cd "$HOME"
+solo="setpriv --reuid 61005 --regid 61005 --clear-groups --"
+$solo "$PROGRAM" -D >out 2>log & server=$!
+trap 'kill $server || true' EXIT
+for i in $(seq 600); do grep -q "serving on" log && break; kill -0 $server || exit 9; sleep 0.1; done
+for host in 127.0.0.1 ::1; do
+  $solo ssh -F none -i key -o BatchMode=yes -o IdentityAgent=none -o StrictHostKeyChecking=no -o UserKnownHostsFile=known -o LogLevel=ERROR \
+     -p 5522 -l "$1" $host 'id -u; echo $HOME'
+done
+$solo ssh -F none -i key -o BatchMode=yes -o IdentityAgent=none -o StrictHostKeyChecking=no -o UserKnownHostsFile=known -p 5522 -l root 127.0.0.1 id \
+   && exit 8
+true
+"""
+
+
+@pytest.mark.skipif(not available() or not shutil.which("setpriv"), reason="only root can become somebody else")
+def test_an_ordinary_user_without_a_configuration_serves_himself():
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        home = pathlib.Path(name)
+        home.chmod(0o755)
+        # Where the build is, others may not look.
+        program = shutil.copy(PROGRAM, home / "sluiced")
+        make_key(home / "key")
+        (home / ".ssh").mkdir(mode=0o700)
+        (home / ".ssh/authorized_keys").write_text((home / "key.pub").read_text())
+        for path in (home, *home.rglob("*")):
+            os.chown(path, 61005, 61005)
+        # He needs a name: in a copy of /etc.
+        setup = (f"mount -t tmpfs scratch /mnt; mkdir /mnt/up /mnt/work; mount -t overlay private -o "
+                 f"lowerdir=/etc,upperdir=/mnt/up,workdir=/mnt/work /etc; "
+                 f"echo 'solo:x:61005:61005::{home}:/bin/sh' >> /etc/passwd; echo 'solo:x:61005:' >> /etc/group; " + ORDINARY)
+        command = ["unshare", "-m", "-n", "--propagation", "private", "sh", "-c", setup, "sh", "solo"]
+        environment = {**os.environ, "HOME": str(home), "PROGRAM": str(program)}
+        environment.pop("XDG_CONFIG_HOME", None), environment.pop("XDG_STATE_HOME", None)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+        log = (home / "log").read_text()
+        assert done.returncode == 0, done.stderr + log
+        assert done.stdout == f"61005\n{home}\n" * 2
+        assert "Permission denied" in done.stderr, "only he is served"
+        state = home / ".local/state/sluice"
+        assert stat.S_IMODE(state.stat().st_mode) == 0o700 and any(state.rglob("*ed25519*"))
+        # A configuration that is there and cannot be read is no reason to do without.
+        folder = home / ".config/sluice"
+        folder.mkdir(parents=True)
+        (folder / "sluiced.conf").write_text("login deny-users solo\n")
+        (folder / "sluiced.conf").chmod(0)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+        assert done.returncode == 9
+        assert "sluiced.conf: Permission denied" in (home / "log").read_text()

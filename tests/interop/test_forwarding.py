@@ -276,3 +276,37 @@ def test_all_is_refused_where_it_is_off(tmp_path, target):
             peer.settimeout(TIMEOUT)
             assert peer.recv(1) == b""
             peer.close()
+
+
+def refused(server, *option):
+    """ssh -W: what it says when the server does not let it through."""
+    command = ["ssh", "-o", "LogLevel=INFO", *ssh(server, *option)[1:]]
+    done = subprocess.run(command, input=b"x", capture_output=True, timeout=TIMEOUT)
+    return done.returncode != 0 and done.stdout == b"" and b"prohibited" in done.stderr
+
+
+def test_targets_and_ports_of_the_configuration_are_the_only_ones(tmp_path, target):
+    ours, other = free_port(), free_port()
+    lines = ["ssh server port-forwarding local", "ssh server port-forwarding remote",
+             f"ssh server port-forwarding permit-open 127.0.0.1 {target}", "ssh server port-forwarding permit-open localhost any",
+             f"ssh server port-forwarding permit-listen localhost {ours}"]
+    with Sluiced(BUILD, tmp_path / "server", *lines) as server:
+        with running(ssh(server, "-N", "-L", f"{other}:127.0.0.1:{target}", "-R", f"{ours}:127.0.0.1:{target}")):
+            exchange(connect(other))
+            exchange(connect(ours))
+        # Another port, the same address in other words, another address.
+        for where in (f"127.0.0.1:{server.port}", f"[::ffff:127.0.0.1]:{target}", f"127.1:{target}", f"[::1]:{target}"):
+            assert refused(server, "-W", where), where
+        done = subprocess.run(ssh(server, "-W", f"localhost:{target}"), input=b"x", capture_output=True, timeout=TIMEOUT)
+        assert b"prohibited" not in done.stderr
+        for option in (f"{other}:127.0.0.1:{target}", f"*:{ours}:127.0.0.1:{target}", f"0:127.0.0.1:{target}"):
+            done = subprocess.run(ssh(server, "-N", "-R", option), stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT)
+            assert done.returncode == 255, option
+        # A key's own limits narrow these, and never widen them.
+        key = (server.folder / "user.pub").read_text()
+        server.authorized.write_text(f'permitopen="127.0.0.1:{server.port}" {key}')
+        assert refused(server, "-W", f"127.0.0.1:{target}") and refused(server, "-W", f"127.0.0.1:{server.port}")
+        server.authorized.write_text(f'permitopen="127.0.0.1:*" {key}')
+        assert refused(server, "-W", f"127.0.0.1:{server.port}")
+        done = subprocess.run(ssh(server, "-W", f"127.0.0.1:{target}"), input=b"x", capture_output=True, timeout=TIMEOUT)
+        assert b"prohibited" not in done.stderr
