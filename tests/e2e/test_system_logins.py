@@ -269,6 +269,14 @@ def test_lists_of_users_and_groups_decide(tmp_path, line, ann, bob):
         assert (world.ssh("bob", "true").returncode == 0) == bob
 
 
+def test_a_group_of_thousands_is_denied_like_any_other(tmp_path):
+    crowd = 'echo "crowd:x:61200:$(seq -f a-member-with-a-long-name-%.0f -s, 6000),ann" >> /etc/group'
+    with RootWorld(BUILD, tmp_path, "login deny-groups crowd", extra=crowd) as world:
+        assert len(world.path("/etc/group").read_bytes()) > 100000 and "crowd" in world.inside("id", "-Gn", "ann").stdout
+        assert world.ssh("ann", "true").returncode != 0
+        assert world.ssh("bob", "true").returncode == 0
+
+
 def test_several_methods_are_demanded_in_order(tmp_path):
     with RootWorld(BUILD, tmp_path, "login methods publickey,password") as world:
         assert world.ssh("ann", "true").returncode != 0

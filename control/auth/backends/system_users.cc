@@ -23,6 +23,8 @@ namespace sluice {
 namespace {
 
 constexpr size_t kEntryRoom = 64 * 1024;
+// Of a group with all its members.
+constexpr size_t kMostEntryRoom = 16 << 20;
 constexpr int kMaxGroups = 4096;
 constexpr int64_t kDaySeconds = 86400;
 constexpr size_t kRefusedLinesLogged = 4;
@@ -48,12 +50,18 @@ std::optional<std::string> text_of_nologin(const std::string& path) {
   return text;
 }
 
-std::string group_name(gid_t gid) {
-  std::vector<char> room(kEntryRoom);
-  struct group entry;
-  struct group* found = nullptr;
-  if (::getgrgid_r(gid, &entry, room.data(), room.size(), &found) != 0 || !found) return {};
-  return found->gr_name;
+// Adds the name where there is one. False: whether there is one cannot be known.
+bool add_group_name(gid_t gid, std::vector<std::string>& names) {
+  for (size_t size = kEntryRoom; size <= kMostEntryRoom; size *= 4) {
+    std::vector<char> room(size);
+    struct group entry;
+    struct group* found = nullptr;
+    const int error = ::getgrgid_r(gid, &entry, room.data(), room.size(), &found);
+    if (error == ERANGE) continue;
+    if (found) names.emplace_back(found->gr_name);
+    return found != nullptr || error == 0 || error == ENOENT;
+  }
+  return false;
 }
 
 }  // namespace
@@ -136,7 +144,12 @@ std::optional<SystemUsers::Account> SystemUsers::find(std::string_view name) con
   }
   account.group_ids.resize(static_cast<size_t>(count));
   if (!config_.policy.allow_groups.empty() || !config_.policy.deny_groups.empty())
-    for (const gid_t gid : account.group_ids) account.facts.groups.push_back(group_name(gid));
+    for (const gid_t gid : account.group_ids) {
+      if (add_group_name(gid, account.facts.groups)) continue;
+      // A list that denies a group must not be passed by because the group cannot be read.
+      log_line(LogLevel::error, "group " + std::to_string(gid) + " cannot be read: " + wanted + " stays outside");
+      return std::nullopt;
+    }
   if (root_) read_shadow(account);
   return account;
 }
