@@ -103,7 +103,7 @@ class Parser {
     switch (flag) {
       case 'P': say("Port " + value); break;
       case 'l': say("User " + value); break;
-      case 'i': say("IdentityFile \"" + value + "\""); break;
+      case 'i': out_.key_files.push_back(value); break;
       case 'J': say("ProxyJump " + value); break;
       case 'o': say(value); break;
       case 'c': say("Ciphers " + value); break;

@@ -20,6 +20,7 @@ struct CpPlace {
 
 struct CpCommandLine {
   std::vector<std::string> lines;  // of configuration
+  std::vector<std::string> key_files;
   std::string config_file;
   std::vector<CpPlace> sources;
   CpPlace target;

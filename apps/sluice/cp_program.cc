@@ -26,12 +26,16 @@ class CpHost {
     ClientInvocation invocation;
     invocation.destination = destination;
     invocation.lines = line.lines;
+    invocation.key_files = line.key_files;
     for (int i = 0; i < line.verbosity; ++i)
       invocation.lines.emplace_back(i == 0 ? "LogLevel verbose" : "LogLevel debug");
     invocation.config_file = line.config_file;
     auto options = read_client_options(invocation);
     if (!options) return fail(options.error());
     if (!set_client_log(options->verbosity)) return fail("cannot write to standard error");
+    if (line.show != CpShow::quiet) {
+      for (const std::string& warning : options->warnings) complain(warning);
+    }
     const size_t cores = std::max(1u, std::thread::hardware_concurrency());
     const size_t workers = std::min(cores, line.copy.connections == 0 ? size_t{2} : line.copy.connections);
     auto host = std::unique_ptr<CpHost>(new CpHost(std::move(*options), workers));

@@ -208,13 +208,19 @@ void CopyProgress::on_notice(const std::string& text) {
 }
 
 void CopyProgress::finish(bool success) {
-  if (manner_ == ProgressManner::json)
-    return say(stdout, "{\"event\": \"end\", \"success\": " + std::string(success ? "true" : "false") + ", " +
-                           json_counts() + "}");
-  if (manner_ == ProgressManner::quiet) return;
   const double passed = std::max(1e-6, static_cast<double>(monotonic_clock().now_ns() - began_ns_) / 1e9);
   const auto moved =
       static_cast<double>(counts_.bytes_done - std::min<uint64_t>(counts_.bytes_resumed, counts_.bytes_done));
+  if (manner_ == ProgressManner::json) {
+    {
+      const std::lock_guard held(lock_);
+      // Of the whole copy now.
+      rate_ = moved / passed;
+    }
+    return say(stdout, "{\"event\": \"end\", \"success\": " + std::string(success ? "true" : "false") + ", " +
+                           json_counts() + "}");
+  }
+  if (manner_ == ProgressManner::quiet) return;
   std::string text = std::to_string(counts_.files_done) + (counts_.files_done == 1 ? " file, " : " files, ") +
                      bytes_in_words(static_cast<double>(counts_.bytes_done.load())) + " in " +
                      figure("%.2f s, ", passed) + bytes_in_words(moved / passed) + "/s";

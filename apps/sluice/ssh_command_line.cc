@@ -108,7 +108,7 @@ class Parser {
       case 'g': say("GatewayPorts yes"); break;
       case 'G': out_.print_options = true; break;
       case 'h': out_.help = true; break;
-      case 'i': say("IdentityFile \"" + value + "\""); break;
+      case 'i': out_.invocation.key_files.push_back(value); break;
       case 'I': problem_ = "-I: keys of PKCS#11 devices are used through ssh-agent: ssh-add -s " + value; break;
       case 'J': say("ProxyJump " + value); break;
       case 'k':

@@ -116,6 +116,7 @@ class SshProgram {
 
  private:
   int print_options() {
+    if (!options_.master.path.empty()) options_.settings.replace("ControlPath", {options_.master.path});
     std::string text = joined({"host ", options_.original_host, "\n", options_.settings.print()});
     if (!options_.settings.has("IdentityFile")) {
       for (const std::string& file : options_.connection.keys.files)

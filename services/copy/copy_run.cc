@@ -33,6 +33,7 @@ bool is_pattern(std::string_view path) { return path.find_first_of("*?[") != std
 
 void CopyRun::fault(const std::string& shown, SftpFault why) {
   failed_ = true;
+  ++counts_.files_failed;
   if (why.kind == SftpFault::Kind::lost) why.text += ": run the same command again";
   listener_.on_fault(shown, why);
 }

@@ -54,7 +54,7 @@ bool FileProgramFlags::take(int flag, const std::string& value) {
     case 'C': say("Compression yes"); break;
     case 'D': sftp_server = value; break;
     case 'F': invocation.config_file = value; break;
-    case 'i': say("IdentityFile \"" + value + "\""); break;
+    case 'i': invocation.key_files.push_back(value); break;
     case 'J': say("ProxyJump " + value); break;
     case 'l': limit_kbits = number_of(value, 1, 100'000'000'000, 'l', problem); break;
     case 'o': say(value); break;
@@ -104,6 +104,7 @@ ResultOrText<std::vector<std::string>> FileProgramFlags::program(const ClientInv
   if (!destination) return fail(destination.error());
   std::vector<std::string> words{ssh_program};
   if (!to.config_file.empty()) words.insert(words.end(), {"-F", to.config_file});
+  for (const std::string& file : to.key_files) words.push_back("-i" + file);
   for (const std::string& line : to.lines) words.push_back("-o" + line);
   if (destination->port) words.push_back("-oPort " + std::to_string(*destination->port));
   if (!destination->user.empty()) words.insert(words.end(), {"-l", destination->user});

@@ -101,8 +101,9 @@ struct ClientOptions {
 struct ClientInvocation {
   // host, user@host or ssh://user@host:port.
   std::string destination;
-  std::vector<std::string> lines;  // "Port 22", as after -o; the first of an option wins
-  std::string config_file;         // -F; empty: the user's and the system's; "none": none
+  std::vector<std::string> lines;           // "Port 22", as after -o; the first of an option wins
+  std::string config_file;                  // -F; empty: the user's and the system's; "none": none
+  std::vector<std::string> key_files = {};  // -i; one that is not there is told and left out
 };
 
 struct Destination {

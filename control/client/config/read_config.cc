@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 
 #include "control/client/config/config_reader.h"
@@ -67,6 +69,7 @@ class Reading {
                                bool& wants_final) {
     ConfigReader reader(out_.settings, {out_.tokens, host, canonical, second}, run_quietly);
     if (!second) {
+      for (const std::string& file : invocation_.key_files) take_key_file(reader, file);
       for (const std::string& line : invocation_.lines) reader.take_line(line, "command line");
       // A flag is stronger than what stands beside the host.
       if (!to.user.empty()) said_first("User", to.user);
@@ -88,10 +91,23 @@ class Reading {
       return fail(text + "terminating, " + std::to_string(count) + " bad configuration option" +
                   (count > 1 ? "s" : ""));
     }
-    if (!second) out_.warnings = reader.warnings();
+    if (!second) {
+      out_.warnings = reader.warnings();
+      out_.warnings.insert(out_.warnings.begin(), missing_keys_.begin(), missing_keys_.end());
+    }
     wants_final = reader.wants_final();
     host_ = reader.host_name();
     return {};
+  }
+
+  // With only its public half there the key may be an agent's.
+  void take_key_file(ConfigReader& reader, const std::string& file) {
+    const std::string path = expand_home(file, out_.tokens.home);
+    if (::access(path.c_str(), F_OK) == 0 || ::access((path + ".pub").c_str(), F_OK) == 0) {
+      reader.take_line("IdentityFile \"" + file + "\"", "command line");
+    } else {
+      missing_keys_.push_back("Warning: Identity file " + file + " not accessible: " + std::strerror(errno) + ".");
+    }
   }
 
   bool resolves(const std::string& name) const {
@@ -146,6 +162,7 @@ class Reading {
   }
 
   const ClientInvocation& invocation_;
+  std::vector<std::string> missing_keys_;
   ClientOptions& out_;
   std::string host_;
   std::string problem_;

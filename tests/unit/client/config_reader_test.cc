@@ -42,6 +42,22 @@ ResultOrText<ClientOptions> options(const std::vector<std::string>& lines, const
   return read_client_options({to, lines, "none"});
 }
 
+TEST(ClientOptions, A_key_file_of_a_flag_that_is_not_there_is_told_and_left_out) {
+  const test::TempFolder folder;
+  folder.write("mine", "");
+  folder.write("agents.pub", "");
+  const std::string missing = folder / "missing";
+  const auto out = read_client_options({"box", {}, "none", {folder / "mine", missing, folder / "agents"}});
+  ASSERT_TRUE(out);
+  EXPECT_EQ(out->connection.keys.files, (std::vector<std::string>{folder / "mine", folder / "agents"}));
+  ASSERT_EQ(out->warnings.size(), 1u);
+  EXPECT_NE(out->warnings.front().find("Identity file " + missing + " not accessible"), std::string::npos);
+  // Then it is as if it had not been said.
+  const auto none = read_client_options({"box", {}, "none", {missing}});
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(none->settings.has("IdentityFile"));
+}
+
 TEST(ConfigWords, A_keyword_may_be_followed_by_an_equals_sign) {
   EXPECT_EQ(take_keyword("  Port = 22 ").keyword, "Port");
   EXPECT_EQ(take_keyword("Port=22").rest, "22");
