@@ -29,6 +29,8 @@ struct NetworkParts {
   const std::unique_ptr<Listener>& listener;
   MonitorGate& gate;
   const ServedPort& port;
+  const std::string& engine_spec;
+  const KeyEngine* engine;
 };
 
 NetworkFacts facts_of(const NetworkParts& parts);
