@@ -4,9 +4,6 @@
 
 #include <openssl/err.h>
 
-#include <map>
-#include <mutex>
-
 #include "base/engine_spec.h"
 
 #ifndef OPENSSL_NO_ENGINE
@@ -31,22 +28,17 @@ std::string first_error() {
   return text;
 }
 
-// A module can be bound once, so that its engine is kept for the drivers of the other workers.
+void* load_module(const std::string& path) {
+  ENGINE* engine = ENGINE_by_id("dynamic");
+  const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", path.c_str(), 0) == 1 &&
+                      ENGINE_ctrl_cmd_string(engine, "LOAD", nullptr, 0) == 1;
+  if (loaded) return engine;
+  ENGINE_free(engine);
+  return nullptr;
+}
+
 ENGINE* engine_of_module(const std::string& path) {
-  static std::mutex mutex;
-  static auto& bound = *new std::map<std::string, ENGINE*>;
-  const std::lock_guard lock(mutex);
-  ENGINE*& kept = bound[path];
-  if (kept == nullptr) {
-    ENGINE* engine = ENGINE_by_id("dynamic");
-    const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", path.c_str(), 0) == 1 &&
-                        ENGINE_ctrl_cmd_string(engine, "LOAD", nullptr, 0) == 1;
-    if (loaded) {
-      kept = engine;
-    } else {
-      ENGINE_free(engine);
-    }
-  }
+  auto* const kept = static_cast<ENGINE*>(engine_module(path, load_module));
   return kept != nullptr && ENGINE_up_ref(kept) == 1 ? kept : nullptr;
 }
 

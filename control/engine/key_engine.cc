@@ -9,9 +9,6 @@
 #include <openssl/rsa.h>
 #include <openssl/ui.h>
 
-#include <map>
-#include <mutex>
-
 #include "base/engine_spec.h"
 #include "base/log.h"
 
@@ -39,23 +36,18 @@ std::string first_error() {
   return text;
 }
 
-ENGINE* load_module(const EngineSpec& spec) {
+void* load_module(const std::string& path) {
   ENGINE* engine = ENGINE_by_id("dynamic");
-  const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", spec.name.c_str(), 0) == 1 &&
+  const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", path.c_str(), 0) == 1 &&
                       ENGINE_ctrl_cmd_string(engine, "LOAD", nullptr, 0) == 1;
   if (loaded) return engine;
   ENGINE_free(engine);
   return nullptr;
 }
 
-// A module can be bound once, so that its engine is kept for whoever names it again.
 ENGINE* find_engine(const EngineSpec& spec) {
   if (!spec.is_path()) return ENGINE_by_id(spec.name.c_str());
-  static std::mutex mutex;
-  static auto& loaded_before = *new std::map<std::string, ENGINE*>;
-  const std::lock_guard lock(mutex);
-  ENGINE*& kept = loaded_before[spec.name];
-  if (!kept) kept = load_module(spec);
+  auto* const kept = static_cast<ENGINE*>(engine_module(spec.name, load_module));
   return kept && ENGINE_up_ref(kept) == 1 ? kept : nullptr;
 }
 

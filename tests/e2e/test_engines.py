@@ -117,8 +117,22 @@ def test_Records_by_an_engine_that_pauses_fails_or_never_answers_arrive(tmp_path
     with Sluiced(BUILD, tmp_path, *lines) as server:
         for cipher in ("aes128-gcm@openssh.com", "aes256-ctr", "chacha20-poly1305@openssh.com"):
             assert sha256_through(server, cipher), server.log.read_text()[-2000:]
+        log = server.log.read_text()
+        assert log.count("cannot serve chacha20-poly1305: ") == 1, log[-2000:]
         if command == "FAIL=1":
-            assert "software does it" in server.log.read_text()
+            assert "failed at a record; software does it" in log
+
+
+def test_One_engine_does_records_and_logins_of_the_same_process(tmp_path):
+    link = tmp_path / "link.so"
+    link.symlink_to(FAKE)
+    lines = [f"crypto offload device openssl:{FAKE},DELAY_US=20", "crypto offload policy hardware", f"crypto engine {link}"]
+    with Sluiced(BUILD, tmp_path / "server", *lines) as server:
+        assert sha256_through(server, "aes128-gcm@openssh.com") and sha256_through(server, "aes256-ctr")
+        exchanges(server, 1)
+        rows = told_by_sluicectl(server)
+        assert rows["network"]["state"] == "in-service" and int(rows["network"]["operations"]) >= 4, rows
+        assert "software does its work" not in server.log.read_text()
 
 
 def test_A_record_engine_that_cannot_be_had_is_said_so_and_software_serves(tmp_path):
