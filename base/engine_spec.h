@@ -18,4 +18,8 @@ struct EngineSpec {
 
 EngineSpec parse_engine_spec(std::string_view text);
 
+// libcrypto binds an engine's module once a process, whoever asks: records, key exchange. So what `load` gave for a
+// path is kept for good and given to the next one; null, and it is tried again. The pointer is libcrypto's ENGINE.
+void* engine_module(const std::string& path, void* (*load)(const std::string& path));
+
 }  // namespace sluice

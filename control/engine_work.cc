@@ -36,6 +36,7 @@ std::string engine_counts(const KeyEngine& engine) {
   std::string text = "engine " + engine.name();
   text.append(": operations ").append(std::to_string(engine.operations()));
   text.append(", failures ").append(std::to_string(engine.failures()));
+  text.append(", lacking ").append(std::to_string(engine.lacking()));
   return text;
 }
 

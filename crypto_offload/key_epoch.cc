@@ -2,6 +2,9 @@
 #include "crypto_offload/key_epoch.h"
 
 #include <algorithm>
+#include <mutex>
+#include <set>
+#include <utility>
 
 #include "base/log.h"
 #include "crypto_offload/device_use.h"
@@ -20,6 +23,18 @@ void add_be128(uint8_t* counter, uint64_t n) {
   const uint64_t low = load_be64(counter + 8);
   store_be64(counter + 8, low + n);
   if (low + n < low) store_be64(counter, load_be64(counter) + 1);
+}
+
+// Once for each device and suite, of all workers.
+void tell_lack(const std::string& device, const CipherSuite& suite, const std::string& reason) {
+  static std::mutex mutex;
+  static std::set<std::pair<std::string, uint8_t>> told;
+  {
+    const std::lock_guard lock(mutex);
+    if (!told.emplace(device, suite.id).second) return;
+  }
+  log_line(LogLevel::notice,
+           "crypto device " + device + " cannot serve " + suite.name() + ": " + reason + "; software does it");
 }
 
 }  // namespace
@@ -72,8 +87,11 @@ ResultOrText<bool> KeyEpoch::add_candidate(const DriverSet& drivers, size_t i, c
   const std::string name(driver.name());
   const Support support = driver.supports(*suite_);
   if (!support.yes && alone) return fail(name + " cannot serve " + suite_->name() + ": " + support.reason);
-  if (!support.yes) return false;
   const bool device = driver.kind() == DriverKind::hardware;
+  if (!support.yes) {
+    if (device) tell_lack(name, *suite_, support.reason);
+    return false;
+  }
   uint32_t pays_from_bytes = 0;
   if (device) {
     const DeviceUse use = device_use(drivers, i, *suite_);

@@ -4,9 +4,6 @@
 
 #include <openssl/err.h>
 
-#include <map>
-#include <mutex>
-
 #include "base/engine_spec.h"
 
 #ifndef OPENSSL_NO_ENGINE
@@ -19,22 +16,29 @@ namespace sluice {
 
 namespace {
 
-// A module can be bound once, so that its engine is kept for the drivers of the other workers.
+// What came first is the cause: a file that is not there, a device that the engine does not find.
+std::string first_error() {
+  const char* data = nullptr;
+  int flags = 0;
+  const unsigned long code = ERR_get_error_all(nullptr, nullptr, nullptr, &data, &flags);
+  const char* reason = ERR_reason_error_string(code);
+  std::string text = reason ? reason : "error " + std::to_string(ERR_GET_REASON(code));
+  if ((flags & ERR_TXT_STRING) != 0) text.append(": ").append(data);
+  ERR_clear_error();
+  return text;
+}
+
+void* load_module(const std::string& path) {
+  ENGINE* engine = ENGINE_by_id("dynamic");
+  const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", path.c_str(), 0) == 1 &&
+                      ENGINE_ctrl_cmd_string(engine, "LOAD", nullptr, 0) == 1;
+  if (loaded) return engine;
+  ENGINE_free(engine);
+  return nullptr;
+}
+
 ENGINE* engine_of_module(const std::string& path) {
-  static std::mutex mutex;
-  static auto& bound = *new std::map<std::string, ENGINE*>;
-  const std::lock_guard lock(mutex);
-  ENGINE*& kept = bound[path];
-  if (kept == nullptr) {
-    ENGINE* engine = ENGINE_by_id("dynamic");
-    const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", path.c_str(), 0) == 1 &&
-                        ENGINE_ctrl_cmd_string(engine, "LOAD", nullptr, 0) == 1;
-    if (loaded) {
-      kept = engine;
-    } else {
-      ENGINE_free(engine);
-    }
-  }
+  auto* const kept = static_cast<ENGINE*>(engine_module(path, load_module));
   return kept != nullptr && ENGINE_up_ref(kept) == 1 ? kept : nullptr;
 }
 
@@ -45,9 +49,9 @@ ResultOrText<std::shared_ptr<OpenSslEngine>> OpenSslEngine::load(const std::stri
   const std::string& id = spec.name;
   ENGINE* engine = spec.is_path() ? engine_of_module(id) : ENGINE_by_id(id.c_str());
   if (engine == nullptr) {
-    ERR_clear_error();
-    if (spec.is_path()) return fail(id + " is no module of an OpenSSL engine, or cannot be loaded");
-    return fail("OpenSSL has no engine \"" + id + "\" (see `openssl engine -t`)");
+    const std::string why = first_error();
+    if (spec.is_path()) return fail(id + " is no module of an OpenSSL engine, or cannot be loaded: " + why);
+    return fail("OpenSSL has no engine \"" + id + "\" (see `openssl engine -t`): " + why);
   }
   for (const auto& [command, value] : spec.commands) {
     if (ENGINE_ctrl_cmd_string(engine, command.c_str(), value.empty() ? nullptr : value.c_str(), 0) == 1) continue;

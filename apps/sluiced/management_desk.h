@@ -28,6 +28,7 @@ struct DeskParts {
   std::function<void(const ServerConfig&, std::function<void(ResultOrText<std::string>)>)> take_up;
   std::function<void(std::function<void()>)> reload_keys;
   std::function<std::vector<BrokerFacts>()> broker_census;
+  std::function<std::vector<EngineFacts>()> engines;
   // Null unless the connection is there and logged in.
   std::function<const Permit*(uint32_t connection)> permit_of;
 };
@@ -63,6 +64,7 @@ class ManagementDesk final : public ManagementHost {
   ResultOrText<HostKeyStore> host_keys() const override;
   void host_keys_changed(std::function<void()> done) override { parts_.reload_keys(std::move(done)); }
   bool run_slowly(std::function<void()> work, std::function<void()> then) override;
+  std::vector<EngineFacts> engines() const override { return parts_.engines(); }
   uint64_t started_ms() const override { return started_ms_; }
   std::function<std::vector<BrokerFacts>()> broker_census() const override { return parts_.broker_census; }
 

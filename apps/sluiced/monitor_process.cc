@@ -14,6 +14,7 @@
 #include "apps/sluiced/management_desk.h"
 #include "apps/sluiced/notify.h"
 #include "apps/sluiced/pid_file.h"
+#include "apps/sluiced/served_counts.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "control/auth/backends/local_users.h"
@@ -64,6 +65,7 @@ class MonitorProcess {
   std::shared_ptr<LoginBackend> backend_;  // of now
   MonitorStart start_;
   std::unique_ptr<KeyEngine> engine_;
+  std::string engine_spec_;  // as at the start: engines are loaded once
   std::unique_ptr<KeyEngine> token_;
   UniqueFd signals_;
   PidFile pid_file_;
@@ -149,7 +151,8 @@ void MonitorProcess::tell_counts() {
   start_.orders.send(Order::count);
   log_line(LogLevel::notice, "monitor: connections " + std::to_string(monitor_->connections()) + ", condemned " +
                                  std::to_string(monitor_->condemned()) + ", starter restarted " +
-                                 std::to_string(start_.starter->restarts()));
+                                 std::to_string(start_.starter->restarts()) +
+                                 (engine_ ? "; " + engine_counts(*engine_) : std::string()));
 }
 
 void MonitorProcess::take_order() {
@@ -341,7 +344,8 @@ bool MonitorProcess::end_network() {
 // An engine that cannot be had is said so, and software does its work. Host keys have no other place to come from, but
 // those in files still serve.
 void MonitorProcess::open_engines() {
-  engine_ = use_key_engine(start_.config.engines.arithmetic);
+  engine_spec_ = start_.config.engines.arithmetic;
+  engine_ = use_key_engine(engine_spec_);
   if (start_.config.engines.token.empty()) return;
   auto token = KeyEngine::open(start_.config.engines.token);
   if (token) {
@@ -366,6 +370,7 @@ DeskParts MonitorProcess::desk_parts() {
                 finish_reload(backend_, [done](const std::string&) { done(); });
               },
           .broker_census = [starter = start_.starter->process()] { return brokers_below(starter); },
+          .engines = [this] { return engine_facts(engine_spec_, engine_.get(), "monitor"); },
           .permit_of = [this](uint32_t connection) { return monitor_->permit_of(connection); }};
 }
 
@@ -405,6 +410,7 @@ int MonitorProcess::run() {
   take_order();
   if (!up_ && !failed_) start_.settled(fail(std::string("the network process ended at its start")));
   const bool ended_well = end_network();
+  if (engine_) log_line(LogLevel::notice, "monitor: " + engine_counts(*engine_));
   log_line(LogLevel::notice, "ended");
   return in_order && ended_well && up_ && !failed_ ? 0 : 1;
 }

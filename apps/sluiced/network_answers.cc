@@ -129,6 +129,7 @@ NetworkFacts facts_of(const NetworkParts& parts) {
   parts.book.write(facts);
   add_workers(parts, facts);
   add_drivers(parts, facts);
+  facts.engines = engine_facts(parts.engine_spec, parts.engine, "network");
   parts.counts.write(facts);
   if (parts.listener) {
     write_counts(parts.listener->counters(), facts);

@@ -51,6 +51,8 @@ struct NetworkParts {
   MonitorGate& gate;
   const ServedPort& port;
   DebugLines& debug;
+  const std::string& engine_spec;
+  const KeyEngine* engine;
 };
 
 NetworkFacts facts_of(const NetworkParts& parts);

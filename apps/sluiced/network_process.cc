@@ -71,7 +71,9 @@ class Network {
   void say_farewell();
   void tell_counts() const;
   void end_when_empty(int64_t left, int64_t step);
-  NetworkParts parts() { return {loop_, book_, workers_, threads_, counts_, listener_, gate_, port_, debug_}; }
+  NetworkParts parts() {
+    return {loop_, book_, workers_, threads_, counts_, listener_, gate_, port_, debug_, engine_spec_, engine_.get()};
+  }
   void apply(const ServerConfig& config);
   ListenerConfig listener_config() const;
 
@@ -86,6 +88,7 @@ class Network {
   std::unique_ptr<DriverSet> porch_drivers_;
   Worker porch_;
   std::unique_ptr<KeyEngine> engine_;
+  std::string engine_spec_;  // as at the start: engines are loaded once
   WorkPool pool_;
   WindowBudget windows_;
   TransportConfig transport_;
@@ -122,6 +125,7 @@ Network::Network(NetworkStart start, std::vector<std::unique_ptr<DriverSet>> dri
       porch_drivers_(std::move(porch_drivers)),
       porch_(*porch_drivers_),
       engine_(std::move(engine)),
+      engine_spec_(start.config.engines.arithmetic),
       pool_(pool_limits(default_work_threads(), engine_.get())),
       windows_(uint64_t{start.config.session.window_budget_megabytes} << 20),
       loop_(ports_of(workers_), pool_),

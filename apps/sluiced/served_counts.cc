@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/engine_spec.h"
 #include "base/log.h"
 
 namespace sluice {
@@ -93,6 +94,19 @@ void write_counts(const ListenerCounters& counters, NetworkFacts& facts) {
     facts.counts.push_back({"sluice_connections_refused_total", label, counters.refused[i].get()});
   }
   facts.counts.push_back({"sluice_accept_pauses_total", "", counters.pauses.get()});
+}
+
+std::vector<EngineFacts> engine_facts(const std::string& spec, const KeyEngine* engine, const char* process) {
+  if (spec.empty()) return {};
+  // The commands behind the name may hold a PIN.
+  EngineFacts facts{.name = parse_engine_spec(spec).name, .process = process, .state = "not-loaded"};
+  if (engine != nullptr) {
+    facts.state = engine->is_given_up() ? "given-up" : "in-service";
+    facts.operations = engine->operations();
+    facts.failures = engine->failures();
+    facts.lacking = engine->lacking();
+  }
+  return {facts};
 }
 
 std::string text_of(const ListenerCounters& counters) {

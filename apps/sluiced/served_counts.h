@@ -8,6 +8,7 @@
 #include "base/counter.h"
 #include "base/error.h"
 #include "control/auth/login_limits.h"
+#include "control/engine/key_engine.h"
 #include "control/listener.h"
 #include "control/management/network_facts.h"
 #include "control/transport/transport_machine.h"
@@ -43,6 +44,9 @@ void tell_no_host_key(const Arrival& arrival);
 // In the routers' words; nothing for who left in good order.
 void log_refusal(ConnectionEnd end, const std::optional<Closing>& closing, const std::string& source);
 void write_counts(const ListenerCounters& counters, NetworkFacts& facts);
+// Of a process that was told to use the engine of that EngineSpec; null: it could not be had. Nothing where none is
+// configured.
+std::vector<EngineFacts> engine_facts(const std::string& spec, const KeyEngine* engine, const char* process);
 
 // What a listener turned away.
 std::string text_of(const ListenerCounters& counters);

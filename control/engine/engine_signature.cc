@@ -8,6 +8,7 @@
 #include <openssl/rsa.h>
 
 #include <memory>
+#include <string>
 
 #include "base/freed.h"
 
@@ -66,7 +67,11 @@ std::optional<std::vector<uint8_t>> engine_signature(EVP_PKEY* key, const EVP_MD
   if (!engine) return std::nullopt;
   ENGINE* const methods = engine->for_signatures(EVP_PKEY_get_base_id(key));
   const Key copy = methods ? nullptr : with_method(*engine, key);
-  if (!methods && !copy) return std::nullopt;
+  if (!methods && !copy) {
+    const char* kind = EVP_PKEY_get0_type_name(key);
+    engine->lacks(std::string("signatures with keys of ") + (kind ? kind : "an unknown kind"));
+    return std::nullopt;
+  }
   auto signature = signature_by(methods, methods ? key : copy.get(), digest, data);
   if (signature && verified(key, digest, data, *signature)) {
     engine->succeeded();

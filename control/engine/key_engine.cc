@@ -9,9 +9,6 @@
 #include <openssl/rsa.h>
 #include <openssl/ui.h>
 
-#include <map>
-#include <mutex>
-
 #include "base/engine_spec.h"
 #include "base/log.h"
 
@@ -27,23 +24,30 @@ std::string last_error() {
   return text;
 }
 
-ENGINE* load_module(const EngineSpec& spec) {
+// What came first is the cause: a file that is not there, a device that the engine does not find.
+std::string first_error() {
+  const char* data = nullptr;
+  int flags = 0;
+  const unsigned long code = ERR_get_error_all(nullptr, nullptr, nullptr, &data, &flags);
+  const char* reason = ERR_reason_error_string(code);
+  std::string text = reason ? reason : "error " + std::to_string(ERR_GET_REASON(code));
+  if ((flags & ERR_TXT_STRING) != 0) text.append(": ").append(data);
+  ERR_clear_error();
+  return text;
+}
+
+void* load_module(const std::string& path) {
   ENGINE* engine = ENGINE_by_id("dynamic");
-  const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", spec.name.c_str(), 0) == 1 &&
+  const bool loaded = engine && ENGINE_ctrl_cmd_string(engine, "SO_PATH", path.c_str(), 0) == 1 &&
                       ENGINE_ctrl_cmd_string(engine, "LOAD", nullptr, 0) == 1;
   if (loaded) return engine;
   ENGINE_free(engine);
   return nullptr;
 }
 
-// A module can be bound once, so that its engine is kept for whoever names it again.
 ENGINE* find_engine(const EngineSpec& spec) {
   if (!spec.is_path()) return ENGINE_by_id(spec.name.c_str());
-  static std::mutex mutex;
-  static auto& loaded_before = *new std::map<std::string, ENGINE*>;
-  const std::lock_guard lock(mutex);
-  ENGINE*& kept = loaded_before[spec.name];
-  if (!kept) kept = load_module(spec);
+  auto* const kept = static_cast<ENGINE*>(engine_module(spec.name, load_module));
   return kept && ENGINE_up_ref(kept) == 1 ? kept : nullptr;
 }
 
@@ -53,7 +57,7 @@ ResultOrText<std::unique_ptr<KeyEngine>> KeyEngine::open(const std::string& text
   const EngineSpec spec = parse_engine_spec(text);
   const std::string& name = spec.name;
   ENGINE* engine = find_engine(spec);
-  if (!engine) return fail("there is no engine " + name + ": " + last_error());
+  if (!engine) return fail("there is no engine " + name + ": " + first_error());
   for (const auto& [command, value] : spec.commands) {
     if (ENGINE_ctrl_cmd_string(engine, command.c_str(), value.empty() ? nullptr : value.c_str(), 0) == 1) continue;
     ENGINE_free(engine);
@@ -136,6 +140,17 @@ void KeyEngine::failed(std::string_view what) {
     log_line(LogLevel::warning, line);
   }
   if (in_a_row_.fetch_add(1, std::memory_order_relaxed) + 1 == kMostEngineFailures) give_up("it fails again and again");
+}
+
+void KeyEngine::lacks(std::string_view what) {
+  lacking_.fetch_add(1, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(told_mutex_);
+    if (!told_.emplace(what).second) return;
+  }
+  std::string line = "engine " + name_ + " has no methods for ";
+  line.append(what).append("; software does it");
+  log_line(LogLevel::notice, line);
 }
 
 void KeyEngine::give_up(std::string_view why) {

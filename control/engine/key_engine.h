@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 
 #include "base/result.h"
@@ -50,9 +52,13 @@ class KeyEngine {
   // What it did, or what software then did in its place. A peer's bad value fails with both and is nobody's failure.
   void succeeded();
   void failed(std::string_view what);
+  // It has no methods for that, and software does it: told once for each kind of work.
+  void lacks(std::string_view what);
   void give_up(std::string_view why);
   uint64_t operations() const { return operations_.load(std::memory_order_relaxed); }
   uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
+  uint64_t lacking() const { return lacking_.load(std::memory_order_relaxed); }
+  bool is_given_up() const { return given_up_.load(std::memory_order_relaxed); }
 
  private:
   KeyEngine(ENGINE* engine, std::string name);
@@ -63,6 +69,9 @@ class KeyEngine {
   DH* dh_ = nullptr;
   std::atomic<uint64_t> operations_{0};
   std::atomic<uint64_t> failures_{0};
+  std::atomic<uint64_t> lacking_{0};
+  std::mutex told_mutex_;
+  std::set<std::string, std::less<>> told_;  // of what it lacks; the callers' constants
   std::atomic<unsigned> in_a_row_{0};
   std::atomic<bool> given_up_{false};
 };

@@ -53,6 +53,7 @@ bool derive_somewhere(std::string_view what, EVP_PKEY* own, EVP_PKEY* peer, Secr
   }
   const bool derived = derive(nullptr, own, peer, shared);
   if (asked && derived) engine->failed(what);
+  if (engine && !asked) engine->lacks(what);
   return derived;
 }
 

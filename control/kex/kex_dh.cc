@@ -46,6 +46,7 @@ Bignum power(const BIGNUM* base, const BIGNUM* exponent, const DhGroup& group) {
   if (asked && power_by(*engine, out.get(), base, exponent, group.modulus(), context.get())) return out;
   SLUICE_CHECK(BN_mod_exp_mont_consttime(out.get(), base, exponent, group.modulus(), context.get(), nullptr) == 1);
   if (asked) engine->failed("a power");
+  if (engine && !asked) engine->lacks("Diffie-Hellman");
   return out;
 }
 

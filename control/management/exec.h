@@ -42,6 +42,8 @@ struct Exec {
 
   const std::string& word(size_t value) const;
   bool has(size_t value) const { return value < line.values.size() && !line.values[value].empty(); }
+  // Of the network process, and of the monitor what it has besides.
+  void take_facts(NetworkFacts from_network);
   void refuse(std::string why) { error = std::move(why); }
   void ask(std::string text, bool unseen, std::function<void(const std::shared_ptr<Exec>&, const std::string&)> then) {
     question = std::move(text);

@@ -9,6 +9,7 @@
 #include "control/keys/host_key_store.h"
 #include "control/management/broker_facts.h"
 #include "control/management/enable_guard.h"
+#include "control/management/network_facts.h"
 
 namespace sluice {
 
@@ -33,6 +34,8 @@ class ManagementHost {
   virtual void host_keys_changed(std::function<void()> done) = 0;
   // Away from this thread; `then` back on it. False: too much is being done.
   virtual bool run_slowly(std::function<void()> work, std::function<void()> then) = 0;
+  // Of the monitor's own process.
+  virtual std::vector<EngineFacts> engines() const { return {}; }
   virtual uint64_t started_ms() const = 0;
   // What counts brokers, to be called away from this thread.
   virtual std::function<std::vector<BrokerFacts>()> broker_census() const = 0;

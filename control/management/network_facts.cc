@@ -89,12 +89,14 @@ void fields(F& f, T& item) {
   } else if constexpr (std::is_same_v<Plain, DriverFacts>) {
     f(item.name), f(item.hardware), f(item.out_of_service), f(item.held), f(item.outages), f(item.returns);
     f(item.passed_over), f(item.suites);
+  } else if constexpr (std::is_same_v<Plain, EngineFacts>) {
+    f(item.name), f(item.process), f(item.state), f(item.operations), f(item.failures), f(item.lacking);
   } else if constexpr (std::is_same_v<Plain, CountFacts>) {
     f(item.name), f(item.label), f(item.value);
   } else if constexpr (std::is_same_v<Plain, NetworkFacts>) {
     // What there are many of comes last.
-    f(item.workers), f(item.drivers), f(item.counts), f(item.rekey_pauses), f(item.listening), f(item.host_keys);
-    f(item.port), f(item.cycles_per_us);
+    f(item.workers), f(item.drivers), f(item.engines), f(item.counts), f(item.rekey_pauses), f(item.listening);
+    f(item.host_keys), f(item.port), f(item.cycles_per_us);
     f(item.history), f(item.sessions);
   } else {
     f(item);

@@ -90,6 +90,18 @@ struct DriverFacts {
   bool operator==(const DriverFacts&) const = default;
 };
 
+// An OpenSSL engine of a process, for key agreements, signatures and random bytes.
+struct EngineFacts {
+  std::string name;
+  std::string process;  // "network" or "monitor"
+  std::string state;    // "in-service", "given-up" or "not-loaded"
+  uint64_t operations = 0;
+  uint64_t failures = 0;  // which software then did
+  uint64_t lacking = 0;   // asked for what it has no methods for
+
+  bool operator==(const EngineFacts&) const = default;
+};
+
 struct CountFacts {
   std::string name;   // of Prometheus
   std::string label;  // "reason=\"...\"" or empty
@@ -103,6 +115,7 @@ struct NetworkFacts {
   std::vector<SessionFacts> history;  // the last one first
   std::vector<WorkerFacts> workers;
   std::vector<DriverFacts> drivers;
+  std::vector<EngineFacts> engines;
   std::vector<CountFacts> counts;
   std::vector<uint64_t> rekey_pauses;  // counts of LatencyHistogram's buckets
   std::vector<std::string> listening;  // "ADDRESS,PORT"

@@ -46,6 +46,10 @@ const std::map<std::string_view, Family>& families() {
       {"sluice_crypto_outages_total", {"counter", "Times that a device was taken out of service."}},
       {"sluice_crypto_returns_total", {"counter", "Times that it came back."}},
       {"sluice_crypto_passed_over_total", {"counter", "Records that a device could have had and did not get."}},
+      {"sluice_engine_in_service", {"gauge", "Whether an OpenSSL engine is in service."}},
+      {"sluice_engine_operations_total", {"counter", "Operations by an OpenSSL engine."}},
+      {"sluice_engine_failures_total", {"counter", "Operations that it failed at, and software did."}},
+      {"sluice_engine_lacking_total", {"counter", "Operations that it has no methods for, and software did."}},
   };
   return all;
 }
@@ -134,6 +138,16 @@ void add_drivers(Text& text, const NetworkFacts& facts) {
   }
 }
 
+void add_engines(Text& text, const NetworkFacts& facts) {
+  for (const EngineFacts& engine : facts.engines) {
+    const std::string which = label("engine", engine.name) + "," + label("process", engine.process);
+    text.add("sluice_engine_in_service", which, engine.state == "in-service" ? 1 : 0);
+    text.add("sluice_engine_operations_total", which, engine.operations);
+    text.add("sluice_engine_failures_total", which, engine.failures);
+    text.add("sluice_engine_lacking_total", which, engine.lacking);
+  }
+}
+
 // Buckets of whole doublings: four times fewer lines say as much to a graph.
 std::string rekeys_text(const NetworkFacts& facts) {
   std::string out =
@@ -162,6 +176,7 @@ std::string prometheus_text(const NetworkFacts& facts) {
   add_sessions(text, facts);
   add_workers(text, facts);
   add_drivers(text, facts);
+  add_engines(text, facts);
   for (const CountFacts& count : facts.counts) text.add(count.name, count.label, std::to_string(count.value));
   return text.whole() + rekeys_text(facts);
 }

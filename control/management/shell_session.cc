@@ -169,13 +169,18 @@ void ShellSession::run_command(const ExecGrammar& grammar, const MatchedCommand&
     } else if (!facts) {
       exec->refuse("the network process' answer cannot be read");
     } else {
-      exec->facts = std::move(*facts);
+      exec->take_facts(std::move(*facts));
       exec->later = false;
       run(exec);
       if (exec->later) return;
     }
     exec->finish();
   });
+}
+
+void Exec::take_facts(NetworkFacts from_network) {
+  facts = std::move(from_network);
+  for (EngineFacts& engine : host.engines()) facts.engines.push_back(std::move(engine));
 }
 
 void ShellSession::run_line(const std::shared_ptr<Exec>& exec, const std::string& line) {
@@ -194,7 +199,7 @@ void ShellSession::run_line(const std::shared_ptr<Exec>& exec, const std::string
     auto facts = answer ? NetworkFacts::read(*answer) : Result<NetworkFacts>(NetworkFacts());
     exec->later = false;
     if (answer && facts) {
-      exec->facts = std::move(*facts);
+      exec->take_facts(std::move(*facts));
       run(exec);
     } else {
       exec->refuse("the network process gave no answer");

@@ -55,6 +55,16 @@ Report::Table driver_table(const NetworkFacts& facts) {
   return table;
 }
 
+Report::Table engine_table(const NetworkFacts& facts) {
+  Report::Table table{
+      "engines", {{"Engine", 24}, {"Process", 8}, {"State", 11}, {"Operations", 12}, {"Failures", 9}, {"Lacking"}}};
+  table.ruled = true;
+  for (const EngineFacts& engine : facts.engines)
+    table.rows.push_back({engine.name, engine.process, engine.state, number(engine.operations), number(engine.failures),
+                          number(engine.lacking)});
+  return table;
+}
+
 }  // namespace
 
 void show_dataplane(Command exec) {
@@ -108,6 +118,9 @@ void show_offload(Command exec) {
                             number(suite.redone), number(suite.median_ns), number(suite.worst_ns)});
   exec->report.eyes("\n");
   exec->report.table(std::move(table));
+  if (exec->facts.engines.empty()) return;
+  exec->report.eyes("\n");
+  exec->report.table(engine_table(exec->facts));
 }
 
 // For a screen that is drawn again and again: the client subtracts.

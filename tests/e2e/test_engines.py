@@ -1,16 +1,19 @@
 """sluiced with OpenSSL engines: one that computes, pauses, fails or is not there, and a PKCS#11 token with the host keys."""
 import hashlib
+import json
 import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import time
+import urllib.request
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "support"))
-from ssh_servers import USER, Sluiced  # noqa: E402
+from ssh_servers import USER, Sluiced, free_port  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 FAKE = BUILD / "tests/unit/kex/fake_engine.so"
@@ -32,6 +35,13 @@ def counts(server):
     return int(found[1]), int(found[2])
 
 
+def told_by_sluicectl(server):
+    """Rows of the engines by process."""
+    shown = subprocess.run([BUILD / "apps/sluicectl/sluicectl", "--state-dir", server.folder / "state", "--json", "show", "crypto",
+                            "offload"], capture_output=True, text=True, timeout=TIMEOUT, check=True)
+    return {row["process"]: row for row in json.loads(shown.stdout)["engines"]}
+
+
 def exchanges(server, rounds=2):
     for _ in range(rounds):
         for kex in ("curve25519-sha256", "diffie-hellman-group14-sha256", "ecdh-sha2-nistp256"):
@@ -42,6 +52,11 @@ def exchanges(server, rounds=2):
 def test_An_engine_that_pauses_does_the_arithmetic_of_logins(tmp_path):
     with Sluiced(BUILD, tmp_path, f"crypto engine {FAKE},PAUSES=2,DELAY_US=3000") as server:
         exchanges(server)
+        network = told_by_sluicectl(server)["network"]
+        assert network["state"] == "in-service" and int(network["operations"]) >= 10 and network["failures"] == "0"
+        # It has no methods for NIST's curves.
+        assert int(network["lacking"]) >= 2
+        assert server.log.read_text().count("has no methods for ECDH; software does it") == 1
         operations, failures = counts(server)
         assert operations >= 10 and failures == 0
 
@@ -49,6 +64,8 @@ def test_An_engine_that_pauses_does_the_arithmetic_of_logins(tmp_path):
 def test_An_engine_that_fails_is_told_once_and_nobody_notices(tmp_path):
     with Sluiced(BUILD, tmp_path, f"crypto engine {FAKE},FAIL=1") as server:
         exchanges(server)
+        rows = told_by_sluicectl(server)
+        assert int(rows["network"]["failures"]) >= 8 and int(rows["monitor"]["failures"]) >= 1, rows
         operations, failures = counts(server)
         assert operations == 0 and failures >= 8
         # Two processes have an engine each.
@@ -68,6 +85,23 @@ def test_An_engine_that_cannot_be_had_is_said_so_and_software_serves(tmp_path, e
     with Sluiced(BUILD, tmp_path, f"crypto engine {engine}") as server:
         exchanges(server, 1)
         assert "software does its work" in server.log.read_text()
+        assert {row["state"] for row in told_by_sluicectl(server).values()} == {"not-loaded"}
+
+
+def test_What_an_engine_did_is_there_for_prometheus(tmp_path):
+    port = free_port()
+    with Sluiced(BUILD, tmp_path, f"crypto engine {FAKE},FAIL=1", f"metrics port {port}") as server:
+        exchanges(server, 1)
+        # The text is made again a moment later.
+        def failures():
+            text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=TIMEOUT).read().decode()
+            found = re.search(r'^sluice_engine_failures_total\{engine="[^"]*fake_engine.so",process="network"\} (\d+)$', text, re.M)
+            return found and int(found[1])
+
+        deadline = time.monotonic() + 60
+        while not failures() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert failures()
 
 
 def sha256_through(server, cipher, size=9_000_000):
@@ -83,14 +117,28 @@ def test_Records_by_an_engine_that_pauses_fails_or_never_answers_arrive(tmp_path
     with Sluiced(BUILD, tmp_path, *lines) as server:
         for cipher in ("aes128-gcm@openssh.com", "aes256-ctr", "chacha20-poly1305@openssh.com"):
             assert sha256_through(server, cipher), server.log.read_text()[-2000:]
+        log = server.log.read_text()
+        assert log.count("cannot serve chacha20-poly1305: ") == 1, log[-2000:]
         if command == "FAIL=1":
-            assert "software does it" in server.log.read_text()
+            assert "failed at a record; software does it" in log
+
+
+def test_One_engine_does_records_and_logins_of_the_same_process(tmp_path):
+    link = tmp_path / "link.so"
+    link.symlink_to(FAKE)
+    lines = [f"crypto offload device openssl:{FAKE},DELAY_US=20", "crypto offload policy hardware", f"crypto engine {link}"]
+    with Sluiced(BUILD, tmp_path / "server", *lines) as server:
+        assert sha256_through(server, "aes128-gcm@openssh.com") and sha256_through(server, "aes256-ctr")
+        exchanges(server, 1)
+        rows = told_by_sluicectl(server)
+        assert rows["network"]["state"] == "in-service" and int(rows["network"]["operations"]) >= 4, rows
+        assert "software does its work" not in server.log.read_text()
 
 
 def test_A_record_engine_that_cannot_be_had_is_said_so_and_software_serves(tmp_path):
     with Sluiced(BUILD, tmp_path, "crypto offload device openssl:/nowhere/engine.so") as server:
         assert sha256_through(server, "aes128-gcm@openssh.com")
-        assert server.log.read_text().count("/nowhere/engine.so") == 1
+        assert sum("/nowhere/engine.so" in line for line in server.log.read_text().splitlines()) == 1
 
 
 @pytest.fixture

@@ -97,6 +97,9 @@ TEST_F(KeyEngineTest, gives_the_right_result_in_a_job_and_outside_and_for_hybrid
   EXPECT_EQ(exchange(pool, "mlkem768x25519-sha256", 3, false), 3);
   // Two agreements each; of a power also both public values. P-256 is none of its methods.
   EXPECT_EQ(engine_->operations(), 6u * 2 + 6u * 4 + 3u * 2);
+  EXPECT_EQ(engine_->lacking(), 6u * 2);
+  ASSERT_EQ(log_.size(), 1u) << "told once";
+  EXPECT_NE(log_[0].find("no methods for ECDH"), std::string::npos) << log_[0];
   EXPECT_EQ(engine_->failures(), 0u);
 }
 
@@ -197,6 +200,7 @@ TEST_F(KeyEngineTest, signs_with_keys_of_files_and_what_is_wrong_never_leaves) {
   const auto other = PrivateKey::generate(KeyType::ed25519);
   EXPECT_TRUE(other->sign("ssh-ed25519", bytes_of("x")));
   EXPECT_EQ(engine_->failures(), 2u);
+  EXPECT_EQ(engine_->lacking(), 1u);
 }
 
 TEST_F(KeyEngineTest, has_many_signatures_of_one_thread_under_way) {

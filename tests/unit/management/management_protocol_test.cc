@@ -11,6 +11,7 @@ TEST(NetworkFacts, are_read_as_they_were_written) {
   facts.history = {a_session()};
   facts.workers = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}};
   facts.drivers = {{"ipsec_mb", false, true, 1, 2, 3, 4, {{"aes128-gcm", 1, 2, 3, 4, 5, 6}}}};
+  facts.engines = {{"card", "network", "in-service", 1, 2, 3}};
   facts.counts = {{"sluice_logins_total", "methods=\"password\"", 7}};
   facts.rekey_pauses = {1, 2, 3};
   facts.listening = {"any,22"};
@@ -66,6 +67,7 @@ TEST(PrometheusText, has_every_family_once_with_its_type) {
   facts.drivers = {{"ipsec_mb", false, false, 0, 0, 0, 0, {{"aes128-gcm", 10, 20, 0, 0, 1, 2}}}};
   facts.counts = {{"sluice_logins_total", "methods=\"password\"", 7},
                   {"sluice_logins_total", "methods=\"publickey\"", 8}};
+  facts.engines = {{"/opt/card.so", "network", "given-up", 5, 16, 2}};
   facts.rekey_pauses.assign(160, 0);
   facts.rekey_pauses[100] = 3;
   const std::string text = prometheus_text(facts);
@@ -73,6 +75,8 @@ TEST(PrometheusText, has_every_family_once_with_its_type) {
   EXPECT_TRUE(has_line(text, "sluice_strangers 1"));
   EXPECT_TRUE(has_line(text, "sluice_logins_total{methods=\"publickey\"} 8"));
   EXPECT_TRUE(has_line(text, "sluice_crypto_bytes_total{driver=\"ipsec_mb\",suite=\"aes128-gcm\"} 20"));
+  EXPECT_TRUE(has_line(text, "sluice_engine_failures_total{engine=\"/opt/card.so\",process=\"network\"} 16"));
+  EXPECT_TRUE(has_line(text, "sluice_engine_in_service{engine=\"/opt/card.so\",process=\"network\"} 0"));
   EXPECT_TRUE(has_line(text, "sluice_rekey_seconds_count 3"));
   size_t types = 0, at = 0;
   while ((at = text.find("# TYPE sluice_logins_total", at)) != std::string::npos) ++types, ++at;

@@ -322,6 +322,15 @@ TEST_F(ShellTest, makes_and_removes_host_keys_when_told_twice) {
   EXPECT_TRUE(run("crypto key zeroize ed25519").failed);
 }
 
+TEST_F(ShellTest, shows_the_engines_of_both_processes) {
+  EXPECT_EQ(output("show crypto offload").find("Engine"), std::string::npos);
+  host.facts.engines = {{"/opt/card.so", "network", "in-service", 12, 1, 3}};
+  host.monitor_engines = {{"/opt/card.so", "monitor", "given-up", 4, 16, 0}};
+  const std::string shown = output("show crypto offload");
+  EXPECT_NE(shown.find("in-service"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("given-up"), std::string::npos) << shown;
+}
+
 TEST_F(ShellTest, acts_on_sessions_by_their_ids) {
   EXPECT_EQ(output("clear ssh 15"), "did clear 15\n");
   EXPECT_EQ(output("ssh rekey all"), "did rekey all\n");

@@ -28,6 +28,7 @@ class FakeHost : public ManagementHost {
     if (hold_changes) return held_changes.push_back(std::move(done));
     done(std::string());
   }
+  std::vector<EngineFacts> engines() const override { return monitor_engines; }
   std::string saved() const override { return file; }
   ResultOrText<std::string> save(const ServerConfig& saved_config) override {
     file = running_config(saved_config, kMachine);
@@ -49,6 +50,7 @@ class FakeHost : public ManagementHost {
   }
 
   ServerConfig config = config_of("");
+  std::vector<EngineFacts> monitor_engines;
   NetworkFacts facts;
   std::string file;
   std::string refusal;
