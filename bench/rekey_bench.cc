@@ -78,7 +78,8 @@ Run transfer(const Wishes& wishes, uint64_t rekey_bytes, bool neighbour) {
   ClientOptions ping_options = client_options;
   ping_options.limits.volume_bytes = kLimits[0];
   std::atomic<bool> pinging{true};
-  ping_options.make_sink = [&] { return std::make_unique<bench::PingChannel>(pinging, run.delays); };
+  bench::Member pinger;
+  ping_options.make_sink = [&] { return std::make_unique<bench::PingChannel>(pinging, pinger); };
   client_options.command = "source " + std::to_string(bytes);
   GapMeter gaps;
   std::shared_ptr<ClientResult> result;
@@ -96,6 +97,8 @@ Run transfer(const Wishes& wishes, uint64_t rekey_bytes, bool neighbour) {
   pinging = false;
   SLUICE_CHECK(result->received == bytes && !result->wrong);
   client_end.stop();
+  SLUICE_CHECK(!pinger.wrong && !pinger.closed);
+  run.delays = std::move(pinger.delays);
   return run;
 }
 

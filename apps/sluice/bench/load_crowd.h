@@ -9,7 +9,7 @@
 
 #include "apps/sluice/bench/bench_server.h"
 #include "apps/sluice/bench/load_end.h"
-#include "apps/sluice/bench/statistics.h"
+#include "apps/sluice/bench/load_member.h"
 #include "apps/sluice/terminal_dialog.h"
 #include "control/client/config/client_options.h"
 
@@ -35,20 +35,6 @@ struct CrowdPlan {
   uint32_t window = 64u << 10;
   uint64_t handshakes_at_once = 64;
   PauseStretch stretch;
-};
-
-// One session. Written by its worker and by control; read when the end has stopped, but for the atomics.
-struct Member {
-  std::atomic<uint64_t> received{0};
-  std::atomic<uint64_t> rekeys{0};
-  std::atomic<bool> wrong{false}, closed{false}, ended{false}, logged_in{false};
-  std::string why;  // before `ended`
-  // The longest time without data in each stretch between two rekeys: x the second of the run, y milliseconds.
-  std::vector<Point> pauses;
-  std::vector<double> delays;  // of pings, in milliseconds
-
-  // Of the stretch under way.
-  uint64_t last_ns = 0, longest_ns = 0, stretch = 0, stretch_began_ns = 0;
 };
 
 // So many bytes were received by now, `since` being when counting began.

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <chrono>
 
-#include "apps/sluice/bench/load_crowd.h"
+#include "apps/sluice/bench/load_member.h"
 #include "apps/sluice/bench/pattern_channel.h"
 #include "base/message_numbers.h"
 #include "base/wire.h"
