@@ -125,8 +125,11 @@ std::vector<DebugLine> lines_of_packet(const PacketSeen& packet) {
     lines.push_back({kDebugWhole, "MAC #" + number + " ok"});
     lines.push_back({kDebugPacket, "MAC compared for #" + number + " :ok"});
   }
-  lines.push_back({kDebugWhole, "input: padlen " + padding});
-  lines.push_back({kDebugPacket, "input: padlength " + padding + " bytes"});
+  // Of a login's messages it would tell how long a password is.
+  if (!is_userauth_message(packet.number)) {
+    lines.push_back({kDebugWhole, "input: padlen " + padding});
+    lines.push_back({kDebugPacket, "input: padlength " + padding + " bytes"});
+  }
   lines.push_back({kDebugWhole, "received packet type " + text(packet.number)});
   return lines;
 }

@@ -39,6 +39,16 @@ TEST(TransportDebug, a_sealed_packet_tells_its_number_block_and_mac) {
   EXPECT_TRUE(std::ranges::count(of_kind(lines, kDebugPacket), "MAC compared for #3 :ok") == 1);
 }
 
+TEST(TransportDebug, a_login_tells_no_length_that_is_a_passwords) {
+  const CipherSuite* suite = find_suite("aes128-ctr", "hmac-sha1");
+  const auto lines = lines_of_packet({suite, 4, 60, 15, 50, false});
+  for (const DebugLine& line : lines) EXPECT_EQ(line.text.find("pad"), std::string::npos) << line.text;
+  EXPECT_EQ(of_kind(lines, kDebugWhole).back(), "received packet type 50");
+  // The other way round: passwords of one length and of another in the same record look the same.
+  const auto texts = [](const std::vector<DebugLine>& all) { return of_kind(all, kDebugPackets); };
+  EXPECT_EQ(texts(lines), texts(lines_of_packet({suite, 4, 65, 10, 50, false})));
+}
+
 TEST(TransportDebug, a_packet_that_goes_tells_its_padding_and_then_its_number) {
   const CipherSuite* suite = find_suite("aes128-ctr", "hmac-sha1");
   // A message of control's is told of when it is sent, and numbered by its worker.
