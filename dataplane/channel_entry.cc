@@ -146,7 +146,7 @@ void ChannelTable::Entry::widen() {
   const uint64_t most = std::min<uint64_t>({kBulkWindow, table_.limits_.most_window, budget->left() / kBulkShare});
   if (most <= target_) return;
   const auto more = static_cast<uint32_t>(most - target_);
-  if (!loan_.take(*budget, more, budget->reserve())) return;
+  if (!loan_.take(*budget, more, budget->reserve(), table_.limits_.user.get())) return;
   target_ += more;
   owed_ += more;
 }
@@ -168,7 +168,7 @@ void ChannelTable::Entry::grow(uint64_t now_ns) {
   // Each step costs a long path a round trip: four times as much, or where the budget has no room for that twice.
   for (const uint32_t factor : {3u, 1u}) {
     const uint32_t more = std::min(factor * target_, table_.limits_.most_window - target_);
-    if (more == 0 || !loan_.take(*budget, more, budget->reserve())) continue;
+    if (more == 0 || !loan_.take(*budget, more, budget->reserve(), table_.limits_.user.get())) continue;
     target_ += more;
     owed_ += more;
     return;

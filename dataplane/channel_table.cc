@@ -137,9 +137,10 @@ FirstWindow ChannelTable::first_window() const {
   if (open_ == 0 || !limits_.budget) return {limits_.least_window};
   const uint32_t least = limits_.least_window, small = std::min(least, kSmallWindow);
   FirstWindow window;
-  if (window.loan.take(*limits_.budget, least, limits_.budget->reserve())) {
+  WindowAccount* user = limits_.user.get();
+  if (window.loan.take(*limits_.budget, least, limits_.budget->reserve(), user)) {
     window.bytes = least;
-  } else if (window.loan.take(*limits_.budget, small, 0)) {
+  } else if (window.loan.take(*limits_.budget, small, 0, user)) {
     window.bytes = small;
   }
   return window;

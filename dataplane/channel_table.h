@@ -7,59 +7,13 @@
 // first one for which there was no room.
 #pragma once
 
-#include <algorithm>
-#include <atomic>
 #include <deque>
-#include <utility>
 
 #include "base/wire.h"
 #include "dataplane/connection_sink.h"
+#include "dataplane/window_budget.h"
 
 namespace sluice {
-
-// What all connections' windows may sum up to, beside the least one of each connection; shared by workers. What a peer
-// was given he may send, and a service that takes nothing keeps all of it.
-class WindowBudget {
- public:
-  explicit WindowBudget(uint64_t bytes) : left_(static_cast<int64_t>(bytes)), reserve_(bytes / 4) {}
-  // As much must be left then.
-  bool take(uint64_t bytes, uint64_t leave = 0) {
-    const int64_t before = left_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-    if (before >= static_cast<int64_t>(bytes + leave)) return true;
-    give(bytes);
-    return false;
-  }
-  uint64_t left() const { return static_cast<uint64_t>(std::max<int64_t>(left_.load(std::memory_order_relaxed), 0)); }
-  void give(uint64_t bytes) { left_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed); }
-  // For small windows: who has many large ones keeps nobody from opening a channel.
-  uint64_t reserve() const { return reserve_; }
-
- private:
-  std::atomic<int64_t> left_;
-  const uint64_t reserve_;
-};
-
-// What one channel has of it, until its end.
-class WindowLoan {
- public:
-  WindowLoan() = default;
-  WindowLoan(WindowLoan&& other) noexcept
-      : budget_(std::exchange(other.budget_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
-  WindowLoan& operator=(WindowLoan&&) = delete;
-  ~WindowLoan() {
-    if (budget_) budget_->give(bytes_);
-  }
-  bool take(WindowBudget& budget, uint64_t bytes, uint64_t leave) {
-    if (!budget.take(bytes, leave)) return false;
-    budget_ = &budget;
-    bytes_ += bytes;
-    return true;
-  }
-
- private:
-  WindowBudget* budget_ = nullptr;
-  uint64_t bytes_ = 0;
-};
 
 struct FirstWindow {
   uint32_t bytes = 0;
@@ -71,7 +25,8 @@ struct ChannelLimits {
   size_t channels = 256;
   uint32_t least_window = uint32_t{2} << 20;
   uint32_t most_window = uint32_t{64} << 20;
-  WindowBudget* budget = nullptr;  // none: windows stay at the least
+  WindowBudget* budget = nullptr;         // none: windows stay at the least
+  std::shared_ptr<WindowAccount> user{};  // whose connection it is; none: nobody else has any
 };
 
 // Of a channel beside others, where the budget has no least one any more. Without even that it is not opened.

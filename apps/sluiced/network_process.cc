@@ -21,6 +21,7 @@
 #include "apps/sluiced/worker_setup.h"
 #include "base/debug.h"
 #include "base/log.h"
+#include "base/shared_by_name.h"
 #include "base/wire.h"
 #include "control/config/algorithm_choice.h"
 #include "control/engine_work.h"
@@ -91,6 +92,7 @@ class Network {
   std::string engine_spec_;  // as at the start: engines are loaded once
   WorkPool pool_;
   WindowBudget windows_;
+  SharedByName<WindowAccount> window_accounts_;
   TransportConfig transport_;
   ServerConnectionConfig connection_;
   RekeyLimits rekey_;
@@ -274,6 +276,7 @@ void Network::enter(const std::shared_ptr<Login>& login, const Permit& permit) {
     settings = std::move(his);
   }
   auto budget = budgets_.of(permit.user, settings->sftp.user);
+  limits.user = window_accounts_.of(permit.user, [] { return std::make_shared<WindowAccount>(); });
   auto services = std::make_unique<ConnectionServices>(service_makers(), std::move(settings),
                                                        login_facts(permit, login->source), std::move(budget));
   loop_.open_channels(login->session, std::make_unique<ChannelTable>(std::move(services), limits));

@@ -241,7 +241,9 @@ const std::array kCommands{
                toggle<&C::login, &LoginSettings::pam>()},
     CommandRow{"login pam-service NAME", kOwn, "pam-service", "The name under which PAM is asked",
                text<&C::login, &LoginSettings::pam_service>()},
-    CommandRow{"login local-account USER", kOwn, "local-account", "The account as which users of `username` run",
+    CommandRow{"login local-account USER", kOwn, "local-account",
+               "The account as which users of `username` run; lists of users and "
+               "groups know them by their own names too",
                text<&C::login, &LoginSettings::local_account>()},
     CommandRow{"login methods WAY...", kOwn | kXr, "login-methods",
                "Ways to log in, in the order offered; with a comma, one method after the other",
@@ -388,7 +390,8 @@ const std::array kCommands{
     CommandRow{"ssh server window-maximum <64-65536 kilobytes>", kOwn, "window-maximum",
                "The largest window of a channel", number<&C::session, &SessionSettings::window_kilobytes>()},
     CommandRow{"ssh server window-budget <16-65536 megabytes>", kOwn, "window-budget",
-               "All windows together, beside 2 megabytes of each connection: what may wait in memory",
+               "All windows together, beside 2 megabytes of each connection: what may wait in memory; no user has "
+               "more than is left for others",
                number<&C::session, &SessionSettings::window_budget_megabytes>()},
 
     CommandRow{"ssh server port-forwarding local", kOwn | kIos | kXr, "forward-local",

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "services/broker/file_digest.h"
-#include "services/sftp_client/rate_limit.h"
 #include "services/sftp_client/sftp_messages.h"
+#include "services/transfer/rate_limit.h"
 
 namespace sluice {
 

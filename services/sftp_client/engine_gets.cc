@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/clock.h"
 #include "services/sftp_client/sftp_engine.h"
 
 namespace sluice {
@@ -79,7 +80,7 @@ bool SftpEngine::send_read(Running& run) {
                   .u64(order.remote_offset + offset)
                   .u32(length)
                   .take());
-  if (order.limit) order.limit->spend(length);
+  if (order.limit) order.limit->spend(length, monotonic_clock().now_ns());
   return true;
 }
 

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/clock.h"
 #include "services/sftp_client/sftp_engine.h"
 
 namespace sluice {
@@ -88,7 +89,7 @@ bool SftpEngine::begin_write(DraftStream& stream, Running& run, uint64_t before)
   stream.write(Bytes(bytes).first(head));
   open_write_ = {&run, length};
   run.next += length;
-  if (order.limit) order.limit->spend(length);
+  if (order.limit) order.limit->spend(length, monotonic_clock().now_ns());
   return true;
 }
 

@@ -9,8 +9,8 @@
 #include <memory>
 
 #include "base/unique_fd.h"
-#include "services/sftp_client/rate_limit.h"
 #include "services/sftp_client/sftp_messages.h"
+#include "services/transfer/rate_limit.h"
 
 namespace sluice {
 

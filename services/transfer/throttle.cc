@@ -11,7 +11,7 @@ constexpr uint64_t kSecond = 1'000'000'000;
 }  // namespace
 
 bool Throttle::holds_back() {
-  const uint64_t wait = capped() ? budget_->wait_ns(monotonic_clock().now_ns()) : 0;
+  const uint64_t wait = capped() ? budget_->bandwidth().wait_ns(monotonic_clock().now_ns()) : 0;
   if (wait == 0) return false;
   if (!timer_) {
     timer_ = UniqueFd(::timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));

@@ -15,12 +15,12 @@ class Throttle final : private Watcher {
   Throttle& operator=(const Throttle&) = delete;
 
   void attach(Channel& channel) { channel_ = &channel; }
-  bool capped() const { return budget_->capped(); }
-  size_t most_at_once() const { return budget_->most_at_once(); }
+  bool capped() const { return budget_->bandwidth().limits(); }
+  size_t most_at_once() const { return budget_->bandwidth().most_at_once(); }
   // True: not now; a turn comes.
   bool holds_back();
   void spend(uint64_t bytes) {
-    if (capped()) budget_->spend(bytes, monotonic_clock().now_ns());
+    if (capped()) budget_->bandwidth().spend(bytes, monotonic_clock().now_ns());
   }
   // The channel is still there.
   void leave();

@@ -10,7 +10,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <unordered_map>
+
+#include "base/shared_by_name.h"
+#include "services/transfer/rate_limit.h"
 
 namespace sluice {
 
@@ -26,13 +28,7 @@ class UserBudget {
   // From now on; what is taken already stays.
   void configure(const UserLimits& limits);
 
-  bool capped() const { return rate_.load(std::memory_order_relaxed) > 0; }
-  // Bytes that may move at once: what a tenth of a second brings, but enough to be worth a call.
-  size_t most_at_once() const;
-  // Nanoseconds until bytes may move again; 0: now.
-  uint64_t wait_ns(uint64_t now_ns) const;
-  // What moved; it may go into debt by what moved at once.
-  void spend(uint64_t bytes, uint64_t now_ns);
+  RateLimit& bandwidth() { return bandwidth_; }
 
   bool take_handle();
   void give_handle() { handles_.fetch_sub(1, std::memory_order_relaxed); }
@@ -43,11 +39,9 @@ class UserBudget {
   void release_memory(uint64_t bytes) { memory_.fetch_sub(bytes, std::memory_order_relaxed); }
 
  private:
-  std::atomic<uint64_t> rate_{0}, most_memory_{0};
+  RateLimit bandwidth_{0};
+  std::atomic<uint64_t> most_memory_{0}, memory_{0};
   std::atomic<uint32_t> most_handles_{0};
-  // When what moved is paid for: a bucket that fills with time, as the moment at which it is empty.
-  alignas(64) std::atomic<uint64_t> paid_ns_{0};
-  std::atomic<uint64_t> memory_{0};
   std::atomic<uint32_t> handles_{0};
 };
 
@@ -59,8 +53,7 @@ class UserBudgets {
   size_t size() const { return budgets_.size(); }
 
  private:
-  std::unordered_map<std::string, std::weak_ptr<UserBudget>> budgets_;
-  size_t sweep_at_ = 64;
+  SharedByName<UserBudget> budgets_;
 };
 
 // One open handle of the budget, until it is gone.

@@ -11,6 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
+from tests.support.root_world import RootWorld, available  # noqa: E402
 from tests.support.ssh_servers import Sluiced, USER  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
@@ -97,3 +98,30 @@ def test_little_memory_makes_transfers_no_less_right(tmp_path):
     for folder in ("there-O", "there-s", "back-O", "back-s"):
         assert (tmp_path / folder / "large").read_bytes() == (source / "large").read_bytes()
         assert sorted(os.listdir(tmp_path / folder)) == sorted(os.listdir(source))
+
+
+@pytest.mark.skipif(not available(), reason="only root serves several users")
+def test_who_opens_many_files_for_writing_leaves_others_wide_windows(tmp_path):
+    budget, least = 1024 << 20, 2 << 20
+
+    def windows(world, user, count):
+        """Of connections that each write one file, as the client was told."""
+        sums = []
+        for i in range(count):
+            transport = paramiko.Transport(("127.0.0.1", world.port))
+            stack.callback(transport.close)
+            transport.connect(username=user, pkey=paramiko.Ed25519Key.from_private_key_file(str(world.folder / user)))
+            client = paramiko.SFTPClient.from_transport(transport)
+            stack.enter_context(client.open(f"file{i}", "wb"))
+            # The adjustment comes before the next answer or with it.
+            client.stat(".")
+            sums.append(client.get_channel().out_window_size)
+        return sums
+
+    with contextlib.ExitStack() as stack, RootWorld(BUILD, tmp_path, f"ssh server window-budget {budget >> 20}",
+                                                    "ssh server login-limit 100", "ssh server login-limit-source 100",
+                                                    "ssh server rate-limit 1000") as world:
+        greedy = windows(world, "ann", 40)
+        assert sum(max(0, window - least) for window in greedy) <= budget // 2
+        assert max(greedy) > least, "what nobody else wants is lent"
+        assert min(windows(world, "bob", 3)) > 4 * least, "too little is left for another user"

@@ -262,6 +262,58 @@ TEST(ChannelTable, a_service_that_expects_bulk_has_a_wide_window_at_once_and_eac
   EXPECT_EQ(told(alone), 0u) << "without a budget windows stay at the least";
 }
 
+ChannelLimits of_user(WindowBudget& budget, const std::shared_ptr<WindowAccount>& user) {
+  ChannelLimits limits;
+  limits.budget = &budget;
+  limits.user = user;
+  return limits;
+}
+
+TEST(ChannelTable, a_user_who_opens_many_files_for_writing_leaves_others_as_much_as_he_has) {
+  constexpr uint64_t kBudget = uint64_t{256} << 20;
+  WindowBudget budget(kBudget);
+  const auto greedy = std::make_shared<WindowAccount>(), modest = std::make_shared<WindowAccount>();
+  std::vector<std::unique_ptr<ChannelBench>> benches;
+  for (size_t i = 0; i < 500; ++i) {
+    auto& bench = *benches.emplace_back(std::make_unique<ChannelBench>(of_user(budget, greedy)));
+    bench.open();
+    bench.channel().widen();
+  }
+  EXPECT_GT(greedy->held(), kBudget / 3) << "what nobody else wants is lent";
+  EXPECT_LE(greedy->held(), budget.left() - budget.reserve());
+  ChannelBench other(of_user(budget, modest));
+  other.open();
+  told(other);
+  other.channel().widen();
+  EXPECT_GE(told(other), 4 * uint64_t{kLeast}) << "who comes later has a wide window";
+  for (size_t i = 0; i < 500; ++i) {
+    auto& bench = *benches.emplace_back(std::make_unique<ChannelBench>(of_user(budget, modest)));
+    bench.open();
+    bench.channel().widen();
+  }
+  EXPECT_GE(modest->held(), greedy->held() / 3);
+  EXPECT_GE(budget.left(), budget.reserve() + modest->held());
+  benches.clear();
+  EXPECT_EQ(greedy->held(), 0u) << "all of it is given back";
+}
+
+TEST(ChannelTable, channels_without_end_of_one_user_leave_others_theirs) {
+  WindowBudget budget(uint64_t{16} << 20);
+  const auto greedy = std::make_shared<WindowAccount>(), modest = std::make_shared<WindowAccount>();
+  std::vector<std::unique_ptr<ChannelBench>> benches;
+  const auto open_all = [&](const std::shared_ptr<WindowAccount>& user) {
+    auto& bench = *benches.emplace_back(std::make_unique<ChannelBench>(of_user(budget, user)));
+    bench.sender.room = 100000;
+    for (uint32_t peer = 0; peer < 256; ++peer) bench.give(open_message("any", peer, 1 << 20, 32768));
+    return bench.diaries.size();
+  };
+  size_t opened = 256;
+  while (opened > 1) opened = open_all(greedy);
+  EXPECT_EQ(opened, 1u) << "each connection has one";
+  EXPECT_LE(greedy->held(), budget.left());
+  EXPECT_GT(open_all(modest), 32u) << "what is left is for others";
+}
+
 TEST(ChannelTable, keeps_the_least_window_without_a_budget) {
   ChannelBench bench;
   bench.open();

@@ -77,7 +77,7 @@ bool LegacyTalk::hear() {
 
 void LegacyTalk::pace(size_t bytes) {
   if (!wishes_.limit) return;
-  wishes_.limit->spend(bytes);
+  wishes_.limit->spend(bytes, monotonic_clock().now_ns());
   while (const uint64_t ns = wishes_.limit->wait_ns(monotonic_clock().now_ns())) {
     const timespec pause{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
     if (wishes_.interrupted()) return;
