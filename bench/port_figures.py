@@ -23,6 +23,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from tests.support.port_world import Namespace, PortWorld, available  # noqa: E402
 from tests.support.ssh_servers import Sluiced, USER  # noqa: E402
 
 PATIENCE = 120
@@ -189,27 +190,20 @@ def ask(chosen, folder):
 
 # --- idle
 
-def namespace(*words):
-    subprocess.run(["ip", *map(str, words)], check=True, capture_output=True)
+class VethLink:
+    """Two ends in namespaces of their own, and between them a third where the link tool runs."""
 
+    def __enter__(self):
+        self.middle, self.far = Namespace(), (Namespace(), Namespace())
+        for n, space in enumerate(self.far):
+            self.middle.plain_veth(f"near{n}", f"far{n}")
+            self.middle.ip("link", "set", f"far{n}", "netns", space.name)
+            space.ip("link", "set", f"far{n}", "up")
+        return self
 
-@contextlib.contextmanager
-def veth(name):
-    """A pair whose far end is in a namespace of its own; nothing is left to the wire."""
-    near, far, space = f"sn{name}", f"sf{name}", f"sluice-figures-{name}"
-    namespace("netns", "add", space)
-    try:
-        namespace("link", "add", near, "type", "veth", "peer", "name", far)
-        namespace("link", "set", far, "netns", space)
-        inside = ["ip", "netns", "exec", space]
-        for prefix, device in (([], near), (inside, far)):
-            subprocess.run([*prefix, "ethtool", "-K", device, "tx", "off", "tso", "off", "gso", "off", "gro", "off"], check=True, capture_output=True)
-            subprocess.run([*prefix, "sysctl", "-qw", f"net.ipv6.conf.{device}.disable_ipv6=1"], check=True, capture_output=True)
-            subprocess.run([*prefix, "ip", "link", "set", device, "up"], check=True, capture_output=True)
-        yield near, far, inside
-    finally:
-        subprocess.run(["ip", "link", "del", near], capture_output=True)
-        subprocess.run(["ip", "netns", "del", space], capture_output=True)
+    def __exit__(self, *_):
+        for space in (self.middle, *self.far):
+            space.close()
 
 
 def cpu_of(server, seconds):
@@ -219,35 +213,32 @@ def cpu_of(server, seconds):
     return (server.cpu_seconds() - before) / (time.monotonic() - began) * 100
 
 
+class Client:
+    """A process of ours, asked as a server is."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def cpu_seconds(self):
+        times = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+
 def idle(chosen, folder):
     rows = []
     for number, driver in enumerate(("memif", "vhost")):
         way = SshWay(driver, chosen.build, folder, f"idle{number}", driver)
         with way:
             server = cpu_of(way.server, chosen.seconds)
-            before, began = sum(os.times()[2:4]), time.monotonic()
-            pid = way.client.pid
-            ticks = lambda: sum(int(x) for x in pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13])
-            before, began = ticks(), time.monotonic()
-            time.sleep(chosen.seconds)
-            client = (ticks() - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - began) * 100
+            client = cpu_of(Client(way.client), chosen.seconds)
         rows.append([{"memif": "net_memif, server", "vhost": "net_vhost"}[driver], f"{server:.1f} %"])
         rows.append([{"memif": "net_memif, client", "vhost": "net_virtio_user"}[driver], f"{client:.1f} %"])
-    if os.geteuid() == 0:
-        for driver in ("tap", "af_packet"):
-            with contextlib.ExitStack() as stack:
-                if driver == "tap":
-                    device = f"net_tap0,iface=sfig{os.getpid() % 10000}"
-                else:
-                    near, _, _ = stack.enter_context(veth(f"i{os.getpid() % 10000}"))
-                    device = f"net_af_packet0,iface={near}"
-                server = Sluiced(chosen.build, folder / f"idle-{driver}", "workers count 1", f"port dpdk {device}", "port address 10.6.9.1/24")
-                server.start()
-                try:
-                    wait_for("serving on", lambda: server.log.read_text(errors="replace"), server.process)
-                    rows.append([f"net_{driver}", f"{cpu_of(server, chosen.seconds):.1f} %"])
-                finally:
-                    server.stop()
+    if why := available():
+        print(f"idle: tap and af_packet are left out: {why}")
+    else:
+        for kind in ("tap", "packet"):
+            with PortWorld(chosen.build, folder / f"idle-{kind}", "workers count 1", kind=kind) as world:
+                rows.append([{"tap": "net_tap", "packet": "net_af_packet"}[kind], f"{cpu_of(world, chosen.seconds):.1f} %"])
     table("CPU while nothing is said", ["driver", "of a core"], rows)
 
 
@@ -282,14 +273,13 @@ except OSError: pass
 
 
 def through_kernel(chosen, ends):
-    (far_a, in_a), (far_b, in_b) = ends
-    for far, inside, address in ((far_a, in_a, "10.8.0.1/24"), (far_b, in_b, "10.8.0.2/24")):
-        subprocess.run([*inside, "ip", "addr", "add", address, "dev", far], check=True)
-        subprocess.run([*inside, "sysctl", "-qw", "net.ipv4.tcp_rmem=4096 131072 67108864", "net.ipv4.tcp_wmem=4096 16384 67108864"], check=True)
-    receiver = subprocess.Popen([*in_a, "/usr/bin/python3", "-c", RECEIVER, str(chosen.seconds)], stdout=subprocess.PIPE, text=True)
+    for n, space in enumerate(ends):
+        space.ip("addr", "add", f"10.8.0.{n + 1}/24", "dev", f"far{n}")
+        space.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 131072 67108864", "net.ipv4.tcp_wmem=4096 16384 67108864")
+    receiver = subprocess.Popen(ends[0].words("/usr/bin/python3", "-c", RECEIVER, chosen.seconds), stdout=subprocess.PIPE, text=True)
     try:
         receiver.stdout.readline()
-        sender = subprocess.Popen([*in_b, "/usr/bin/python3", "-c", SENDER])
+        sender = subprocess.Popen(ends[1].words("/usr/bin/python3", "-c", SENDER))
         try:
             return float(receiver.stdout.readline())
         finally:
@@ -298,46 +288,51 @@ def through_kernel(chosen, ends):
     finally:
         receiver.kill()
         receiver.wait()
-        for far, inside in ends:
-            subprocess.run([*inside, "ip", "addr", "flush", "dev", far], check=True)
+        for n, space in enumerate(ends):
+            space.ip("addr", "flush", "dev", f"far{n}")
+
+
+def packet_port(interface):
+    return f"net_af_packet0,iface={interface},framecnt=4096,blocksz=1048576,framesz=2048"
 
 
 def through_ours(chosen, ends):
-    (far_a, in_a), (far_b, in_b) = ends
-    port = "net_af_packet0,iface={},framecnt=4096,blocksz=1048576,framesz=2048"
-    server = serve(chosen, port.format(far_a), "10.8.0.1/24", "1500", inside=in_a)
+    server = serve(chosen, packet_port("far0"), "10.8.0.1/24", "1500", inside=ends[0].words())
     try:
-        got = ask_bench(chosen, "stream", port.format(far_b), "10.8.0.2/24", "1500", "10.8.0.1", chosen.seconds, inside=in_b)
+        got = ask_bench(chosen, "stream", packet_port("far1"), "10.8.0.2/24", "1500", "10.8.0.1", chosen.seconds, inside=ends[1].words())
         return got["gbits"] * 1e9 / 8
     finally:
         end(server)
 
 
+@contextlib.contextmanager
+def frame_link(chosen, middle, rtt, loss, seed):
+    ports = []
+    for n in range(2):
+        ports += ["--port", packet_port(f"near{n}").replace("packet0", f"packet{n}")]
+    words = middle.words(chosen.build / "tests/link/sluice-frame-link", *ports, "--delay", rtt / 2, "--loss", loss, "--rate", chosen.rate,
+                         "--buffer", chosen.buffer, "--seed", seed)
+    tool = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        if tool.stdout.readline() != "ready\n":
+            raise RuntimeError("sluice-frame-link did not start")
+        yield
+    finally:
+        end(tool)
+
+
 def link(chosen, _):
-    if os.geteuid() != 0:
-        print("link: left out, namespaces want root")
+    if why := available():
+        print(f"link: left out: {why}")
         return
     rows = []
-    tag = os.getpid() % 10000
     for rtt in chosen.rtt:
         for loss in chosen.loss:
             ours, kernel = [], []
             for seed in range(1, chosen.rounds + 1):
-                with veth(f"a{tag}") as (near_a, far_a, in_a), veth(f"b{tag}") as (near_b, far_b, in_b):
-                    ends = ((far_a, in_a), (far_b, in_b))
-                    ports = []
-                    for n, near in enumerate((near_a, near_b)):
-                        ports += ["--port", f"net_af_packet{n},iface={near},framecnt=4096,blocksz=1048576,framesz=2048"]
-                    words = [chosen.build / "tests/link/sluice-frame-link", *ports, "--delay", rtt / 2, "--loss", loss, "--rate", chosen.rate,
-                             "--buffer", chosen.buffer, "--seed", seed]
-                    tool = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-                    try:
-                        if tool.stdout.readline() != "ready\n":
-                            raise RuntimeError("sluice-frame-link did not start")
-                        kernel.append(through_kernel(chosen, ends))
-                        ours.append(through_ours(chosen, ends))
-                    finally:
-                        end(tool)
+                for found, way in ((kernel, through_kernel), (ours, through_ours)):
+                    with VethLink() as ends, frame_link(chosen, ends.middle, rtt, loss, seed):
+                        found.append(way(chosen, ends.far))
             mine, theirs = statistics.mean(ours), statistics.mean(kernel)
             rows.append([f"{rtt:g} ms", f"{loss * 100:g} %", f"{mine / 1e6:.2f}", f"{theirs / 1e6:.2f}", f"{mine / theirs:.2f}"])
     table(f"one stream through sluice-frame-link, {chosen.rate / 1e6:g} MB/s, buffer {chosen.buffer >> 10} KiB, MB/s, mean of {chosen.rounds}",
