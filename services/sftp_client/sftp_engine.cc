@@ -101,12 +101,13 @@ void SftpEngine::end(SftpFault fault) {
   waiting_.clear();
   running_.clear();
   outbox_.clear();
+  // First: whoever hears of its own end asks whether all has ended.
+  client_->tell_gone(fault);
   for (Pending& one : pending) {
     if (one.kind == Pending::Kind::ask) one.then(tl::unexpected<SftpFault>(fault));
   }
   for (WaitingAsk& one : waiting) one.then(tl::unexpected<SftpFault>(fault));
   for (auto& one : running) one->done({one->transfer->moved(), one->fault ? one->fault : fault, {}});
-  client_->tell_gone(std::move(fault));
   if (!channel_) return;
   channel_->unwatch(client_->descriptor());
   channel_->send_eof();
