@@ -71,6 +71,7 @@ def test_transfer_tells_all_of_each_contestant_in_turn(tmp_path):
         for size in ("70000", "1M"):
             for who in ("sluice-cp+sluiced", "sftp+sshd"):
                 row = found[f"{way} aes128-gcm {size} {who}"]
+                # A client that ended before anybody looked at its memory has none told.
                 for name in ("throughput", "time", "client CPU", "server CPU", "server memory"):
                     assert len(row[name]["rounds"]) == 3, (name, row)
                 assert row["throughput"]["least"] <= row["throughput"]["median"] <= row["throughput"]["most"]
@@ -143,6 +144,50 @@ def test_rekey_counts_rekeys_of_mixed_sessions_and_their_pauses(tmp_path):
 def test_rekey_fails_when_a_limit_is_missed(tmp_path):
     report = result(tmp_path, "rekey", "--sessions", 2, "--seconds", 1, "--calm", 0, "--interval", 0.2, "--least-rekeys", 1000000, code=1)
     assert [limit["reached"] for limit in report["limits"]] == [True, False]
+
+
+@pytest.mark.parametrize("words", [["--neighbours", 0, "--most-neighbour-p99", 1000000], ["--least-share", 0.000001]])
+def test_rekey_fails_when_what_a_limit_is_of_was_not_measured(tmp_path, words):
+    report = result(tmp_path, "rekey", "--sessions", 2, "--seconds", 1, "--calm", 0, "--interval", 0.2, *words, code=1)
+    assert report["limits"][-1]["value"] is None and not report["limits"][-1]["reached"]
+
+
+@pytest.mark.parametrize("then,said", [("exec sleep 600", "stood still"), ("printf x; cat", "wrong bytes")])
+def test_rekey_finds_a_session_that_stops_and_one_with_a_wrong_byte(tmp_path, then, said):
+    client = tmp_path / "ssh"
+    client.write_text(f'#!/bin/sh\nssh "$@" | {{ head -c 300000; {then}; }}\n')
+    client.chmod(0o755)
+    report = result(tmp_path, "rekey", "--client", f"ssh={client}", "--sessions", 2, "--seconds", 1, "--calm", 0, "--mode", "volume",
+                    "--volume", "64K", code=1)
+    assert rows(report)["with rekeys"]["errors"]["median"] == 2 and any(said in failure for failure in report["failures"])
+
+
+def test_what_cannot_be_measured_still_has_its_report(tmp_path):
+    report = result(tmp_path, "rekey", "--client", "ssh=/bin/false", "--sessions", 1, "--seconds", 1, "--calm", 0, "--mode", "volume", code=1)
+    assert report["failures"] and not report["passed"] and report["machine"]["kernel"]
+    bench("rekey", "--server", "127.0.0.1:1", code=3)
+    bench("linerate", "--json", tmp_path / "nowhere" / "x.json", code=2)
+
+
+def test_a_signal_leaves_no_files_behind(tmp_path):
+    words = [str(SLUICE), "bench", "transfer", "--pair", "sluice-cp+sluiced", "--size", "8M", "--rounds", "1000", "--folder", str(tmp_path)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
+        while not run.stderr.readline().startswith("2/"):
+            assert run.poll() is None
+        assert list(tmp_path.iterdir())
+        run.terminate()
+        run.communicate(timeout=TIMEOUT)
+    assert run.returncode == 128 + signal.SIGTERM and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not shutil.which("gnuplot"), reason="no gnuplot here")
+def test_names_of_programs_run_nothing_and_are_no_markup(tmp_path):
+    place = tmp_path / "a`touch pwned`<script>"
+    place.mkdir()
+    shutil.copy(shutil.which("sftp"), place / "sftp")
+    html = tmp_path / "report.html"
+    bench("transfer", "--pair", f"sftp={place}/sftp+sluiced", "--size", "1000,2000", "--way", "put", "--rounds", 1, "--html", html, "-q")
+    assert "<svg" in html.read_text() and "<script" not in html.read_text() and not os.path.exists("pwned")
 
 
 @WITHOUT_SSHD

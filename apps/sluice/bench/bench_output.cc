@@ -71,6 +71,17 @@ int complain_of_wishes(std::string_view subcommand, const std::string& what) {
   return complain(subcommand, what, what.find("no such program") == std::string::npos ? kUsage : kNotAvailable);
 }
 
+std::string why_unwritable(const CommonFlags& common) {
+  for (const std::string& file : {common.json_file, common.html_file}) {
+    if (file.empty()) continue;
+    const std::string draft = file + ".part";
+    std::ofstream out(draft, std::ios::binary);
+    if (!out) return "cannot write " + file + ": " + std::strerror(errno);
+    ::unlink(draft.c_str());
+  }
+  return {};
+}
+
 RunReport begin_report(std::string kind) {
   RunReport report;
   report.kind = std::move(kind);

@@ -16,6 +16,8 @@ ViewManner manner_of(const CommonFlags& common);
 int complain(std::string_view subcommand, const std::string& what, int code);
 // What was asked for cannot be: by the words, or because a program is not here.
 int complain_of_wishes(std::string_view subcommand, const std::string& what);
+// What is wrong with the files that are to be written; empty: nothing. Better now than after half an hour.
+std::string why_unwritable(const CommonFlags& common);
 RunReport begin_report(std::string kind);
 // Prints the tables and writes the files that were asked for. The exit code.
 int finish_report(RunReport& report, const CommonFlags& common);

@@ -1,11 +1,15 @@
 // sluice bench: which of its subcommands is meant.
 #include <signal.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
+#include <thread>
 
 #include "apps/sluice/bench/bench_output.h"
 #include "apps/sluice/bench/bench_programs.h"
+#include "apps/sluice/bench/bench_server.h"
 #include "apps/sluice/programs.h"
 
 namespace sluice {
@@ -40,6 +44,23 @@ int help(FILE* to, int code) {
   return code;
 }
 
+// A signal ends a run without what it has in memory: gigabytes of files, servers, clients.
+void clean_up_at_signals() {
+  sigset_t ending;
+  ::sigemptyset(&ending);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction now {};
+    if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler != SIG_IGN) ::sigaddset(&ending, number);
+  }
+  ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+  std::thread([ending] {
+    int number = 0;
+    if (::sigwait(&ending, &number) != 0) return;
+    bench::leave_nothing();
+    ::_exit(128 + number);
+  }).detach();
+}
+
 }  // namespace
 
 int run_bench(int argc, char** argv) {
@@ -47,6 +68,10 @@ int run_bench(int argc, char** argv) {
   const std::string_view word = argv[1];
   if (word == "--help" || word == "-h" || word == "help") return help(stdout, bench::kPassed);
   ::signal(SIGPIPE, SIG_IGN);
+  // Who serves ends by signals in its own way.
+  const bool serves =
+      std::any_of(argv, argv + argc, [](const char* each) { return std::string_view(each) == "--serve"; });
+  if (!serves && word != "compare") clean_up_at_signals();
   for (const Subcommand& row : kSubcommands) {
     if (row.name == word) return row.run(argc - 1, argv + 1);
   }

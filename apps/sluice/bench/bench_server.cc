@@ -15,6 +15,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <mutex>
+#include <set>
 
 #include "apps/sluice/bench/figures.h"
 #include "base/random.h"
@@ -31,6 +33,10 @@ constexpr double kSettleSeconds = 10;
 // Of CPU between two looks: a server that only waits.
 constexpr double kStillSeconds = 0.002;
 constexpr int kPortTries = 5;
+
+// Folders that are there, for whoever has to go without destructors.
+std::mutex g_folders_mutex;
+std::set<std::string> g_folders;
 
 // Beside our own program, as built or as installed, or wherever a shell would find it.
 std::string find_sluiced() {
@@ -158,12 +164,27 @@ std::string default_folder() {
 ResultOrText<std::unique_ptr<RunFolder>> RunFolder::make(const std::string& parent) {
   std::string name = std::filesystem::absolute(parent) / "sluice-bench.XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) return fail("cannot make a folder in " + parent + ": " + std::strerror(errno));
+  const std::lock_guard lock(g_folders_mutex);
+  g_folders.insert(name);
   std::unique_ptr<RunFolder> folder(new RunFolder);
   folder->path_ = name;
   return folder;
 }
 
+void leave_nothing() {
+  const std::lock_guard lock(g_folders_mutex);
+  for (const pid_t process : tree_of(::getpid())) {
+    if (process != ::getpid()) ::kill(process, SIGKILL);
+  }
+  std::error_code gone;
+  for (const std::string& folder : g_folders) std::filesystem::remove_all(folder, gone);
+}
+
 RunFolder::~RunFolder() {
+  {
+    const std::lock_guard lock(g_folders_mutex);
+    g_folders.erase(path_);
+  }
   std::error_code gone;
   std::filesystem::remove_all(path_, gone);
 }
@@ -196,6 +217,12 @@ bool answers(const std::string& host, uint16_t port, double patience_seconds) {
     if (monotonic_seconds() > deadline) return false;
     ::usleep(20000);
   }
+}
+
+std::string why_absent(const ServerSpec& spec) {
+  constexpr double kPatience = 10;
+  if (spec.kind != ServerKind::foreign || answers(spec.host, spec.port, kPatience)) return {};
+  return spec.name + " does not answer";
 }
 
 ResultOrText<ServerSpec> parse_server(std::string_view text) {

@@ -91,10 +91,15 @@ class RunFolder {
   std::string path_;
 };
 
+// Of a process that is about to end by a signal: everything that it started, and the folders of its runs.
+void leave_nothing();
+
 // Of this machine: memory where there is some for everybody, else the usual place for temporary files.
 std::string default_folder();
 std::string own_program();
 std::string user_name();
+// Why a server of others is not to be had; empty: it answers, or is one that a run starts.
+std::string why_absent(const ServerSpec& spec);
 // Where a connection to it succeeds within the time.
 bool answers(const std::string& host, uint16_t port, double patience_seconds);
 // Free now, and none that the kernel gives to outgoing connections by its usual settings.

@@ -2,6 +2,7 @@
 #include "apps/sluice/bench/compare.h"
 
 #include <cmath>
+#include <unordered_map>
 
 namespace sluice::bench {
 
@@ -28,10 +29,28 @@ Change change_of(const Measure& before, const Measure& after, double least_perce
   return higher == (before.better == Better::higher) ? Change::better : Change::worse;
 }
 
+namespace {
+
+using RowsByName = std::unordered_map<std::string_view, const Row*>;
+
+RowsByName by_name(const RunReport& report) {
+  RowsByName rows;
+  for (const Row& row : report.rows) rows.emplace(row.name, &row);
+  return rows;
+}
+
+const Row* found(const RowsByName& rows, std::string_view name) {
+  const auto at = rows.find(name);
+  return at == rows.end() ? nullptr : at->second;
+}
+
+}  // namespace
+
 std::vector<Comparison> compare_reports(const RunReport& before, const RunReport& after, double least_percent) {
   std::vector<Comparison> out;
+  const RowsByName was = by_name(before), is = by_name(after);
   for (const Row& row : before.rows) {
-    const Row* now = after.find(row.name);
+    const Row* now = found(is, row.name);
     for (const Measure& measure : row.measures) {
       Comparison& to =
           out.emplace_back(Comparison{row.name, measure.name, measure.unit, spread_of(measure.rounds), {}});
@@ -46,7 +65,7 @@ std::vector<Comparison> compare_reports(const RunReport& before, const RunReport
     }
   }
   for (const Row& row : after.rows) {
-    const Row* then = before.find(row.name);
+    const Row* then = found(was, row.name);
     for (const Measure& measure : row.measures) {
       if (then != nullptr && then->find(measure.name) != nullptr) continue;
       out.push_back({row.name, measure.name, measure.unit, {}, spread_of(measure.rounds), Change::added});

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "apps/sluice/bench/bench_output.h"
 #include "apps/sluice/bench/bench_programs.h"
@@ -16,9 +17,10 @@ What changed between two results (files that --json wrote) beyond the noise: a
 figure changed when the rounds of one run all lie above those of the other, it
 has three rounds or more in both, and the medians differ by N percent (default
 2). Figures that are the same are counted; --all lists them too.
-Exit status: 0 nothing is worse; 1 something is, or is gone; 2 usage.
+Exit status: 0 nothing is worse; 1 something is, is gone or has failed in NEW
+alone; 2 usage.
 )";
-constexpr size_t kMostBytes = size_t{256} << 20;
+constexpr size_t kMostBytes = size_t{64} << 20;
 
 ResultOrText<RunReport> read_report(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -47,11 +49,10 @@ void tell_differences(const RunReport& before, const RunReport& after) {
   tell("processors", std::to_string(before.machine.processors), std::to_string(after.machine.processors));
   tell("kernel", before.machine.kernel, after.machine.kernel);
   tell("sluice", version_named(before, "sluice"), version_named(after, "sluice"));
-  for (const auto& [name, value] : before.settings) {
-    for (const auto& [other, now] : after.settings) {
-      if (name == other) tell(log_text(name).c_str(), value, now);
-    }
-  }
+  const auto all = [](const RunReport& report) { return std::map(report.settings.begin(), report.settings.end()); };
+  auto was = all(before), is = all(after);
+  for (const auto& [name, value] : is) was.try_emplace(name, "none");
+  for (const auto& [name, value] : was) tell(log_text(name).c_str(), value, is.try_emplace(name, "none").first->second);
 }
 
 bool is_worse(Change change) { return change == Change::worse || change == Change::missing; }
@@ -90,6 +91,8 @@ int run_compare(int argc, char** argv) {
                 figure(c.after.least).c_str(), figure(c.after.most).c_str(), log_text(c.unit).c_str(),
                 c.ratio > 0 ? (", " + figure(c.ratio) + " x").c_str() : "");
   }
+  for (const std::string& failure : after->failures) std::printf("FAILED    %s\n", log_text(failure).c_str());
+  worse |= !after->failures.empty() && before->failures.empty();
   std::printf("%zu the same within the noise, %zu with too few rounds to tell\n", same, unsure);
   return worse ? kMissed : kPassed;
 }

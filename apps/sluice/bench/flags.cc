@@ -13,6 +13,13 @@ std::string store(ResultOrText<T> parsed, auto&& to) {
   return {};
 }
 
+// What is there twice would be measured as one thing with twice the rounds.
+template <class T>
+std::string twice_in(std::vector<T> list) {
+  std::sort(list.begin(), list.end());
+  return std::adjacent_find(list.begin(), list.end()) == list.end() ? "" : "something is there twice";
+}
+
 }  // namespace
 
 Flag flag_switch(std::string_view name, bool& to) {
@@ -25,7 +32,7 @@ Flag flag_text(std::string_view name, std::string& to) {
 Flag flag_list(std::string_view name, std::vector<std::string>& to) {
   return {name, true, [&to](const std::string& v) {
             to = split_list(v);
-            return std::string(to.empty() ? "a value is missing" : "");
+            return to.empty() ? std::string("a value is missing") : twice_in(to);
           }};
 }
 Flag flag_sizes(std::string_view name, std::vector<uint64_t>& to) {
@@ -34,7 +41,7 @@ Flag flag_sizes(std::string_view name, std::vector<uint64_t>& to) {
             for (const std::string& word : split_list(v)) {
               if (auto why = store(parse_size(word), [&](uint64_t n) { to.push_back(n); }); !why.empty()) return why;
             }
-            return std::string(to.empty() ? "a size is missing" : "");
+            return to.empty() ? std::string("a size is missing") : twice_in(to);
           }};
 }
 Flag flag_counts(std::string_view name, uint64_t least, uint64_t most, std::vector<uint64_t>& to) {
@@ -44,7 +51,7 @@ Flag flag_counts(std::string_view name, uint64_t least, uint64_t most, std::vect
               auto why = store(parse_count(word, least, most), [&](uint64_t n) { to.push_back(n); });
               if (!why.empty()) return why;
             }
-            return std::string(to.empty() ? "a number is missing" : "");
+            return to.empty() ? std::string("a number is missing") : twice_in(to);
           }};
 }
 Flag flag_count(std::string_view name, uint64_t least, uint64_t most, uint64_t& to) {

@@ -46,6 +46,7 @@ class Reader {
 
   bool take_value(JsonValue& out, size_t depth) {
     if (depth == kMostJsonDepth) return complain("too deep");
+    if (++values_ > kMostJsonValues) return complain("too many values");
     skip_space();
     if (at_ == text_.size()) return complain("it ends too early");
     using Kind = JsonValue::Kind;
@@ -136,7 +137,7 @@ class Reader {
   }
 
   std::string_view text_;
-  size_t at_ = 0;
+  size_t at_ = 0, values_ = 0;
   std::string problem_;
 };
 

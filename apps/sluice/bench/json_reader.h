@@ -27,6 +27,8 @@ struct JsonValue {
 
 // Arrays and objects in each other; deeper ones are refused, since reading them takes stack.
 inline constexpr size_t kMostJsonDepth = 32;
+// A value of two bytes takes a hundred in memory; a result of a long run has some ten thousand.
+inline constexpr size_t kMostJsonValues = size_t{1} << 21;
 
 ResultOrText<JsonValue> parse_json(std::string_view text);
 

@@ -305,6 +305,7 @@ int run_linerate(int argc, char** argv) {
     if (!opened) return complain("linerate", opened.error(), kNotAvailable);
     port = std::move(*opened);
   }
+  if (auto why = why_unwritable(common); !why.empty()) return complain("linerate", why, kUsage);
   RunReport report = begin_report("linerate");
   report.compact = true;
   std::vector<std::string> payloads;

@@ -196,6 +196,10 @@ int run_rekey(int argc, char** argv) {
   if (!rest->empty()) return complain("rekey", rest->front() + ": flags only; --help lists them", kUsage);
   if (auto fine = complete(words, plan); !fine) return complain_of_wishes("rekey", fine.error());
   if (words.serve) return serve(plan, words, !timed);
+  if (plan.server != "self") {
+    if (auto why = why_absent(*parse_server(plan.server)); !why.empty()) return complain("rekey", why, kNotAvailable);
+  }
+  if (auto why = why_unwritable(common); !why.empty()) return complain("rekey", why, kUsage);
   RunReport report = begin_report("rekey");
   tell_settings(plan, words, report);
   {

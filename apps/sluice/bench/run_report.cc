@@ -10,6 +10,8 @@ namespace sluice::bench {
 namespace {
 
 constexpr uint64_t kFormat = 1;
+// Of a result that is read: they are looked for by name.
+constexpr size_t kMostRows = 100000, kMostMeasures = 200, kMostSettings = 1000;
 
 void write_rounds(JsonWriter& json, const std::vector<double>& rounds) {
   const Spread spread = spread_of(rounds);
@@ -140,13 +142,19 @@ ResultOrText<RunReport> report_from_json(std::string_view text) {
   if ((*value)["program"].string() != "sluice bench") return fail("no result of sluice bench");
   if ((*value)["format"].number != static_cast<double>(kFormat))
     return fail("a result of another version of sluice bench: run it again with this one");
+  const auto& rows = (*value)["rows"].items;
+  const auto large = [](const JsonValue& row) { return row["measures"].items.size() > kMostMeasures; };
+  if (rows.size() > kMostRows || (*value)["settings"].members.size() > kMostSettings ||
+      std::any_of(rows.begin(), rows.end(), large))
+    return fail("more rows, figures or settings than a result of sluice bench has");
   RunReport report;
   report.kind = (*value)["kind"].string();
   report.began = (*value)["began"].string();
   report.seconds = (*value)["seconds"].number;
   report.machine = read_machine((*value)["machine"]);
   for (const auto& [name, setting] : (*value)["settings"].members) report.settings.emplace_back(name, setting.string());
-  for (const JsonValue& row : (*value)["rows"].items) report.rows.push_back(read_row(row));
+  for (const JsonValue& failure : (*value)["failures"].items) report.failures.push_back(failure.string());
+  for (const JsonValue& row : rows) report.rows.push_back(read_row(row));
   return report;
 }
 

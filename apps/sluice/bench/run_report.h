@@ -84,7 +84,7 @@ struct RunReport {
 };
 
 std::string to_json(const RunReport& report);
-// What compare needs of it: kind, machine, settings and rows.
+// What compare needs of it: kind, machine, settings, rows and failures.
 ResultOrText<RunReport> report_from_json(std::string_view text);
 
 std::string_view name_of(Better better);

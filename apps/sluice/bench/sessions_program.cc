@@ -266,9 +266,11 @@ int run_sessions(int argc, char** argv) {
   for (const std::string& name : servers) {
     auto spec = parse_server(name);
     if (!spec) return complain_of_wishes("sessions", spec.error());
+    if (auto why = why_absent(*spec); !why.empty()) return complain("sessions", why, kNotAvailable);
     plan.servers.push_back(std::move(*spec));
   }
   if (plan.folder.empty()) plan.folder = default_folder();
+  if (auto why = why_unwritable(common); !why.empty()) return complain("sessions", why, kUsage);
   RunReport report = begin_report("sessions");
   report.settings = {{"servers", join(servers, ", ")},
                      {"sessions", std::to_string(plan.sessions)},

@@ -1,5 +1,8 @@
 // sluice bench transfer: its command line.
 #include <cstdio>
+#include <filesystem>
+#include <map>
+#include <set>
 
 #include "apps/sluice/bench/bench_output.h"
 #include "apps/sluice/bench/bench_programs.h"
@@ -95,7 +98,32 @@ ResultOrText<void> complete(TransferPlan& plan, const Words& words) {
   auto contestants = contestants_of(words);
   if (!contestants) return fail(contestants.error());
   plan.contestants = std::move(*contestants);
+  std::set<std::string> names;
+  for (const auto& who : plan.contestants) {
+    if (!names.insert(who.name()).second) return fail(who.name() + " competes twice");
+  }
   return choose_reference(plan, words.against);
+}
+
+// Of OpenSSH's programs the ssh beside them knows; sshd says it among other things.
+std::string version_line(const std::string& program) {
+  namespace fs = std::filesystem;
+  const std::string name = fs::path(program).filename(), beside = fs::path(program).parent_path() / "ssh";
+  if (name == "sftp" || name == "scp") return version_of(find_program(beside).empty() ? "ssh" : beside, "-V");
+  const bool brief = name == "sshd" || name == "psftp" || name == "pscp";
+  return version_of(program, brief ? "-V" : "--version");
+}
+
+void tell_versions(const TransferPlan& plan, RunReport& report) {
+  std::map<std::string, std::string> programs;
+  for (const auto& who : plan.contestants) {
+    if (who.client.installed() && !who.client.kind->program.empty()) programs[who.client.name] = who.client.program;
+    if (who.server.kind != ServerKind::foreign) programs[who.server.name] = who.server.program;
+  }
+  for (const auto& [name, program] : programs) {
+    if (std::string version = version_line(program); !version.empty())
+      report.machine.versions.emplace_back(name, std::move(version));
+  }
 }
 
 void tell_settings(const TransferPlan& plan, const Words& words, RunReport& report) {
@@ -148,7 +176,12 @@ int run_transfer(int argc, char** argv) {
   if (common.help) return std::fputs(kHelp, stdout), kPassed;
   if (!rest->empty()) return complain("transfer", rest->front() + ": flags only; --help lists them", kUsage);
   if (auto fine = complete(plan, words); !fine) return complain_of_wishes("transfer", fine.error());
+  for (const auto& who : plan.contestants) {
+    if (auto why = why_absent(who.server); !why.empty()) return complain("transfer", why, kNotAvailable);
+  }
+  if (auto why = why_unwritable(common); !why.empty()) return complain("transfer", why, kUsage);
   RunReport report = begin_report("transfer");
+  tell_versions(plan, report);
   tell_settings(plan, words, report);
   {
     LiveView view(manner_of(common), stderr);

@@ -61,5 +61,11 @@ TEST(BenchJson, What_the_writer_says_the_reader_understands) {
   EXPECT_EQ((*value)["l"].items.size(), 2u);
 }
 
+TEST(BenchJson, More_values_than_a_result_has_are_refused) {
+  std::string text = "[0";
+  for (size_t i = 0; i < kMostJsonValues; ++i) text += ",0";
+  EXPECT_FALSE(parse_json(text + "]"));
+}
+
 }  // namespace
 }  // namespace sluice::bench

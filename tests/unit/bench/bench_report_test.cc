@@ -67,6 +67,24 @@ TEST(BenchReport, A_missed_limit_or_a_failure_is_no_pass) {
   EXPECT_FALSE(report.passed());
 }
 
+TEST(BenchReport, A_limit_of_what_was_not_measured_is_missed) {
+  RunReport report = sample();
+  for (const bool at_least : {false, true}) {
+    report.verdicts = {{"pause", std::nullopt, 5, at_least}};
+    EXPECT_FALSE(report.passed());
+    EXPECT_NE(to_html(report).find("not measured"), std::string::npos);
+    EXPECT_EQ((*parse_json(to_json(report)))["limits"].items[0]["value"].kind, JsonValue::Kind::null);
+  }
+}
+
+TEST(BenchReport, Failures_come_back_and_too_much_is_refused) {
+  RunReport report = sample();
+  report.failures = {"wrong bytes"};
+  EXPECT_EQ(report_from_json(to_json(report))->failures, report.failures);
+  for (int i = 0; i < 1000; ++i) report.row("put x").measure(std::to_string(i), "", Better::higher);
+  EXPECT_FALSE(report_from_json(to_json(report)));
+}
+
 TEST(BenchReport, HTML_escapes_what_others_said_and_asks_no_network) {
   const std::string html = to_html(sample());
   EXPECT_NE(html.find("A &lt;CPU&gt; &amp; more"), std::string::npos);
@@ -89,6 +107,11 @@ TEST(BenchReport, Names_cannot_leave_their_quotes_in_a_script_for_gnuplot) {
   Plot plot{"a\"; system(\"id\") #", "x", "y", PlotStyle::lines, false, {{"c\nplot 1", {{1, 2}}}}, {}};
   const std::string script = gnuplot_script(plot);
   EXPECT_EQ(script.find("system(\""), std::string::npos);
+  // gnuplot runs what is in backquotes between double quotes.
+  plot.title = "`id`'; `id` #";
+  plot.style = PlotStyle::bars;
+  plot.groups = {"`id`"};
+  EXPECT_EQ(gnuplot_script(plot).find('`'), std::string::npos);
   EXPECT_EQ(script.find("\nplot 1"), std::string::npos);
 }
 
@@ -124,8 +147,13 @@ TEST(BenchFlags, Values_come_behind_a_space_or_an_equals_sign_and_what_is_unknow
   EXPECT_EQ(sizes, (std::vector<uint64_t>{1024, 2 << 20}));
   EXPECT_EQ(rounds, 3u);
   EXPECT_TRUE(common.quiet);
-  for (const auto& wrong : std::vector<std::vector<const char*>>{
-           {"--nope"}, {"--rounds"}, {"--rounds", "11"}, {"--size", "x"}, {"--size="}, {"--quiet=1"}})
+  for (const auto& wrong : std::vector<std::vector<const char*>>{{"--nope"},
+                                                                 {"--rounds"},
+                                                                 {"--rounds", "11"},
+                                                                 {"--size", "x"},
+                                                                 {"--size="},
+                                                                 {"--quiet=1"},
+                                                                 {"--size", "1M,1024K"}})
     EXPECT_FALSE(parse(wrong)) << wrong.front();
 }
 
@@ -141,6 +169,20 @@ TEST(BenchChild, Status_output_and_time_limit_are_told) {
   EXPECT_EQ(run_child(options).status, 128 + SIGKILL);
   options.words = {"/nonexistent/program"};
   EXPECT_EQ(run_child(options).status, 127);
+}
+
+TEST(BenchChild, CPU_of_those_who_were_left_behind_is_counted_with_a_keeper) {
+  ChildOptions options;
+  options.words = {"sh", "-c", "sh -c 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done' & exit 4"};
+  options.with_keeper = true;
+  const ChildOutcome outcome = run_child(options);
+  EXPECT_EQ(outcome.status, 4);
+  EXPECT_GT(outcome.cpu_seconds, 0.01);
+  options.words = {"/nonexistent/program"};
+  EXPECT_EQ(run_child(options).status, 127);
+  options.words = {"sleep", "600"};
+  options.patience_seconds = 0.2;
+  EXPECT_EQ(run_child(options).status, 128 + SIGKILL);
 }
 
 TEST(BenchChild, CPU_of_a_program_and_of_what_it_waited_for_is_counted) {
