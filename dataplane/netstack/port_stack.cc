@@ -167,22 +167,21 @@ std::vector<PortArrival> PortStack::arrivals() {
   return std::exchange(arrivals_, {});
 }
 
+// Said and woken in one: a wake-up that came behind its errand would be nobody's, and let the worker sleep no more.
 void PortStack::do_errand(std::function<void()> errand) {
-  {
-    const std::lock_guard lock(mutex_);
-    errands_.push_back(std::move(errand));
-  }
+  const std::lock_guard lock(mutex_);
+  errands_.push_back(std::move(errand));
   has_errands_.store(true, std::memory_order_release);
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t n = ::write(errand_.get(), &one, sizeof one);
 }
 
 bool PortStack::do_errands() {
-  uint64_t count;
-  [[maybe_unused]] const ssize_t n = ::read(errand_.get(), &count, sizeof count);
   std::deque<std::function<void()>> errands;
   {
     const std::lock_guard lock(mutex_);
+    uint64_t count;
+    [[maybe_unused]] const ssize_t n = ::read(errand_.get(), &count, sizeof count);
     has_errands_.store(false, std::memory_order_relaxed);
     errands.swap(errands_);
   }
