@@ -80,9 +80,10 @@ void DpdkPortQueue::disarm() {
   if (descriptor_ >= 0) rte_eth_dev_rx_intr_disable(port_.id(), number_);
 }
 
-size_t DpdkPortQueue::receive(FrameReceiver& receiver) {
+size_t DpdkPortQueue::receive(FrameReceiver& receiver, size_t most) {
   std::array<rte_mbuf*, kBurst> frames;
-  const uint16_t n = rte_eth_rx_burst(port_.id(), number_, frames.data(), kBurst);
+  const auto wanted = static_cast<uint16_t>(std::min(most, kBurst));
+  const uint16_t n = rte_eth_rx_burst(port_.id(), number_, frames.data(), wanted);
   for (uint16_t i = 0; i < n; ++i) {
     rte_mbuf* const frame = frames[i];
     if (i + 1 < n) rte_prefetch0(rte_pktmbuf_mtod(frames[i + 1], void*));

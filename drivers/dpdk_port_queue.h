@@ -37,7 +37,7 @@ class DpdkPortQueue final : public PortQueue {
   void hand_copy(Bytes frame);
 
   bool send(const OutFrame& frame) override;
-  size_t receive(FrameReceiver& receiver) override;
+  size_t receive(FrameReceiver& receiver, size_t most) override;
   void flush() override;
   bool has_unsent() const override { return end_ > begin_; }
   void drop_unsent() override;

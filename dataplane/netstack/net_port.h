@@ -19,8 +19,8 @@ class FrameReceiver {
 // One pair of queues, for one thread.
 class PortQueue : public FrameSink {
  public:
-  // Hands over what has come, a burst at most; returns how many frames.
-  virtual size_t receive(FrameReceiver& receiver) = 0;
+  // Hands over what has come, `most` frames and a burst at most; returns how many.
+  virtual size_t receive(FrameReceiver& receiver, size_t most = SIZE_MAX) = 0;
   // What send() took goes to the device; as much as it has room for.
   virtual void flush() = 0;
   virtual bool has_unsent() const = 0;

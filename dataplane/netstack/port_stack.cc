@@ -16,8 +16,12 @@
 namespace sluice {
 namespace {
 
-// Frames of one turn, so that sessions get theirs.
+// Frames of one turn, so that sessions get theirs; and bytes: what is worked on in one piece is acknowledged, and its
+// room given back, in one piece. Of a window that comes in a single turn the peer sees nothing until it is all done,
+// and both wait for each other.
 constexpr int kBursts = 4;
+constexpr size_t kTurnBytes = 256 * 1024;
+constexpr size_t kLeastBurst = 4;
 constexpr uint64_t kTickNs = 50'000'000;
 // Looking on after the last frame costs less than a sleep. Where frames keep following each other the next one is worth
 // a longer look, from a core that nobody else wants.
@@ -71,14 +75,19 @@ bool PortStack::take_in() {
   }
   bool moved = has_errands_.load(std::memory_order_acquire) && do_errands();
   size_t frames = 0;
-  for (int i = 0; i < kBursts; ++i) {
-    const size_t n = queue_.receive(*this);
+  turn_bytes_ = 0;
+  for (int i = 0; i < kBursts && turn_bytes_ < kTurnBytes; ++i) {
+    const size_t n = queue_.receive(*this, burst_);
     frames += n;
     if (n == 0) break;
+    // As many as are worth what is left, if they are like these.
+    burst_ = std::max(kLeastBurst, kTurnBytes * frames / std::max<size_t>(turn_bytes_, 1));
   }
   if (frames > 0) {
     if (std::exchange(armed_, false)) queue_.disarm();
     tcp_.end_burst(now_ns_);
+    // Acknowledgments go before what came is worked on.
+    queue_.flush();
     moved = true;
   }
   if (now_ns_ >= tcp_.next_deadline()) tcp_.advance(now_ns_);
@@ -121,6 +130,8 @@ void PortStack::finish(uint64_t most_ns) {
 }
 
 void PortStack::on_frame(MutableBytes frame, std::span<const Bytes> more, FrameFacts facts) {
+  turn_bytes_ += frame.size();
+  for (const Bytes piece : more) turn_bytes_ += piece.size();
   network_.input(frame, more, facts, now_ns_);
 }
 

@@ -87,6 +87,8 @@ class PortStack final : public Poller, private FrameReceiver, private TcpAccepto
   TcpStack tcp_;
   uint64_t now_ns_;
   uint64_t ticked_ns_ = 0;
+  size_t turn_bytes_ = 0;    // received in this turn
+  size_t burst_ = SIZE_MAX;  // frames to be asked for at once
   uint64_t moved_ns_ = 0;
   int heat_ = 0;  // how often in a row frames came soon again
   uint64_t full_since_ns_ = 0;

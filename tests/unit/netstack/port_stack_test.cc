@@ -16,7 +16,7 @@ class SilentQueue final : public PortQueue {
     if (frame.owner != nullptr) frame.owner->frame_left();
     return true;
   }
-  size_t receive(FrameReceiver&) override { return 0; }
+  size_t receive(FrameReceiver&, size_t) override { return 0; }
   void flush() override {}
   bool has_unsent() const override { return false; }
 };
