@@ -98,8 +98,7 @@ class PortRate::Asking {
         got += n;
       }
       transport_->release(count.size());
-      uint64_t told = 0;
-      for (const uint8_t byte : count) told = told << 8 | byte;
+      const uint64_t told = load_be64(count.data());
       // Nobody opens what was not sealed, or closes it again.
       if (told < opened_ || told > begun_) {
         lied_ = true;

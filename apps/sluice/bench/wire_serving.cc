@@ -43,7 +43,7 @@ class Guest {
     opened_ += opened;
     if (opened > 0) moved_ns_ = now;
     if (opening_->failed()) return false;
-    if (opened > 0 || told_ != opened_) {
+    if (told_ != opened_) {
       const auto count = WireWriter().u64(opened_).take();
       if (say(*transport_, count)) told_ = opened_;
     }
