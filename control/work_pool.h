@@ -26,7 +26,7 @@ namespace sluice {
 
 // On whose behalf something is done.
 struct WorkOrigin {
-  std::string source;  // an address
+  std::string source = {};  // an address
   // Items of one line wait for each other; 0: of none.
   uint64_t line = 0;
   bool logged_in = false;
