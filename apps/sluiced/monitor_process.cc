@@ -306,7 +306,7 @@ void MonitorProcess::take_up(const ServerConfig& config, std::function<void(Resu
   // Hashing what stands in the configuration takes as long as there are users; logins go on meanwhile. Its end is told
   // on this thread, so nothing of it is too early.
   const uint64_t number = reloads_ + 1;
-  const bool taken = slow_->submit({}, [this, done, number, config, completions = completions_] {
+  const bool taken = slow_->submit({.logged_in = true}, [this, done, number, config, completions = completions_] {
     completions->post([this, done, number, backend = make_backend(config)] {
       if (number != reloads_) return done(std::string());
       finish_reload(backend, done);

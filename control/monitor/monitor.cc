@@ -73,6 +73,7 @@ bool Monitor::take_frame(const MonitorFrame& frame, Instant now) {
     return true;
   }
   if (header.type == MonitorType::close) {
+    open_jobs_ -= quick_.forget(header.connection);
     connections_.erase(header.connection);
     return true;
   }
@@ -117,9 +118,15 @@ void Monitor::serve(Connection& connection, const MonitorFrame& frame, Instant n
   }
 }
 
+// Whoever is logged in always finds room: his requests are few. A stranger's may run beside one another.
+WorkOrigin Monitor::origin_of(const Connection& connection) {
+  static_assert(kMaxOpenRequests <= kWaitingOfSession);
+  const bool logged_in = connection.login.authenticated();
+  return {connection.source.address, logged_in ? connection.id : 0, logged_in};
+}
+
 void Monitor::run(Connection& connection, JobRunner& runner, Job job) {
-  count_job(connection,
-            runner.submit({connection.source.address, 0, connection.login.authenticated()}, std::move(job)));
+  count_job(connection, runner.submit(origin_of(connection), std::move(job)));
 }
 
 void Monitor::run_pausable(Connection& connection, JobRunner& runner, Job job) {
@@ -134,8 +141,9 @@ void Monitor::run_pausable(Connection& connection, JobRunner& runner, Job job) {
       monitor->condemn(*still, "an engine did not answer");
     });
   };
-  count_job(connection, runner.submit_pausable({connection.source.address, 0, connection.login.authenticated(), true},
-                                               std::move(job), std::move(lost)));
+  WorkOrigin origin = origin_of(connection);
+  origin.may_pause = true;
+  count_job(connection, runner.submit_pausable(origin, std::move(job), std::move(lost)));
 }
 
 // Its end comes by way of the completions, on this thread and so not before this.

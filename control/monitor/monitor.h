@@ -88,6 +88,7 @@ class Monitor {
   void settle(Reply reply, const AuthQuestion& question, LoginAnswer answer);
   void send_verdict(Connection& connection, uint32_t request, AuthVerdict verdict);
   void broker(Connection& connection, const MonitorFrame& frame);
+  static WorkOrigin origin_of(const Connection& connection);
   void run(Connection& connection, JobRunner& runner, Job job);
   // It may pause while an engine's device computes.
   void run_pausable(Connection& connection, JobRunner& runner, Job job);

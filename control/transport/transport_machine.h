@@ -187,6 +187,7 @@ class TransportMachine {
   std::optional<TransportPhase> phase_;  // none before the peer is identified
   std::variant<NoKex, InitSent, Exchanging, Turning> kex_;
   std::shared_ptr<Prepared> prepared_;
+  bool preparing_ = false;  // the pool has it, or one whose exchange did not wait for it
   Negotiated negotiated_;
   const CipherSuite* sending_ = &plain_suite();
   std::vector<uint8_t> session_id_;

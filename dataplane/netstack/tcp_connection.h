@@ -118,6 +118,7 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void judge_duplicate(const TcpSegment& segment, Delivered& delivered);
   void judge_tail_probe(const TcpSegment& segment, bool duplicate_sack, bool advanced);
   void enter_recovery();
+  void begin_undo(bool may);
   void leave_recovery();
   void undo_recovery();
   void reduce_proportionally(const Delivered& delivered, bool safe);

@@ -56,6 +56,7 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
     lost += sent_.lose_first();
   }
   judge_recovery(segment, delivered, advanced, lost);
+  if (stamp_known_ && recovery_ == Recovery::open && seq_at_most(again_end_, una_)) stamp_known_ = false;
   if (delivered.rtt_us != UINT32_MAX) congestion_.on_rtt(delivered.rtt_us, una_, nxt_);
   // What is acknowledged selectively is no progress yet, and what ends a fast recovery has had its share.
   const bool growing = recovery_ != Recovery::fast && before != Recovery::fast;
@@ -212,10 +213,14 @@ void TcpConnection::enter_recovery() {
   recovery_end_ = nxt_;
   prr_delivered_ = prr_out_ = 0;
   prr_flight_ = std::max<size_t>(sent_.in_flight() + sent_.lost(), 1);
-  may_undo_ = true;
-  stamp_known_ = false;
-  undo_left_ = 0;
+  begin_undo(true);
   congestion_.on_loss(now());
+}
+
+// What was sent again before and is still on its way may be what the next acknowledgments answer: its time counts, too.
+void TcpConnection::begin_undo(bool may) {
+  may_undo_ = may;
+  if (!stamp_known_) undo_left_ = 0;
 }
 
 void TcpConnection::leave_recovery() {

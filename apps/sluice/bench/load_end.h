@@ -42,7 +42,7 @@ std::vector<PrivateKey> all_host_keys();
 // is what is measured, not being sent away. Each has one at a time, so their number is the bound.
 inline WorkPoolLimits pool_of_load(size_t threads = default_work_threads()) {
   constexpr size_t kMost = 65536;
-  return {.threads = threads, .queued = kMost, .strangers = kMost, .per_source = kMost};
+  return {.threads = threads, .strangers = kMost, .per_source = kMost};
 }
 
 // Workers and a control thread, with a porch unless a driver is named that nobody else understands.
