@@ -367,6 +367,11 @@ ClientFailure ClientConnection::failure_of_transport() const {
   const auto& closing = machine_->closing();
   // A server may count the last try as one too many.
   if (auth_ && auth_->last_try() && !logged_in_ && (!closing || closing->by_peer)) return permission_denied();
+  if (!closing && !machine_->identified()) {
+    const std::string& said = machine_->peer_said();
+    return {FailureKind::turned_away, "Connection closed by " + config_.host + " before it said who it is" +
+                                          (said.empty() ? "" : ": " + log_text(said))};
+  }
   if (!closing) return {FailureKind::closed, "Connection closed by " + config_.host};
   if (closing->by_peer) {
     ClientFailure failure{FailureKind::disconnected,

@@ -99,6 +99,8 @@ class TransportMachine {
   Bytes session_id() const { return session_id_; }
   const Negotiated& negotiated() const { return negotiated_; }
   const Identification& peer() const { return identification_.peer(); }
+  // Its last line before it was identified.
+  const std::string& peer_said() const { return identification_.said(); }
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
   // From the first KEXINIT of the last exchange to its end.
