@@ -124,7 +124,8 @@ void ClientConnection::take_decision(const PublicKey& key, HostKeyDecision decis
     return refuse_host(FailureKind::host_key_changed, "The host showed an unknown key when keys were renewed.\n", then);
   }
   if (decision.kind == HostKeyDecision::Kind::ask) return ask_host_key(key, decision.text, then);
-  if (!decision.text.empty()) dialog_.show(decision.text);
+  // Said once, not at each rekey.
+  if (first && !decision.text.empty()) dialog_.show(decision.text);
   if (decision.remember) remember(key);
   if (first) {
     host_trusted_ = decision.trusted;
