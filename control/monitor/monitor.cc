@@ -69,7 +69,8 @@ bool Monitor::take_frame(const MonitorFrame& frame, Instant now) {
   const MonitorHeader& header = frame.header;
   if (header.type == MonitorType::list_host_keys) {
     if (header.connection != 0 || !frame.body.empty()) return false;
-    output_.append({MonitorType::host_keys, 0, header.request}, write_host_keys(rules_->keys.offered()));
+    output_.append({MonitorType::host_keys, 0, header.request},
+                   write_host_keys({rules_->keys.offered(), LoginState(rules_->config.login).can_continue()}));
     return true;
   }
   if (header.type == MonitorType::open) return open(frame, now);
