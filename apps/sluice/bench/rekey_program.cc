@@ -17,7 +17,7 @@ same without rekeys. Rates, pauses, neighbours, errors, CPU, memory.
   --sessions N, --seconds S      (100, 10); --calm S without rekeys (3; 0: none)
   --mode random|time|volume, --interval S (1), --volume SIZE (16M)
   --by client|server|both        who starts them (both)
-  --kex LIST, --suite LIST       in turn by the sessions; mixed: all of them that
+  --kex LIST, --suite LIST       in turn by the sessions; mixed: all that
                                  the server has
   --server self|sluiced|sshd|HOST:PORT   self: this program; others run cat
   --client self|ssh|ssh=PATH     whose client; ssh only with --server self
