@@ -88,6 +88,7 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
 
   // In.
   void input_opening(const TcpSegment& segment);
+  bool crosses_ours(const TcpSegment& segment) const;
   void input_opened_by_both(const TcpSegment& segment);
   bool passes_paws(const TcpSegment& segment);
   bool acceptable(const TcpSegment& segment) const;
@@ -123,6 +124,7 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void undo_recovery();
   void reduce_proportionally(const Delivered& delivered, bool safe);
   bool window_limited() const;
+  size_t flight_of_late() const;
   void end_round();
   void judge_widening();
 

@@ -73,6 +73,9 @@ bool TcpConnection::window_limited() const {
   return cwnd_held_ || std::max(flight_high_, sent_.in_flight()) + 2 * mss_ >= congestion_.cwnd();
 }
 
+// The most that was under way, acknowledged selectively or not, since a round trip ago.
+size_t TcpConnection::flight_of_late() const { return std::max<size_t>(flight_high_, nxt_ - una_); }
+
 // The send ring holds two round trips' worth of what the path takes, by the shortest round trip: a queue on the path
 // is no reason for more.
 void TcpConnection::end_round() {
@@ -214,7 +217,7 @@ void TcpConnection::enter_recovery() {
   prr_delivered_ = prr_out_ = 0;
   prr_flight_ = std::max<size_t>(sent_.in_flight() + sent_.lost(), 1);
   begin_undo(true);
-  congestion_.on_loss(now());
+  congestion_.on_loss(flight_of_late());
 }
 
 // What was sent again before and is still on its way may be what the next acknowledgments answer: its time counts, too.
@@ -269,7 +272,7 @@ void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_s
     probing_ = false;
     // The probe repaired a loss that nobody would have noticed.
     if (recovery_ == Recovery::open) {
-      congestion_.on_loss(now());
+      congestion_.on_loss(flight_of_late());
       congestion_.set_cwnd(congestion_.ssthresh());
     }
   } else if (!advanced && segment.sack_count == 0 && segment.payload_size == 0) {

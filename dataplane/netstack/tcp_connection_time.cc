@@ -143,7 +143,7 @@ void TcpConnection::on_timeout() {
   // A timeout of what was sent again after one says nothing new about the path's capacity.
   if (recovery_ != Recovery::timeout || seq_at_most(recovery_end_, una_)) {
     begin_undo(recovery_ == Recovery::open);
-    congestion_.on_timeout(now());
+    congestion_.on_timeout(flight_of_late());
   } else {
     congestion_.set_cwnd(mss_);
   }
