@@ -59,10 +59,22 @@ double cpu_seconds() {
 // Of the stream's n-th word: what stands elsewhere is recognised.
 uint64_t word_at(uint64_t n) { return n * 0x9e3779b97f4a7c15u; }
 
-struct Stream {
+struct Stream final : TransportWaker {
+  using Ready = std::vector<Stream*>;
+  Stream(std::unique_ptr<TcpTransport> connection, bool is_asked, Ready& list)
+      : transport(std::move(connection)), asks(is_asked), ready(list) {
+    transport->set_waker(this);
+    wake();
+  }
   std::unique_ptr<TcpTransport> transport;
-  bool asks = false;
+  bool asks;
   uint64_t bytes = 0;
+  Ready& ready;
+  bool woken = false;
+
+  void wake() override {
+    if (!std::exchange(woken, true)) ready.push_back(this);
+  }
 
   void fill(uint8_t* place, size_t n) {
     for (size_t i = 0; kVerify && i < n; i += 8) {
@@ -151,7 +163,25 @@ class End final : FrameReceiver, TcpAcceptor {
     SLUICE_CHECK(transport && transport->failure() == TcpEnd::none);
     return transport;
   }
-  std::vector<Stream> streams;
+  // Calls each(stream) for those of which there is news, as a worker does.
+  template <class F>
+  void for_news(F each) {
+    std::swap(ready_, now_ready_);
+    for (Stream* stream : now_ready_) {
+      stream->woken = false;
+      each(*stream);
+    }
+    now_ready_.clear();
+  }
+  Stream& keep(std::unique_ptr<TcpTransport> connection, bool asks) {
+    streams.push_back(std::make_unique<Stream>(std::move(connection), asks, ready_));
+    return *streams.back();
+  }
+  void drop(Stream& gone) {
+    std::erase(ready_, &gone);
+    std::erase_if(streams, [&](const auto& each) { return each.get() == &gone; });
+  }
+  std::vector<std::unique_ptr<Stream>> streams;
   const TcpStack& tcp() const { return tcp_; }
 
  private:
@@ -165,7 +195,7 @@ class End final : FrameReceiver, TcpAcceptor {
   }
   void accept(std::unique_ptr<TcpTransport> connection) override {
     const bool asks = connection->endpoints().local.port == kAskPort;
-    streams.push_back({std::move(connection), asks, 0});
+    keep(std::move(connection), asks);
   }
 
   PortQueue& queue_;
@@ -175,6 +205,7 @@ class End final : FrameReceiver, TcpAcceptor {
   uint64_t now_ = 0;
   uint64_t ticked_ = 0;
   uint64_t moved_ = 0;
+  Stream::Ready ready_, now_ready_;
 };
 
 MutableBytes received(TcpTransport& transport) {
@@ -195,21 +226,15 @@ void serve(End& end) {
   std::fflush(stdout);
   while (stopped == 0) {
     end.turn();
-    for (size_t i = 0; i < end.streams.size();) {
-      Stream& each = end.streams[i];
+    end.for_news([&](Stream& each) {
       for (MutableBytes piece = received(*each.transport); !piece.empty(); piece = received(*each.transport)) {
         if (!each.asks) each.check(piece);
         if (each.asks && piece.size() < kQuestion) break;
         if (each.asks) say(*each.transport, piece);
         each.transport->release(piece.size());
       }
-      if (each.transport->ended()) {
-        std::swap(each, end.streams.back());
-        end.streams.pop_back();
-      } else {
-        ++i;
-      }
-    }
+      if (each.transport->ended()) end.drop(each);
+    });
     end.send();
     end.rest();
   }
@@ -222,7 +247,7 @@ void print_stream(uint64_t bytes, uint64_t took, double cpu) {
 }
 
 void stream(End& end, const IpAddress& peer, double seconds) {
-  Stream out{end.connect(peer, kStreamPort), false, 0};
+  Stream& out = end.keep(end.connect(peer, kStreamPort), false);
   SendRing& ring = out.transport->send_ring();
   // A moment for windows to grow.
   uint64_t begin = 0, began_at = 0;
@@ -260,21 +285,20 @@ void print_rounds(uint64_t rounds, uint64_t took, double cpu) {
 
 void ask(End& end, const IpAddress& peer, double seconds, size_t connections) {
   std::array<uint8_t, kQuestion> question{};
-  std::vector<std::unique_ptr<TcpTransport>> all;
-  for (size_t i = 0; i < connections; ++i) all.push_back(end.connect(peer, kAskPort));
-  for (auto& each : all) say(*each, question);
+  for (size_t i = 0; i < connections; ++i) end.keep(end.connect(peer, kAskPort), true);
+  for (auto& each : end.streams) say(*each->transport, question);
   end.send();
   const double cpu = cpu_seconds();
   const uint64_t begin = now_ns();
   uint64_t rounds = 0;
   while (static_cast<double>(now_ns() - begin) < seconds * 1e9) {
     end.turn();
-    for (auto& each : all) {
-      if (each->available() < kQuestion) continue;
-      each->release(kQuestion);
+    end.for_news([&](Stream& each) {
+      if (each.transport->available() < kQuestion) return;
+      each.transport->release(kQuestion);
       ++rounds;
-      say(*each, question);
-    }
+      say(*each.transport, question);
+    });
     end.send();
   }
   print_rounds(rounds, now_ns() - begin, cpu_seconds() - cpu);

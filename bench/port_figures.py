@@ -4,8 +4,8 @@
 usage: bench/port_figures.py BUILD [ssh|tcp|ask|idle|link ...] [--mebibytes N] [--rounds N] [--seconds N] [--rtt MS ...]
                              [--loss P ...] [--rate BYTES] [--buffer BYTES] [--at-once N]
   ssh   sluice sftp puts a file of memory into the server's /dev/null: over ports, and over the kernel's loopback
-  tcp   one stream of TCP alone (port_bench)
-  ask   64-byte questions and answers, 32 connections (port_bench)
+  tcp   one stream of TCP alone (port_bench), each end on a core of its own
+  ask   64-byte questions and answers, 32 connections (port_bench), each end on a core of its own
   idle  CPU of a sluiced with a connection that says nothing, by driver (tap and af_packet: root)
   link  one stream through sluice-frame-link between two veth pairs; the kernel's TCP (CUBIC) through the same (root)
 Without a name: all of them. Best of the rounds, in turn; ratios to the kernel's of the same run. `link`: medians; a round is
@@ -131,8 +131,14 @@ def ssh(chosen, folder):
 
 # --- TCP alone
 
-def serve(chosen, *words):
-    server = subprocess.Popen([str(chosen.build / "bench/port_bench"), "serve", *words], stdout=subprocess.PIPE,
+def held(core):
+    """Two ends that poll must not share a core: each has its own, where there are two."""
+    cores = sorted(os.sched_getaffinity(0))
+    return ("taskset", "-c", str(cores[core])) if len(cores) > 1 else ()
+
+
+def serve(chosen, *words, inside=()):
+    server = subprocess.Popen([*inside, str(chosen.build / "bench/port_bench"), "serve", *words], stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, text=True)
     if server.stdout.readline() != "ready\n":
         raise RuntimeError(f"port_bench serve {words} did not start")
@@ -153,9 +159,10 @@ def alone(chosen, folder, what, key, *more):
     for n in range(chosen.rounds):
         for number, (name, driver) in enumerate(ways):
             served, met = devices(driver, folder, f"{what}{n}{number}") if driver else ("kernel", "kernel")
-            server = serve(chosen, served, "10.6.0.1/24", "1500")
+            server = serve(chosen, served, "10.6.0.1/24", "1500", inside=held(0))
             try:
-                got = ask_bench(chosen, what, met, "10.6.0.2/24", "1500", "10.6.0.1", chosen.seconds, *more)
+                got = ask_bench(chosen, what, met, "10.6.0.2/24", "1500", "10.6.0.1", chosen.seconds, *more,
+                                inside=held(1))
             finally:
                 bad_link.end(server)
             # Of a second of the asking side's CPU: who measures beside others has not all of the core.

@@ -13,12 +13,23 @@
 namespace sluice {
 namespace {
 
+constexpr size_t kLittle = 256;
 constexpr size_t kTcpSequence = 4, kTcpFlags = 13, kTcpSum = 16;
 constexpr uint8_t kFin = 1, kPsh = 8, kCwr = 128;
 
 void store_be16(uint8_t* at, size_t value) {
   at[0] = static_cast<uint8_t>(value >> 8);
   at[1] = static_cast<uint8_t>(value);
+}
+
+size_t read_be16(const uint8_t* at) { return size_t{at[0]} << 8 | at[1]; }
+
+// RFC 1624: a header of which one word changes.
+void change_be16(uint8_t* at, size_t value, uint8_t* sum) {
+  const size_t changed = (read_be16(sum) ^ 0xffff) + (read_be16(at) ^ 0xffff) + value;
+  const size_t once = (changed >> 16) + (changed & 0xffff);
+  store_be16(sum, ~((once >> 16) + once));
+  store_be16(at, value);
 }
 
 }  // namespace
@@ -108,17 +119,14 @@ void DpdkPortQueue::fit_headers(rte_mbuf* first, const OutFrame& frame, size_t b
   if (frame.v6) {
     store_be16(ip + 4, content);
   } else {
-    store_be16(ip + 2, frame.transport_at - frame.network_at + content);
-    store_be16(ip + 10, 0);
-    store_be16(ip + 10, InetChecksum().add({ip, size_t{20}}).value());
+    change_be16(ip + 2, frame.transport_at - frame.network_at + content, ip + 10);
   }
   store_be32(tcp + kTcpSequence, load_be32(tcp + kTcpSequence) + static_cast<uint32_t>(before));
   if (!last) tcp[kTcpFlags] = static_cast<uint8_t>(tcp[kTcpFlags] & ~(kFin | kPsh));
   if (before > 0) tcp[kTcpFlags] = static_cast<uint8_t>(tcp[kTcpFlags] & ~kCwr);
   // The sum of the pseudo header was without the length.
-  const size_t sum = size_t{tcp[kTcpSum]} << 8 | tcp[kTcpSum + 1];
-  store_be16(tcp + kTcpSum,
-             InetChecksum().add_u32(static_cast<uint32_t>(sum)).add_u32(static_cast<uint32_t>(content)).folded());
+  const size_t sum = read_be16(tcp + kTcpSum) + content;
+  store_be16(tcp + kTcpSum, (sum >> 16) + (sum & 0xffff));
 }
 
 void DpdkPortQueue::finish_sum(rte_mbuf* first, const OutFrame& frame) const {
@@ -144,7 +152,9 @@ bool DpdkPortQueue::send(const OutFrame& frame) {
     if (end_ - begin_ + frames > kMostUnsent) return false;
   }
   Lease* lease = nullptr;
-  const bool lies = left > 0 && can.any_memory && frame.owner != nullptr;
+  // A little is copied sooner than lent, where the owner waits for no frame that is told of later.
+  const bool little = left <= kLittle && free_leases_.size() == kLeases;
+  const bool lies = left > 0 && can.any_memory && frame.owner != nullptr && !little;
   // A copy would be told of at once, before frames of the same owner that went earlier.
   if (lies && free_leases_.empty()) return false;
   if (lies) {

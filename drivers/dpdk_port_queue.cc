@@ -122,16 +122,19 @@ void DpdkPortQueue::deliver(rte_mbuf* frame, FrameReceiver& receiver) {
   const bool ip_bad = (frame->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD;
   const FrameFacts facts{!ip_bad && port_.abilities().receive_checksum &&
                          (sum == RTE_MBUF_F_RX_L4_CKSUM_GOOD || sum == RTE_MBUF_F_RX_L4_CKSUM_NONE)};
+  const MutableBytes first(rte_pktmbuf_mtod(frame, uint8_t*), frame->data_len);
+  if (frame->next == nullptr) {
+    receiver.on_frame(first, {}, facts);
+    return rte_pktmbuf_free_seg(frame);
+  }
   std::array<Bytes, kMostParts * 4> more;
   size_t n = 0;
   const rte_mbuf* part = frame->next;
   for (; part != nullptr && n < more.size(); part = part->next) {
     more[n++] = {rte_pktmbuf_mtod(part, const uint8_t*), part->data_len};
   }
-  if (n > 0) counters_.gathered.add();
-  if (part == nullptr) {
-    receiver.on_frame({rte_pktmbuf_mtod(frame, uint8_t*), frame->data_len}, {more.data(), n}, facts);
-  }
+  counters_.gathered.add();
+  if (part == nullptr) receiver.on_frame(first, {more.data(), n}, facts);
   rte_pktmbuf_free(frame);
 }
 

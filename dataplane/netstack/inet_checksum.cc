@@ -27,6 +27,11 @@ InetChecksum& InetChecksum::add(Bytes bytes) {
   }
   uint64_t sum = 0;
   for (const uint64_t lane : lanes) sum += lane;
+  for (; left >= 4; at += 4, left -= 4) {
+    uint32_t word;
+    std::memcpy(&word, at, 4);
+    sum += word;
+  }
   for (; left >= 2; at += 2, left -= 2) {
     uint16_t word;
     std::memcpy(&word, at, 2);
@@ -43,7 +48,9 @@ InetChecksum& InetChecksum::add(Bytes bytes) {
 
 InetChecksum& InetChecksum::add_pseudo_header(const IpAddress& from, const IpAddress& to, uint8_t protocol,
                                               size_t length) {
-  return add(from.view()).add(to.view()).add_u32(protocol).add_u32(static_cast<uint32_t>(length));
+  const size_t words = from.size() / 4;
+  add_header(from.bytes.data(), words).add_header(to.bytes.data(), words);
+  return add_u32(protocol).add_u32(static_cast<uint32_t>(length));
 }
 
 uint16_t InetChecksum::folded() const { return fold(sum_); }

@@ -13,6 +13,11 @@ class InetChecksum {
     sum_ += (value >> 16) + (value & 0xffff);
     return *this;
   }
+  // A header of 32-bit words, in front of all else.
+  InetChecksum& add_header(const uint8_t* at, size_t words) {
+    for (size_t i = 0; i < words; ++i) add_u32(load_be32(at + 4 * i));
+    return *this;
+  }
   // RFC 9293 section 3.1, RFC 8200 section 8.1.
   InetChecksum& add_pseudo_header(const IpAddress& from, const IpAddress& to, uint8_t protocol, size_t length);
   // Folded, not complemented: what a device that finishes the job wants to find in the field.

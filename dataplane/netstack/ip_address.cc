@@ -26,6 +26,7 @@ bool IpAddress::is_loopback() const {
 
 bool IpAddress::in(const IpAddress& network, unsigned bits) const {
   if (v6 != network.v6 || bits > size() * 8) return false;
+  if (*this == network) return true;
   const size_t whole = bits / 8;
   if (std::memcmp(bytes.data(), network.bytes.data(), whole) != 0) return false;
   if (bits % 8 == 0) return true;

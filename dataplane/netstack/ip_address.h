@@ -33,7 +33,12 @@ struct IpAddress {
 
   size_t size() const { return v6 ? 16 : 4; }
   Bytes view() const { return {bytes.data(), size()}; }
-  bool operator==(const IpAddress&) const = default;
+  bool operator==(const IpAddress& other) const {
+    std::array<uint64_t, 2> mine, theirs;
+    std::memcpy(mine.data(), bytes.data(), 16);
+    std::memcpy(theirs.data(), other.bytes.data(), 16);
+    return ((mine[0] ^ theirs[0]) | (mine[1] ^ theirs[1])) == 0 && v6 == other.v6;
+  }
   auto operator<=>(const IpAddress&) const = default;
 
   bool is_unspecified() const { return *this == IpAddress{{}, v6}; }

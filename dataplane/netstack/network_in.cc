@@ -52,7 +52,8 @@ void NetworkLayer::take_ipv4(Packet& packet, uint64_t now) {
   const size_t total = load_be16(bytes.data() + 2);
   if (bytes[0] >> 4 != 4 || header < kIpv4Header || header > total) return drop(NetDrop::ip_header);
   if (header > bytes.size() || !fit(packet, total)) return drop(NetDrop::short_frame);
-  if (!packet.good && InetChecksum().add(bytes.first(header)).value() != 0) return drop(NetDrop::ip_checksum);
+  if (!packet.good && InetChecksum().add_header(bytes.data(), header / 4).value() != 0)
+    return drop(NetDrop::ip_checksum);
   // More fragments, or not the first.
   if ((load_be16(bytes.data() + 6) & 0x3fff) != 0) return drop(NetDrop::fragment);
   if (header > kIpv4Header && has_source_route(bytes.subspan(kIpv4Header, header - kIpv4Header))) {

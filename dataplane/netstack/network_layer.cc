@@ -139,7 +139,7 @@ size_t NetworkLayer::put_headers(uint8_t* out, const MacAddress& station, const 
   store_be16(ip + 10, 0);
   std::copy_n(from.bytes.begin(), 4, ip + 12);
   std::copy_n(to.bytes.begin(), 4, ip + 16);
-  store_be16(ip + 10, InetChecksum().add({ip, kIpv4Header}).value());
+  store_be16(ip + 10, InetChecksum().add_header(ip, kIpv4Header / 4).value());
   return kEthernetHeader + kIpv4Header;
 }
 

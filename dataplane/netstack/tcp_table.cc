@@ -41,10 +41,13 @@ void TcpTable::set_now(uint64_t now) {
   now_us_ = std::max<uint64_t>(now_ns_ / 1000, 1);
 }
 
-TcpTable::Found TcpTable::find(const IpEndpoints& endpoints) const {
+TcpTable::Found TcpTable::find(const IpEndpoints& endpoints) {
+  TcpConnection*& last = recent(endpoints);
+  if (last != nullptr && last->endpoints() == endpoints) return {{TcpIndex::Kind::connection, last->slot()}, true};
   Found out;
   out.found =
       index_.find(secrets_.table_hash(endpoints), out.key, [&](Key key) { return endpoints_of(key) == endpoints; });
+  if (out.found && out.key.kind == TcpIndex::Kind::connection) last = slots_[out.key.index].get();
   return out;
 }
 
@@ -183,6 +186,7 @@ void TcpTable::resume() {
 
 void TcpTable::retire(TcpConnection& connection) {
   heap_remove(connection);
+  if (TcpConnection*& last = recent(connection.endpoints()); last == &connection) last = nullptr;
   index_.remove(secrets_.table_hash(connection.endpoints()), {TcpIndex::Kind::connection, connection.slot()});
 }
 

@@ -4,6 +4,7 @@
 // pools are bounded by TcpSettings.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <vector>
@@ -76,14 +77,18 @@ class TcpTable {
     IpEndpoint at;
     TcpAcceptor* acceptor;
   };
+  static constexpr size_t kRecent = 256;
   using Key = TcpIndex::Key;
   struct Found {
     Key key;
     bool found = false;
   };
 
-  Found find(const IpEndpoints& endpoints) const;
+  Found find(const IpEndpoints& endpoints);
   const IpEndpoints& endpoints_of(Key key) const;
+  TcpConnection*& recent(const IpEndpoints& endpoints) {
+    return recent_[(endpoints.local.port ^ endpoints.remote.port) % kRecent];
+  }
   TcpAcceptor* listener_of(const IpEndpoint& local) const;
   uint32_t free_slot();
   void reap();
@@ -115,6 +120,9 @@ class TcpTable {
   uint64_t now_ns_ = 0;
   uint64_t now_us_ = 0;
   TcpIndex index_;
+  // Connections that were found last, by their ports: to compare costs less than to hash. Who makes them collide makes
+  // us hash.
+  std::array<TcpConnection*, kRecent> recent_{};
   std::vector<std::unique_ptr<TcpConnection>> slots_;
   std::vector<uint32_t> free_slots_;
   size_t connection_count_ = 0;

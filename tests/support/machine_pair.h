@@ -27,7 +27,7 @@ class MachineEnd final : TransportPort, SlowWork, UpperLayer, HostKeyJudge {
 
   TransportMachine machine;
   bool pool_stands_still = false;  // work waits for others' before it
-  std::deque<std::string> lines;  // sent
+  std::deque<std::string> lines;   // sent
   std::deque<std::vector<uint8_t>> sent;
   std::optional<Disconnect> closed;
   std::string closed_text;

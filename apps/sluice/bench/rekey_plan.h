@@ -26,8 +26,8 @@ struct RekeyPlan {
   std::vector<std::string> kexes;
   std::vector<std::pair<std::string, std::string>> suites;
   bool mixed_kexes = false, mixed_suites = false;  // all that we have: what a server lacks is left out
-  std::string server = "self";  // or sluiced, sshd, HOST:PORT
-  std::string client = "self";  // or ssh, ssh=PATH
+  std::string server = "self";                     // or sluiced, sshd, HOST:PORT
+  std::string client = "self";                     // or ssh, ssh=PATH
   std::string folder;
   ForeignAccess access;
   uint64_t neighbours = 2;
