@@ -53,7 +53,8 @@ def test_help_fits_a_screen(words):
 
 @pytest.mark.parametrize("words", [["nothing"], ["transfer", "--client", "telnet"], ["transfer", "--size", "0"], ["transfer", "more"],
                                    ["transfer", "--suite", "rot13"], ["rekey", "--kex", "none"], ["rekey", "--mode", "x"],
-                                   ["rekey", "--by", "server", "--server", "sluiced"], ["linerate", "--payload", "65536"],
+                                   ["rekey", "--by", "server", "--server", "sluiced"], ["rekey", "--client", "telnet"],
+                                   ["rekey", "--port", "7"], ["sessions", "--kex", "none"], ["linerate", "--payload", "65536"],
                                    ["sessions", "--rounds", "0"], ["compare", "one"]])
 def test_what_makes_no_sense_is_refused(words):
     assert bench(*words, code=2).stderr
