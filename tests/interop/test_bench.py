@@ -13,6 +13,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -55,7 +56,8 @@ def test_help_fits_a_screen(words):
 
 @pytest.mark.parametrize("words", [["nothing"], ["transfer", "--client", "telnet"], ["transfer", "--size", "0"], ["transfer", "more"],
                                    ["transfer", "--suite", "rot13"], ["rekey", "--kex", "none"], ["rekey", "--mode", "x"],
-                                   ["rekey", "--by", "server", "--server", "sluiced"], ["linerate", "--payload", "65536"],
+                                   ["rekey", "--by", "server", "--server", "sluiced"], ["rekey", "--client", "telnet"],
+                                   ["rekey", "--port", "7"], ["sessions", "--kex", "none"], ["linerate", "--payload", "65536"],
                                    ["sessions", "--rounds", "0"], ["compare", "one"]])
 def test_what_makes_no_sense_is_refused(words):
     assert bench(*words, code=2).stderr
@@ -175,6 +177,41 @@ def test_what_cannot_be_measured_still_has_its_report(tmp_path):
     bench("linerate", "--json", tmp_path / "nowhere" / "x.json", code=2)
 
 
+def test_what_is_no_file_is_written_to_and_stays_what_it_is(tmp_path):
+    words = ["linerate", "--suite", "aes128-gcm", "--payload", 64, "--seconds", 0.01, "--rounds", 1, "--load", 0, "-q"]
+    pipe, file, link = tmp_path / "pipe", tmp_path / "file", tmp_path / "link"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        bench(*words, "--json", pipe)
+        assert json.loads(reader.communicate(timeout=TIMEOUT)[0])["kind"] == "linerate"
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    link.symlink_to(file)
+    file.write_text("")
+    bench(*words, "--json", link)
+    assert link.is_symlink() and json.loads(file.read_text())["passed"]
+    assert "same file" in bench(*words, "--json", file, "--html", file, code=2).stderr
+    assert "folder" in bench(*words, "--json", tmp_path, code=2).stderr
+    assert sorted(tmp_path.iterdir()) == [file, link, pipe]
+
+
+def test_compare_reads_pipes_and_no_more_than_a_result_has(tmp_path):
+    file = tmp_path / "result"
+    bench("linerate", "--suite", "aes128-gcm", "--payload", 64, "--seconds", 0.01, "--load", 0, "-q", "--json", file)
+    done = subprocess.run(["bash", "-c", f"{SLUICE} bench compare <(cat {file}) {file}"], capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0 and "the same within the noise" in done.stdout, done.stderr
+    assert "too large" in bench("compare", "/dev/zero", file, code=2).stderr
+    assert bench("compare", tmp_path, file, code=2).stderr
+
+
+@pytest.mark.parametrize("words", [["--listen", "nowhere"], ["--listen", "::1"], ["--listen", "203.0.113.9"], ["--port"]])
+def test_serving_where_it_cannot_says_why(words):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        if words == ["--port"]:
+            words = ["--port", taken.getsockname()[1]]
+        said = bench("rekey", "--serve", "--seconds", 1, *words, code=3).stderr
+    assert str(words[1]) in said and "invariant" not in said
+
+
 def test_a_signal_leaves_no_files_behind(tmp_path):
     words = [str(SLUICE), "bench", "transfer", "--pair", "sluice-cp+sluiced", "--size", "8M", "--rounds", "1000", "--folder", str(tmp_path)]
     with subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as run:
@@ -184,6 +221,30 @@ def test_a_signal_leaves_no_files_behind(tmp_path):
         run.terminate()
         run.communicate(timeout=TIMEOUT)
     assert run.returncode == 128 + signal.SIGTERM and not list(tmp_path.iterdir())
+
+
+def socket_of_a_child(pid):
+    """Of the far end of a vhost that a run has started, once it is there."""
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        place = re.search(r"iface=([^,]+)", pathlib.Path(f"/proc/{child}/cmdline").read_text())
+        if place and os.path.exists(place[1]):
+            return place[1]
+    return None
+
+
+@pytest.mark.skipif(not (SLUICE.parent.parent.parent / "drivers/sluice-dpdk.so").exists(), reason="built without DPDK")
+def test_a_signal_leaves_no_socket_of_a_port_behind():
+    words = [str(SLUICE), "bench", "linerate", "--port-dev", "vhost", "--suite", "aes128-gcm", "--payload", "64", "--seconds", "600"]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as run:
+        place = None
+        while place is None:
+            assert run.poll() is None
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                place = socket_of_a_child(run.pid)
+            time.sleep(0.02)
+        run.terminate()
+        assert run.wait(timeout=TIMEOUT) == 128 + signal.SIGTERM
+    assert not os.path.exists(place) and os.path.dirname(place) not in ("/tmp", "/dev/shm")
 
 
 @pytest.mark.skipif(not shutil.which("gnuplot"), reason="no gnuplot here")

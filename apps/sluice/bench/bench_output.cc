@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 
 #include "apps/sluice/bench/child_process.h"
@@ -43,14 +44,29 @@ std::string compact_line(const Row& row) {
   return text.empty() ? "" : "  " + row.name + ": " + text + "\n";
 }
 
+// A file is written beside its place and then put there, where a link leads to; what is no file, as a terminal or a
+// pipe, is written to and stays what it is.
+struct Target {
+  std::string path, draft;
+};
+
+Target target_of(const std::string& file) {
+  std::error_code error;
+  if (!std::filesystem::exists(file, error) || error) return {file, file + ".part"};
+  const std::string path = std::filesystem::canonical(file, error).string();
+  if (error || !std::filesystem::is_regular_file(file, error)) return {file, file};
+  return {path, path + ".part"};
+}
+
 bool write_file(const std::string& path, const std::string& text) {
-  const std::string draft = path + ".part";
-  std::ofstream out(draft, std::ios::binary);
+  const Target target = target_of(path);
+  errno = 0;
+  std::ofstream out(target.draft, std::ios::binary);
   out << text;
   out.close();
-  if (out && std::rename(draft.c_str(), path.c_str()) == 0) return true;
+  if (out && (target.draft == target.path || std::rename(target.draft.c_str(), target.path.c_str()) == 0)) return true;
   std::fprintf(stderr, "sluice bench: cannot write %s: %s\n", path.c_str(), std::strerror(errno));
-  ::unlink(draft.c_str());
+  if (target.draft != target.path) ::unlink(target.draft.c_str());
   return false;
 }
 
@@ -72,12 +88,20 @@ int complain_of_wishes(std::string_view subcommand, const std::string& what) {
 }
 
 std::string why_unwritable(const CommonFlags& common) {
+  if (!common.json_file.empty() && common.json_file == common.html_file) return "--json and --html name the same file";
   for (const std::string& file : {common.json_file, common.html_file}) {
     if (file.empty()) continue;
-    const std::string draft = file + ".part";
-    std::ofstream out(draft, std::ios::binary);
+    const Target target = target_of(file);
+    // Whoever reads a pipe would see it end.
+    if (target.draft == target.path) {
+      std::error_code error;
+      if (std::filesystem::is_directory(file, error)) return "cannot write " + file + ": it is a folder";
+      if (::access(file.c_str(), W_OK) == 0) continue;
+      return "cannot write " + file + ": " + std::strerror(errno);
+    }
+    std::ofstream out(target.draft, std::ios::binary);
     if (!out) return "cannot write " + file + ": " + std::strerror(errno);
-    ::unlink(draft.c_str());
+    ::unlink(target.draft.c_str());
   }
   return {};
 }

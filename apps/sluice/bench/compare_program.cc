@@ -1,7 +1,6 @@
 // sluice bench compare OLD NEW.
 #include <cstdio>
 #include <fstream>
-#include <iterator>
 #include <map>
 
 #include "apps/sluice/bench/bench_output.h"
@@ -25,10 +24,12 @@ constexpr size_t kMostBytes = size_t{64} << 20;
 ResultOrText<RunReport> read_report(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(path + ": cannot be read");
-  in.seekg(0, std::ios::end);
-  if (in.tellg() > static_cast<std::streamoff>(kMostBytes)) return fail(path + ": too large for a result");
-  in.seekg(0);
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  // A pipe has no size, and some devices no end.
+  std::string text(kMostBytes + 1, 0);
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return fail(path + ": cannot be read");
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kMostBytes) return fail(path + ": too large for a result");
   auto report = report_from_json(text);
   if (!report) return fail(path + ": " + report.error());
   return report;

@@ -1,12 +1,18 @@
 // This program again, with the subcommand that serves.
 #include "apps/sluice/bench/load_server_process.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
+#include <sys/socket.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
+#include "apps/sluice/bench/bench_output.h"
 #include "apps/sluice/bench/load_crowd.h"
 #include "apps/sluice/bench/load_end.h"
+#include "base/unique_fd.h"
 
 namespace sluice::bench {
 namespace {
@@ -40,6 +46,21 @@ LoadServerOptions options_of(const LoadServing& serving, bool rekeys) {
   return options;
 }
 
+// Tried before anything is made: of LoadServer an address is a fact.
+std::string why_no_listener(const LoadServing& serving) {
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(serving.port);
+  if (::inet_pton(AF_INET, serving.address.c_str(), &at.sin_addr) != 1)
+    return serving.address + " is no address of IPv4";
+  const UniqueFd probe(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  ::setsockopt(probe.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::bind(probe.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0 && ::listen(probe.get(), 1) == 0)
+    return {};
+  return "port " + std::to_string(serving.port) + " of " + serving.address + ": " + std::strerror(errno);
+}
+
 }  // namespace
 
 int serve_load(const LoadServing& serving, double seconds) {
@@ -49,6 +70,7 @@ int serve_load(const LoadServing& serving, double seconds) {
   ::sigemptyset(&ending);
   for (const int number : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) ::sigaddset(&ending, number);
   ::pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+  if (const std::string why = why_no_listener(serving); !why.empty()) return complain("rekey", why, kNotAvailable);
   LoadEnd end("", serving.workers, pool_of_load());
   LoadServer server(end, options_of(serving, true), serving.port);
   LoadServer quiet(end, options_of(serving, false));

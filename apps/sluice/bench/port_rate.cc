@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <deque>
 
-#include "apps/sluice/bench/bench_server.h"
 #include "apps/sluice/bench/wire_serving.h"
 #include "base/clock.h"
 #include "base/random.h"
@@ -29,14 +28,13 @@ constexpr size_t kMostSamples = size_t{1} << 20;
 uint64_t now_ns() { return monotonic_clock().now_ns(); }
 
 // Devices of both ends on this machine, the far one's first.
-std::pair<std::string, std::string> pair_of(const std::string& device) {
-  const std::string mark = "sluice-linerate-" + std::to_string(::getpid());
+std::pair<std::string, std::string> pair_of(const std::string& device, const std::string& folder) {
   if (device == "memif") {
-    const std::string rest = ",id=0,socket=" + mark;
+    const std::string rest = ",id=0,socket=sluice-linerate-" + std::to_string(::getpid());
     return {"net_memif0,role=server" + rest, "net_memif0,role=client" + rest};
   }
   if (device == "vhost") {
-    const std::string path = "/tmp/" + mark;
+    const std::string path = folder + "/socket";
     return {"net_vhost0,iface=" + path + ",queues=1", "net_virtio_user0,path=" + path + ",queues=1"};
   }
   return {device, device};
@@ -123,7 +121,12 @@ ResultOrText<std::unique_ptr<PortRate>> PortRate::open(const PortPlan& plan) {
   rate->peer_ = plan.peer;
   if (plan.has_own_far_end()) {
     const bool sockets = plan.device == "kernel";
-    const auto [there, here] = pair_of(plan.device);
+    if (plan.device == "vhost") {
+      auto folder = RunFolder::make(default_folder());
+      if (!folder) return fail(folder.error());
+      rate->folder_ = std::move(*folder);
+    }
+    const auto [there, here] = pair_of(plan.device, rate->folder_ ? rate->folder_->path() : "");
     near.device = here;
     near.address = sockets ? "127.0.0.1" : std::string(kHere) + kLength;
     rate->peer_ = sockets ? "127.0.0.1" : kThere;

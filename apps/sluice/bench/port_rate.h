@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/sluice/bench/bench_server.h"
 #include "apps/sluice/bench/child_process.h"
 #include "apps/sluice/bench/line_rate.h"
 #include "apps/sluice/bench/record_ends.h"
@@ -39,6 +40,8 @@ class PortRate {
   class Asking;
   PortRate() = default;
 
+  // Of a vhost's socket.
+  std::unique_ptr<RunFolder> folder_;
   // Outlives the link: what was said last is still acknowledged by it.
   std::unique_ptr<Child> far_end_;
   std::unique_ptr<WireLink> link_;

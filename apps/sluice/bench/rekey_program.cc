@@ -35,7 +35,7 @@ Exit status: 0 within the limits; 1 not, or an error; 2 usage; 3 no server.
 )";
 
 struct Words {
-  std::string mode, by, listen = "127.0.0.1";
+  std::string mode, by, listen;
   std::vector<std::string> kexes, suites;
   bool serve = false;
   uint64_t port = 0, seconds_given = 0;
@@ -77,6 +77,9 @@ ResultOrText<void> complete(const Words& words, RekeyPlan& plan) {
     return fail("--by: client, server or both");
   if (words.by == "client") plan.by_server = false;
   if (words.by == "server") plan.by_client = false;
+  if (!words.serve && (words.port != 0 || !words.listen.empty())) return fail("--port and --listen are for --serve");
+  if (plan.client != "self" && plan.client != "ssh" && !plan.client.starts_with("ssh="))
+    return fail("--client: \"" + plan.client + "\" is none of self, ssh and ssh=PATH");
   if (plan.folder.empty()) plan.folder = default_folder();
   const bool self = plan.server == "self";
   if (!self) {
@@ -124,7 +127,7 @@ void tell_settings(const RekeyPlan& plan, const Words& words, RunReport& report)
 
 int serve(const RekeyPlan& plan, const Words& words, bool forever) {
   LoadServing serving = words.inner;
-  serving.address = words.listen;
+  if (!words.listen.empty()) serving.address = words.listen;
   serving.port = static_cast<uint16_t>(words.port);
   if (!words.child) {
     serving.workers = plan.workers;

@@ -10,6 +10,7 @@
 #include "apps/sluice/bench/bench_programs.h"
 #include "apps/sluice/bench/load_crowd.h"
 #include "base/plain_text.h"
+#include "control/kex/kex_method.h"
 
 namespace sluice::bench {
 namespace {
@@ -266,6 +267,10 @@ int run_sessions(int argc, char** argv) {
   if (!rest) return complain("sessions", rest.error(), kUsage);
   if (common.help) return std::fputs(kHelp, stdout), kPassed;
   if (!rest->empty()) return complain("sessions", rest->front() + ": flags only; --help lists them", kUsage);
+  for (const std::string& name : plan.kexes) {
+    if (find_kex_method(name) == nullptr)
+      return complain("sessions", "--kex: there is no method " + name + "; sluice ssh -Q kex lists them", kUsage);
+  }
   for (const std::string& name : servers) {
     auto spec = parse_server(name);
     if (!spec) return complain_of_wishes("sessions", spec.error());
