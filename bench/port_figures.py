@@ -2,28 +2,28 @@
 """The packet path's figures, each beside the kernel's TCP in the same run, as tables.
 
 usage: bench/port_figures.py BUILD [ssh|tcp|ask|idle|link ...] [--mebibytes N] [--rounds N] [--seconds N] [--rtt MS ...]
-                             [--loss P ...] [--rate BYTES]
+                             [--loss P ...] [--rate BYTES] [--buffer BYTES] [--at-once N]
   ssh   sluice sftp puts a file of memory into the server's /dev/null: over ports, and over the kernel's loopback
   tcp   one stream of TCP alone (port_bench)
   ask   64-byte questions and answers, 32 connections (port_bench)
   idle  CPU of a sluiced with a connection that says nothing, by driver (tap and af_packet: root)
   link  one stream through sluice-frame-link between two veth pairs; the kernel's TCP (CUBIC) through the same (root)
-Without a name: all of them. Best of the rounds, in turn; ratios to the kernel's of the same run.
+Without a name: all of them. Best of the rounds, in turn; ratios to the kernel's of the same run. `link`: medians; a round is
+a seed of the losses, N of them at the same time, and stderr has what each brought.
 """
 import argparse
 import contextlib
 import json
 import os
 import pathlib
-import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from tests.support.port_world import Namespace, PortWorld, available  # noqa: E402
+from bench import bad_link  # noqa: E402
+from tests.support.port_world import PortWorld, available  # noqa: E402
 from tests.support.ssh_servers import Sluiced, USER  # noqa: E402
 
 PATIENCE = 120
@@ -131,29 +131,20 @@ def ssh(chosen, folder):
 
 # --- TCP alone
 
-def serve(chosen, *words, inside=()):
-    server = subprocess.Popen([*inside, str(chosen.build / "bench/port_bench"), "serve", *words], stdout=subprocess.PIPE,
+def serve(chosen, *words):
+    server = subprocess.Popen([str(chosen.build / "bench/port_bench"), "serve", *words], stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, text=True)
     if server.stdout.readline() != "ready\n":
         raise RuntimeError(f"port_bench serve {words} did not start")
     return server
 
 
-def ask_bench(chosen, *words, inside=()):
-    done = subprocess.run([*inside, str(chosen.build / "bench/port_bench"), *map(str, words)], capture_output=True, text=True,
+def ask_bench(chosen, *words):
+    done = subprocess.run([str(chosen.build / "bench/port_bench"), *map(str, words)], capture_output=True, text=True,
                           timeout=chosen.seconds + PATIENCE)
     if done.returncode != 0:
         raise RuntimeError(f"port_bench {words}: {done.stderr}")
     return json.loads(done.stdout)
-
-
-def end(process):
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def alone(chosen, folder, what, key, *more):
@@ -166,7 +157,7 @@ def alone(chosen, folder, what, key, *more):
             try:
                 got = ask_bench(chosen, what, met, "10.6.0.2/24", "1500", "10.6.0.1", chosen.seconds, *more)
             finally:
-                end(server)
+                bad_link.end(server)
             # Of a second of the asking side's CPU: who measures beside others has not all of the core.
             a_core = got[key] * got["seconds"] / max(got["cpu"], 1e-9)
             if name not in found or got[key] > found[name][0]:
@@ -189,22 +180,6 @@ def ask(chosen, folder):
 
 
 # --- idle
-
-class VethLink:
-    """Two ends in namespaces of their own, and between them a third where the link tool runs."""
-
-    def __enter__(self):
-        self.middle, self.far = Namespace(), (Namespace(), Namespace())
-        for n, space in enumerate(self.far):
-            self.middle.plain_veth(f"near{n}", f"far{n}")
-            self.middle.ip("link", "set", f"far{n}", "netns", space.name)
-            space.ip("link", "set", f"far{n}", "up")
-        return self
-
-    def __exit__(self, *_):
-        for space in (self.middle, *self.far):
-            space.close()
-
 
 def cpu_of(server, seconds):
     time.sleep(2)
@@ -244,99 +219,13 @@ def idle(chosen, folder):
 
 # --- a bad link
 
-RECEIVER = """
-import socket, sys, time
-listener = socket.create_server(("10.8.0.1", 7001))
-print("ready", flush=True)
-connection, _ = listener.accept()
-view = bytearray(1 << 20)
-began, count, counted_from = time.monotonic(), 0, None
-while True:
-    n = connection.recv_into(view)
-    now = time.monotonic()
-    if counted_from is None and now - began > 0.3: counted_from, count = now, 0
-    count += n
-    if n == 0 or now - began > float(sys.argv[1]) + 0.3: break
-print(count / (time.monotonic() - counted_from), flush=True)
-"""
-SENDER = """
-import socket, sys
-s = socket.socket()
-s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"cubic")
-s.settimeout(60)
-s.connect(("10.8.0.1", 7001))
-piece = bytes(1 << 18)
-try:
-    while True: s.sendall(piece)
-except OSError: pass
-"""
-
-
-def through_kernel(chosen, ends):
-    for n, space in enumerate(ends):
-        space.ip("addr", "add", f"10.8.0.{n + 1}/24", "dev", f"far{n}")
-        space.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 131072 67108864", "net.ipv4.tcp_wmem=4096 16384 67108864")
-    receiver = subprocess.Popen(ends[0].words("/usr/bin/python3", "-c", RECEIVER, chosen.seconds), stdout=subprocess.PIPE, text=True)
-    try:
-        receiver.stdout.readline()
-        sender = subprocess.Popen(ends[1].words("/usr/bin/python3", "-c", SENDER))
-        try:
-            return float(receiver.stdout.readline())
-        finally:
-            sender.kill()
-            sender.wait()
-    finally:
-        receiver.kill()
-        receiver.wait()
-        for n, space in enumerate(ends):
-            space.ip("addr", "flush", "dev", f"far{n}")
-
-
-def packet_port(interface):
-    return f"net_af_packet0,iface={interface},framecnt=4096,blocksz=1048576,framesz=2048"
-
-
-def through_ours(chosen, ends):
-    server = serve(chosen, packet_port("far0"), "10.8.0.1/24", "1500", inside=ends[0].words())
-    try:
-        got = ask_bench(chosen, "stream", packet_port("far1"), "10.8.0.2/24", "1500", "10.8.0.1", chosen.seconds, inside=ends[1].words())
-        return got["gbits"] * 1e9 / 8
-    finally:
-        end(server)
-
-
-@contextlib.contextmanager
-def frame_link(chosen, middle, rtt, loss, seed):
-    ports = []
-    for n in range(2):
-        ports += ["--port", packet_port(f"near{n}").replace("packet0", f"packet{n}")]
-    words = middle.words(chosen.build / "tests/link/sluice-frame-link", *ports, "--delay", rtt / 2, "--loss", loss, "--rate", chosen.rate,
-                         "--buffer", chosen.buffer, "--seed", seed)
-    tool = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        if tool.stdout.readline() != "ready\n":
-            raise RuntimeError("sluice-frame-link did not start")
-        yield
-    finally:
-        end(tool)
-
-
 def link(chosen, _):
     if why := available():
         print(f"link: left out: {why}")
         return
-    rows = []
-    for rtt in chosen.rtt:
-        for loss in chosen.loss:
-            ours, kernel = [], []
-            for seed in range(1, chosen.rounds + 1):
-                for found, way in ((kernel, through_kernel), (ours, through_ours)):
-                    with VethLink() as ends, frame_link(chosen, ends.middle, rtt, loss, seed):
-                        found.append(way(chosen, ends.far))
-            mine, theirs = statistics.mean(ours), statistics.mean(kernel)
-            rows.append([f"{rtt:g} ms", f"{loss * 100:g} %", f"{mine / 1e6:.2f}", f"{theirs / 1e6:.2f}", f"{mine / theirs:.2f}"])
-    table(f"one stream through sluice-frame-link, {chosen.rate / 1e6:g} MB/s, buffer {chosen.buffer >> 10} KiB, MB/s, mean of {chosen.rounds}",
-          ["round trip", "loss", "ours", "the kernel's CUBIC", "ratio"], rows)
+    limit = f"{chosen.rate / 1e6:g} MB/s, buffer {chosen.buffer >> 10} KiB" if chosen.rate else "no limit of rate"
+    table(f"one stream through sluice-frame-link, {limit}; MB/s, medians",
+          ["round trip", "loss", "ours", "the kernel's CUBIC", "ratio", "runs"], bad_link.table_rows(chosen))
 
 
 def main():
@@ -350,6 +239,7 @@ def main():
     options.add_argument("--loss", type=float, nargs="+", default=[0, 0.001, 0.01])
     options.add_argument("--rate", type=int, default=50_000_000)
     options.add_argument("--buffer", type=int, default=2 << 20)
+    options.add_argument("--at-once", type=int, default=3)
     options.add_argument("--only", nargs="+", default=[])
     chosen = options.parse_args()
     chosen.build = pathlib.Path(chosen.build).resolve()
