@@ -6,6 +6,7 @@
 
 #include "base/message_numbers.h"
 #include "base/wire.h"
+#include "control/keys/name_patterns.h"
 
 namespace sluice {
 namespace {
@@ -322,6 +323,7 @@ void ClientConnection::sign(const SignWith& what, unsigned attempt, std::optiona
 
 void ClientConnection::finish_signing(const SignWith& what, unsigned attempt, SigningTry outcome) {
   show_problems();
+  if (outcome.may_be_lent) return offer_to_agent(what.identity, std::move(outcome));
   if (!outcome.wants_passphrase || attempt >= config_.passphrase_prompts) {
     return act(auth_->take_signature(std::move(outcome.signature)));
   }
@@ -330,6 +332,19 @@ void ClientConnection::finish_signing(const SignWith& what, unsigned attempt, Si
                            if (typed) return sign(what, attempt + 1, std::move(typed));
                            act(auth_->take_signature(std::nullopt));
                          }));
+}
+
+void ClientConnection::offer_to_agent(size_t identity, SigningTry outcome) {
+  const std::string question = "Add key " + *outcome.may_be_lent + " to the agent (yes/no)? ";
+  dialog_.ask_words(
+      question, answered([this, identity, signature = std::move(outcome.signature)](std::optional<std::string> typed) {
+        if (!typed || to_lower(*typed) != "yes") return act(auth_->take_signature(signature));
+        run_slow([keys = keys_, identity] { keys->lend(identity); },
+                 [this, signature] {
+                   show_problems();
+                   act(auth_->take_signature(signature));
+                 });
+      }));
 }
 
 void ClientConnection::show_problems() {

@@ -112,6 +112,7 @@ class ClientConnection final : public Connection, HostKeyJudge {
   void finish_signing(const SignWith& what, unsigned attempt, SigningTry outcome);
   void ask_prompts(const PromptSet& set);
   void log_in(AuthMethod method);
+  void offer_to_agent(size_t identity, SigningTry outcome);
   void show_problems();
   void watch_keys();
   void watch_login();

@@ -107,6 +107,7 @@ void ServerConnection::on_signed(std::vector<uint8_t> signature) {
 }
 
 void ServerConnection::on_judged(AuthVerdict verdict) {
+  if (told_.judged) told_.judged(asked_method_, verdict.kind);
   act(auth_.take_verdict(asked_, std::move(verdict), Instant(ControlLoop::now_ms())), 0);
 }
 
@@ -206,6 +207,7 @@ void ServerConnection::act(Result<AuthActions> actions, uint32_t sequence) {
       machine_->send(WireWriter().u8(kMsgUnimplemented).u32(sequence).take());
     } else if (const auto* asked = std::get_if<AskMonitor>(&action)) {
       asked_ = asked->id;
+      asked_method_ = method_of(asked->question);
       gate_.ask(id_, asked->question);
     } else if (const auto* away = std::get_if<SendAway>(&action)) {
       return machine_->fail_with(away->error);

@@ -35,6 +35,10 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
     // Global requests that are not the connection's own, after the login. False: nobody knows such a request.
     std::function<bool(const GlobalRequest&, GlobalReply)> global_request = {};
     std::function<void(SinkNote&&)> note = {};
+    // The first exchange of keys is done.
+    std::function<void()> keyed = {};
+    // The monitor's word on one try to log in.
+    std::function<void(AuthMethod, VerdictKind)> judged = {};
     // A rekey is done; how long it took.
     std::function<void(uint64_t ns)> rekeyed = {};
     std::function<void(uint32_t kind, std::string_view line)> debug = {};
@@ -50,7 +54,9 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
  private:
   void attach(TransportMachine& machine) override;
   HostKeySigner* host_keys() override { return this; }
-  void on_keyed(Bytes) override {}
+  void on_keyed(Bytes) override {
+    if (told_.keyed) told_.keyed();
+  }
   bool on_service(std::string_view name) override;
   bool on_message(Bytes payload, uint32_t sequence) override;
   void on_ext_info(std::string_view, Bytes) override {}
@@ -94,6 +100,7 @@ class ServerConnection final : public Connection, HostKeySigner, MonitorGate::Li
   TransportMachine* machine_ = nullptr;
   uint32_t id_;
   uint32_t asked_ = 0;
+  AuthMethod asked_method_ = AuthMethod::none;
   bool login_done_ = false;
   bool timed_out_ = false;
   std::deque<Signed> signing_;

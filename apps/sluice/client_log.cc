@@ -2,6 +2,7 @@
 #include "apps/sluice/client_log.h"
 
 #include <fcntl.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -13,6 +14,42 @@
 #include "base/plain_text.h"
 
 namespace sluice {
+
+namespace {
+
+LogLevel level_of(Verbosity verbosity) {
+  return verbosity == Verbosity::debug     ? LogLevel::debug
+         : verbosity == Verbosity::verbose ? LogLevel::info
+         : verbosity == Verbosity::info    ? LogLevel::notice
+                                           : LogLevel::error;
+}
+
+int facility_of(std::string_view name) {
+  struct Facility {
+    std::string_view name;
+    int number;
+  };
+  constexpr Facility kFacilities[] = {{"daemon", LOG_DAEMON}, {"auth", LOG_AUTH}, {"authpriv", LOG_AUTHPRIV}};
+  for (const Facility& one : kFacilities)
+    if (one.name == name) return one.number;
+  if (name.starts_with("local") && name.size() == 6) return (16 + (name[5] - '0')) << 3;
+  return LOG_USER;
+}
+
+}  // namespace
+
+void log_to_syslog(Verbosity verbosity, const std::string& facility) {
+  ::openlog("sluice-ssh", LOG_PID, facility_of(facility));
+  set_log_level(level_of(verbosity));
+  set_log_sink([verbosity](LogLevel level, std::string_view text) {
+    if (verbosity == Verbosity::quiet) return;
+    const int priority = level == LogLevel::debug     ? LOG_DEBUG
+                         : level == LogLevel::error   ? LOG_ERR
+                         : level == LogLevel::warning ? LOG_WARNING
+                                                      : LOG_INFO;
+    ::syslog(priority, "%.*s", static_cast<int>(text.size()), text.data());
+  });
+}
 
 void complain(std::string_view text) { TerminalDialog::print(std::string(text) + "\n"); }
 
@@ -30,10 +67,7 @@ bool set_client_log(Verbosity verbosity, const std::string& file) {
     // What is not logged but said goes there as well, as with stock ssh.
     ::dup2(to, STDERR_FILENO);
   }
-  set_log_level(verbosity == Verbosity::debug     ? LogLevel::debug
-                : verbosity == Verbosity::verbose ? LogLevel::info
-                : verbosity == Verbosity::info    ? LogLevel::notice
-                                                  : LogLevel::error);
+  set_log_level(level_of(verbosity));
   set_log_sink([verbosity](LogLevel level, std::string_view text) {
     if (verbosity == Verbosity::quiet) return;
     TerminalDialog::print((level == LogLevel::debug ? "debug1: " : "") + std::string(text) + "\n");

@@ -200,9 +200,10 @@ void ClientRun::note_keys(const std::shared_ptr<Link>& link) {
   log_line(LogLevel::debug, "records: " + describe(link->id));
   const auto key = PublicKey::parse(link->connection->host_key());
   if (!key) return;
-  log_line(LogLevel::debug, "Server host key: " + sha256_fingerprint(*key));
+  log_line(LogLevel::debug, "Server host key: " + fingerprint(*key, options_.host_keys.fingerprints));
   if (options_.visual_host_key) {
-    TerminalDialog::print("Host key fingerprint is " + sha256_fingerprint(*key) + "\n" + randomart(*key));
+    TerminalDialog::print("Host key fingerprint is " + fingerprint(*key, options_.host_keys.fingerprints) + "\n" +
+                          randomart(*key));
   }
 }
 

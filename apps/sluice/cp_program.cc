@@ -157,7 +157,7 @@ int run_cp(int argc, char** argv) {
   }
   auto target = place_of(line->target);
   if (!target) return std::fputs(target.error().c_str(), stderr), kNoConnection;
-  CopyProgress progress(counts, manner_of(*line), line->verbosity > 0 || line->copy.dry_run);
+  CopyProgress progress(counts, manner_of(*line), line->verbosity > 0, line->copy.dry_run);
   if (!line->copy.dry_run) tell_how_to_go_on(manner_of(*line), line->copy.resume);
   const bool success = CopyRun(line->copy, counts, progress).copy(sources, *target);
   for (const auto& [name, host] : hosts) {

@@ -35,6 +35,8 @@ std::string advice(const ClientFailure& failure, const ClientOptions& options) {
     case FailureKind::server_silent:
       return "The network or the host is gone; ServerAliveInterval and ServerAliveCountMax say how soon that is "
              "noticed.";
+    case FailureKind::closed:
+      return options.proxy_command.empty() ? "" : "It went through the ProxyCommand: does that end? Run it by hand.";
     default: return {};
   }
 }

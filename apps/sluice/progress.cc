@@ -90,8 +90,8 @@ std::string progress_line(const std::string& name, const CopyCounts& counts, dou
   return text;
 }
 
-CopyProgress::CopyProgress(CopyCounts& counts, ProgressManner manner, bool verbose)
-    : counts_(counts), manner_(manner), verbose_(verbose), began_ns_(monotonic_clock().now_ns()) {
+CopyProgress::CopyProgress(CopyCounts& counts, ProgressManner manner, bool verbose, bool dry)
+    : counts_(counts), manner_(manner), verbose_(verbose), dry_(dry), began_ns_(monotonic_clock().now_ns()) {
   seen_ns_ = began_ns_;
   take_snapshot_signal();
   thread_ = std::thread([this] { run(); });
@@ -179,7 +179,21 @@ void CopyProgress::on_begin(const std::string& name, uint64_t size) {
   current_ = name;
 }
 
+void CopyProgress::say_would(const std::string& name, uint64_t size) {
+  {
+    const std::lock_guard held(lock_);
+    ++would_files_;
+    would_bytes_ += size;
+  }
+  if (manner_ == ProgressManner::json)
+    return say(stdout,
+               "{\"event\": \"would\", \"name\": " + json_text(name) + ", \"size\": " + std::to_string(size) + "}");
+  if (manner_ != ProgressManner::quiet)
+    say(stderr, "would copy " + fit_for_terminal(name, 200) + "  " + bytes_in_words(static_cast<double>(size)));
+}
+
 void CopyProgress::on_done(const std::string& name, uint64_t size, bool verified) {
+  if (dry_) return say_would(name, size);
   if (manner_ == ProgressManner::json) {
     return say(stdout, "{\"event\": \"done\", \"name\": " + json_text(name) + ", \"size\": " + std::to_string(size) +
                            ", \"verified\": " + (verified ? "true" : "false") + "}");
@@ -221,9 +235,12 @@ void CopyProgress::finish(bool success) {
                            json_counts() + "}");
   }
   if (manner_ == ProgressManner::quiet) return;
-  std::string text = std::to_string(counts_.files_done) + (counts_.files_done == 1 ? " file, " : " files, ") +
-                     bytes_in_words(static_cast<double>(counts_.bytes_done.load())) + " in " +
-                     figure("%.2f s, ", passed) + bytes_in_words(moved / passed) + "/s";
+  const auto amount = [](uint64_t files, uint64_t bytes) {
+    return std::to_string(files) + (files == 1 ? " file, " : " files, ") + bytes_in_words(static_cast<double>(bytes));
+  };
+  std::string text = dry_ ? amount(would_files_, would_bytes_) + " would be copied"
+                          : amount(counts_.files_done, counts_.bytes_done) + " in " + figure("%.2f s, ", passed) +
+                                bytes_in_words(moved / passed) + "/s";
   if (counts_.files_skipped > 0) text += ", " + std::to_string(counts_.files_skipped) + " left out";
   if (counts_.files_failed > 0) text += ", " + std::to_string(counts_.files_failed) + " FAILED";
   say(stderr, text);

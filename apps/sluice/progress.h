@@ -15,7 +15,8 @@ enum class ProgressManner : uint8_t { quiet, lines, terminal, json };
 
 class CopyProgress final : public CopyListener {
  public:
-  CopyProgress(CopyCounts& counts, ProgressManner manner, bool verbose);
+  // `dry`: nothing is copied; what would be is said.
+  CopyProgress(CopyCounts& counts, ProgressManner manner, bool verbose, bool dry = false);
   // Shows the last of it.
   ~CopyProgress() override;
 
@@ -29,6 +30,7 @@ class CopyProgress final : public CopyListener {
  private:
   void run();
   std::string line() const;
+  void say_would(const std::string& name, uint64_t size);
   std::string json_counts() const;
   void say(FILE* to, const std::string& text);
   void show_live();
@@ -37,13 +39,14 @@ class CopyProgress final : public CopyListener {
 
   CopyCounts& counts_;
   const ProgressManner manner_;
-  const bool verbose_;
+  const bool verbose_, dry_;
   const uint64_t began_ns_;
   mutable std::mutex lock_;
   std::condition_variable ended_;
   bool over_ = false;
   bool live_ = false;  // the moving line is on the terminal
   std::string current_;
+  uint64_t would_files_ = 0, would_bytes_ = 0;
   uint64_t seen_bytes_ = 0, seen_ns_ = 0;
   double rate_ = 0;  // of the last seconds
   std::thread thread_;

@@ -29,13 +29,13 @@ const char* const kSshHelp =
   -c CIPHERS -m MACS        algorithms in this order
   -Q KIND                   list them: cipher, mac, kex, key, sig, or help
   -e CHAR                   escape character, "none" for none (~? shows its use)
-  -v -q -E FILE             tell more, tell nothing, tell it to a file
+  -v -q -E FILE -y          tell more, nothing; to a file, to syslog
 Exit status: the command's; 255 where the connection failed. See sluice-ssh(1).
 )";
 
 namespace {
 
-constexpr const char* kFlags = "+1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:PQ:R:S:TVw:W:XYyh";
+constexpr const char* kFlags = "+1246ab:c:e:fgi:kl:m:no:p:qstvxAB:CD:E:F:GI:J:KL:MNO:P:Q:R:S:TVw:W:XYyh";
 
 class Parser {
  public:
@@ -111,10 +111,10 @@ class Parser {
       case 'i': out_.invocation.key_files.push_back(value); break;
       case 'I': problem_ = "-I: keys of PKCS#11 devices are used through ssh-agent: ssh-add -s " + value; break;
       case 'J': say("ProxyJump " + value); break;
-      case 'k':
-      case 'K':
-      case 'P':
-      case 'y': break;  // GSSAPI's credentials, privileged source ports, syslog: nothing of that is here to be switched
+      case 'k': say("GSSAPIDelegateCredentials no"); break;
+      // Never: it is said why, and the other ways to log in are tried.
+      case 'K': say("GSSAPIDelegateCredentials yes"); break;
+      case 'P': say("Tag " + value); break;
       case 'l': say("User " + value); break;
       case 'L': say("LocalForward " + value); break;
       case 'm': say("MACs " + value); break;
@@ -137,6 +137,7 @@ class Parser {
       case 'W': out_.stdio_target = value; break;
       case 'x': say("ForwardX11 no"); break;
       case 'X': say("ForwardX11 yes"); break;
+      case 'y': out_.log_to_syslog = true; break;
       case 'Y': say("ForwardX11 yes"), say("ForwardX11Trusted yes"); break;
       default: break;
     }

@@ -17,6 +17,7 @@ struct SshCommandLine {
   std::string order;                 // -O
   std::string stdio_target;          // -W
   std::string log_file;              // -E
+  bool log_to_syslog = false;        // -y
   bool quiet = false;
   int verbosity = 0;
   bool subsystem = false;  // -s

@@ -12,6 +12,7 @@
 #include "apps/sluice/ssh_session.h"
 #include "base/text.h"
 #include "control/client/config/algorithm_list.h"
+#include "control/client/config/option_row.h"
 #include "control/keys/certificate.h"
 #include "control/keys/name_patterns.h"
 
@@ -40,7 +41,13 @@ int print_algorithms(const std::string& query) {
                      {"hostkeyalgorithms", AlgorithmFamily::host_keys},
                      {"pubkeyacceptedalgorithms", AlgorithmFamily::signatures}};
   if (word == "help") {
-    std::puts("cipher\nmac\nkex\nkey\nkey-cert\nkey-plain\nkey-sig\nsig\nprotocol-version\ncompression");
+    std::puts("cipher\nmac\nkex\nkey\nkey-cert\nkey-plain\nkey-sig\nsig\noption\nprotocol-version\ncompression");
+    return 0;
+  }
+  // Ours alone: what may stand behind -o, for completion.
+  if (word == "option") {
+    for (const OptionRow& row : option_rows())
+      if (row.kind != OptionKind::absent) std::puts(std::string(row.name).c_str());
     return 0;
   }
   if (word == "protocol-version") return std::puts("2"), 0;
@@ -96,7 +103,8 @@ class SshProgram {
     if (!options) return complain(options.error()), kOurFault;
     options_ = std::move(*options);
     if (line_.print_options) return print_options();
-    if (!set_client_log(options_.verbosity, line_.log_file)) {
+    if (line_.log_to_syslog) log_to_syslog(options_.verbosity, options_.syslog_facility);
+    if (!line_.log_to_syslog && !set_client_log(options_.verbosity, line_.log_file)) {
       return complain(joined({"Cannot open log file ", line_.log_file})), kOurFault;
     }
     if (options_.verbosity >= Verbosity::info) {

@@ -27,6 +27,7 @@ ResultOrText<ControlLink> ControlLink::connect(const std::string& path, const st
       (peer.uid != 0 && peer.uid != ::geteuid()))
     return fail(path + ": whoever answers there is neither root nor you");
   ControlLink link(std::move(socket));
+  link.path_ = path;
   const auto reply = link.exchange(HelloRequest{ticket, json});
   if (!reply) return fail(reply.error());
   const auto* greeting = std::get_if<ShellReply>(&*reply);

@@ -17,6 +17,7 @@ class ControlLink {
   ResultOrText<ShellReply> line(const std::string& text);
   ResultOrText<std::vector<Candidate>> complete(const std::string& text);
   const std::string& prompt() const { return prompt_; }
+  const std::string& path() const { return path_; }
   // Readable when there may be events; then take_events() hands each on. False: the server is gone.
   int descriptor() const { return socket_.get(); }
   bool take_events();
@@ -31,7 +32,7 @@ class ControlLink {
 
   UniqueFd socket_;
   FrameBuffer in_{kMaxManagementReply};
-  std::string prompt_;
+  std::string prompt_, path_;
   std::function<void(const std::string&)> event_ = [](const std::string&) {};
 };
 

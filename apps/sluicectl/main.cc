@@ -40,8 +40,8 @@ in the words of Cisco IOS and IOS XR, each shortened as far as it is clear. Comm
 `top` is a live screen of sessions, rates and devices.
 
       --socket PATH    where sluiced is managed (default: control in the folder of state, /run/sluice/control as root)
-      --state-dir DIR  the folder that sluiced has its state in (default: /var/lib/sluice as root,
-                       ~/.local/state/sluice else)
+      --state-dir DIR  the folder that sluiced has its state in (default: that of the one that answers; without one
+                       /var/lib/sluice as root, ~/.local/state/sluice else)
   -y, --yes            say yes where it is asked: replace, remove
       --json           show as JSON
   -c LINE              the command as one word
@@ -71,6 +71,21 @@ std::string socket_of(const Options& options) {
   if (const std::string given = variable("SLUICE_CONTROL"); !given.empty()) return given;
   if (options.state_directory.empty() && ::geteuid() == 0) return kRootSocket;
   return folder_of(options) + "/control";
+}
+
+// Where the server that answers has its keys; without one, or where it has never been told, the usual folder.
+std::string served_folder(const Options& options) {
+  constexpr std::string_view kWord = "state-directory ";
+  if (!options.state_directory.empty()) return options.state_directory;
+  auto link = ctl::ControlLink::connect(socket_of(options), "", false);
+  if (!link) return folder_of(options);
+  const auto told = link->line("show running-config state-directory");
+  if (!told || told->failed) return folder_of(options);
+  const std::string text = "\n" + told->output;
+  const size_t at = text.find("\n" + std::string(kWord));
+  if (at == text.npos) return folder_of(options);
+  const size_t begin = at + 1 + kWord.size();
+  return text.substr(begin, text.find('\n', begin) - begin);
 }
 
 int complain(const std::string& what) {
@@ -116,7 +131,7 @@ int run_words(const Options& options, const std::vector<std::string>& words) {
   if (ticket.empty()) {
     if (const auto request = ctl::parse_key_request(words)) {
       bool changed = false;
-      const int status = ctl::run_key_request(*request, {folder_of(options), options.yes, options.json}, changed);
+      const int status = ctl::run_key_request(*request, {served_folder(options), options.yes, options.json}, changed);
       if (changed && status == 0) tell_of_keys(options);
       return status;
     } else if (words.size() > 1 && words[0] == "crypto" && words[1] == "key" && words.back() != "export") {

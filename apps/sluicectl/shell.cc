@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "apps/sluicectl/output_filter.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/line_editor.h"
 #include "base/memory_file.h"
@@ -70,7 +71,7 @@ std::vector<std::string> spread(const std::vector<std::string>& words) {
 }
 
 // In the operator's own name, and without what lets him in here.
-int run_program(std::vector<std::string> words, const std::string& input) {
+int run_program(std::vector<std::string> words, const std::string& input, const std::string& control) {
   // Words of the child's environment stand in front.
   const auto program = std::find_if(words.begin(), words.end(), [](const auto& w) { return w.find('=') == w.npos; });
   const std::vector<std::string> environment(words.begin(), program);
@@ -80,6 +81,7 @@ int run_program(std::vector<std::string> words, const std::string& input) {
   const int file = holder.get();
   for (std::string& word : words) {
     replace(word, "{sluicectl}", program_path("sluicectl"));
+    if (word == "{control}") word = control;
     if (file >= 0) replace(word, "{input}", "/proc/self/fd/" + std::to_string(file));
   }
   if (words.size() > 1 && words[1] == "scp") words = spread(words);
@@ -115,10 +117,23 @@ std::string common_beginning(const std::vector<std::string>& words) {
   return common;
 }
 
+// Behind the bar of a show the words are ours; before it, and everywhere else, the server's.
+ResultOrText<std::vector<Candidate>> candidates_of(ControlLink& link, std::string_view line) {
+  const size_t bar = bar_of(line);
+  if (bar == line.npos) return link.complete(std::string(line));
+  std::string_view begun = line.substr(bar + 1);
+  begun.remove_prefix(std::min(begun.find_first_not_of(" \t"), begun.size()));
+  std::vector<Candidate> found;
+  if (begun.find_first_of(" \t") != begun.npos) return std::vector<Candidate>{{"LINE", "A regular expression", false}};
+  for (const FilterWord& one : filter_words())
+    if (one.word.starts_with(begun)) found.push_back({std::string(one.word), std::string(one.help), true});
+  return found;
+}
+
 Completion completion_of(ControlLink& link, std::string_view line) {
-  const auto found = link.complete(std::string(line));
+  const auto found = candidates_of(link, line);
   if (!found) return {};
-  const size_t blank = line.find_last_of(" \t");
+  const size_t blank = line.find_last_of(" \t|");
   const std::string_view begun = line.substr(blank == line.npos ? 0 : blank + 1);
   std::vector<std::string> words;
   for (const Candidate& candidate : *found)
@@ -178,7 +193,7 @@ int run_shell(ControlLink& link) {
   };
   options.help = [&](std::string_view line) {
     if (reply.next != ShellReply::Next::line) return std::string();
-    const auto found = link.complete(std::string(line));
+    const auto found = candidates_of(link, line);
     return found ? help_lines(*found) : "% " + found.error() + "\n";
   };
   bool gone = false;
@@ -197,6 +212,12 @@ int run_shell(ControlLink& link) {
       line = editor->read();
     if (!line) break;
     if (line->empty() && interrupted()) forget_interrupt();
+    const auto filter = reply.next == ShellReply::Next::line ? take_filter(*line) : ResultOrText<OutputFilter>();
+    if (!filter) {
+      print("% " + filter.error() + "\n");
+      status = kNotUnderstood;
+      continue;
+    }
     auto answer = link.line(*line);
     if (reply.next == ShellReply::Next::secret) wipe(line->data(), line->size());
     if (!answer) return print("% " + answer.error() + "\n"), kFailed;
@@ -205,14 +226,16 @@ int run_shell(ControlLink& link) {
     question.clear();
     if (reply.next == ShellReply::Next::answer || reply.next == ShellReply::Next::secret)
       question = last_line(reply.output);
-    print(reply.output);
-    if (!reply.run.empty()) status = run_program(reply.run, reply.input);
+    print(reply.failed ? reply.output : filtered(*filter, reply.output));
+    if (!reply.run.empty()) status = run_program(reply.run, reply.input, link.path());
   }
   return typed ? kFine : status;
 }
 
 int run_line(ControlLink& link, const std::string& text, bool yes) {
   std::string line = text;
+  const auto filter = take_filter(line);
+  if (!filter) return std::fprintf(stderr, "sluicectl: %s\n", filter.error().c_str()), kNotUnderstood;
   for (;;) {
     auto reply = link.line(line);
     // What was typed last may have been a secret.
@@ -223,8 +246,10 @@ int run_line(ControlLink& link, const std::string& text, bool yes) {
       if (reply->failed)
         std::fputs(reply->output.c_str(), stderr);
       else
-        print(reply->output);
-      if (!reply->run.empty()) return run_program(reply->run, reply->input);
+        print(filtered(*filter, reply->output));
+      if (yes && !reply->run.empty() && reply->run[0] == "sluicectl")
+        reply->run.insert(reply->run.begin() + 1, "--yes");
+      if (!reply->run.empty()) return run_program(reply->run, reply->input, link.path());
       const bool understood = reply->output.find("% Invalid input") == std::string::npos;
       return !reply->failed ? kFine : understood ? kFailed : kNotUnderstood;
     }

@@ -230,8 +230,13 @@ std::string management_shell(const ServerConfig& config) {
   if (!config.management.shell_program.empty()) return config.management.shell_program;
   std::array<char, 4096> path{};
   const ssize_t n = ::readlink("/proc/self/exe", path.data(), path.size() - 1);
-  std::string own(path.data(), static_cast<size_t>(std::max<ssize_t>(n, 0)));
-  return own.substr(0, own.rfind('/') + 1) + "sluicectl";
+  const std::string own(path.data(), static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  const std::string folder = own.substr(0, own.rfind('/') + 1);
+  // Installed beside sluiced, or where it is built.
+  if (const std::string built = folder + "../sluicectl/sluicectl";
+      ::access((folder + "sluicectl").c_str(), X_OK) != 0 && ::access(built.c_str(), X_OK) == 0)
+    return built;
+  return folder + "sluicectl";
 }
 
 }  // namespace sluice

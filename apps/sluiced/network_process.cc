@@ -234,6 +234,8 @@ void Network::add(Arrival arrival) {
     return ask_sink(login, request, std::move(reply));
   };
   told.note = [this, login](SinkNote&& note) { take_note(login, std::move(note)); };
+  told.keyed = [this] { counts_.keyed(); };
+  told.judged = [this](AuthMethod method, VerdictKind verdict) { counts_.judged(method, verdict); };
   told.rekeyed = [this, login](uint64_t ns) {
     counts_.rekeyed(ns);
     log_line(LogLevel::debug, "%SECURITY-SSHD-7-INFO_REKEY : session " + std::to_string(login->session) + " of " +

@@ -13,6 +13,8 @@ namespace {
 // In the order of ConnectionEnd.
 constexpr std::array<std::string_view, 5> kEndNames{"orderly", "failed logins", "no login", "timed out", "misbehaved"};
 
+constexpr std::array<std::string_view, 3> kResults{"accepted", "partial", "refused"};
+
 void append(std::string& text, std::string_view name, uint64_t count) {
   text.append(", ").append(name).append(" ").append(std::to_string(count));
 }
@@ -46,6 +48,18 @@ void ServedCounts::logged_in(std::string_view methods) {
   if (logins_.size() < kMostWays) logins_[std::string(methods)].add();
 }
 
+void ServedCounts::judged(AuthMethod method, VerdictKind verdict) {
+  auto& results = tries_[static_cast<size_t>(method)];
+  switch (verdict) {
+    case VerdictKind::accepted: return results[0].add();
+    case VerdictKind::partial: return results[1].add();
+    case VerdictKind::refused:
+    case VerdictKind::exhausted:
+    case VerdictKind::shut_out: return results[2].add();
+    default: return;
+  }
+}
+
 void ServedCounts::write(NetworkFacts& facts) const {
   const auto add = [&](const char* name, const std::string& label, const Counter& count) {
     facts.counts.push_back({name, label, count.get()});
@@ -54,6 +68,12 @@ void ServedCounts::write(NetworkFacts& facts) const {
     return std::string(key).append("=\"").append(value).append("\"");
   };
   for (const auto& [methods, count] : logins_) add("sluice_logins_total", label("methods", methods), count);
+  add("sluice_handshakes_total", "", handshakes_);
+  for (const AuthMethod method : {AuthMethod::publickey, AuthMethod::password, AuthMethod::keyboard_interactive}) {
+    for (size_t i = 0; i < kResults.size(); ++i)
+      add("sluice_auth_results_total", label("method", name_of(method)) + "," + label("result", kResults[i]),
+          tries_[static_cast<size_t>(method)][i]);
+  }
   for (size_t i = 0; i < ends_.size(); ++i) add("sluice_connections_ended_total", label("how", kEndNames[i]), ends_[i]);
   add("sluice_connections_left_total", label("by", "client"), by_peer_);
   add("sluice_connections_left_total", label("by", "nobody"), vanished_);

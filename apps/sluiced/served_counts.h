@@ -7,6 +7,7 @@
 
 #include "base/counter.h"
 #include "base/error.h"
+#include "control/auth/auth_verdict.h"
 #include "control/auth/login_limits.h"
 #include "control/engine/key_engine.h"
 #include "control/listener.h"
@@ -20,6 +21,9 @@ class ServedCounts {
   void ended(ConnectionEnd end, const std::optional<Closing>& closing);
   void no_broker() { no_broker_.add(); }
   void logged_in(std::string_view methods);
+  void keyed() { handshakes_.add(); }
+  // One try of a method; what is but a step of one, a question asked back, is no result.
+  void judged(AuthMethod method, VerdictKind verdict);
   void rekeyed(uint64_t ns) { rekeys_.add(ns); }
   // One line: every kind of end, and the reasons that there were.
   std::string text() const;
@@ -32,6 +36,9 @@ class ServedCounts {
   Counter by_peer_;
   Counter vanished_;
   Counter no_broker_;
+  Counter handshakes_;
+  // By method, then accepted, partial, refused.
+  std::array<std::array<Counter, 3>, static_cast<size_t>(AuthMethod::count_)> tries_;
   std::map<std::string, Counter, std::less<>> logins_;  // by their methods
   LatencyHistogram rekeys_;
 };

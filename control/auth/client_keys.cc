@@ -111,7 +111,7 @@ bool ClientKeys::has(Bytes blob) const {
 std::vector<ClientKeys::FileKey> ClientKeys::read_files() {
   std::vector<FileKey> keys;
   for (const std::string& path : options_.files) {
-    auto file = std::make_shared<PrivateFile>(PrivateFile{path, std::nullopt});
+    auto file = std::make_shared<PrivateFile>(PrivateFile{path, std::nullopt, false});
     auto key = public_half(path, file->opened, options_.limits);
     if (key) {
       keys.push_back({std::move(*key), std::move(file)});
@@ -197,7 +197,22 @@ SigningTry ClientKeys::sign(size_t identity, std::string_view algorithm, Bytes d
   }
   auto signature = source.file->opened->sign(algorithm, data);
   if (!signature) return {};
-  return {std::move(*signature), {}};
+  SigningTry done{std::move(*signature)};
+  if (options_.agent_loan.wanted && agent_ && !source.file->lent) {
+    source.file->lent = true;
+    if (options_.agent_loan.ask_first)
+      done.may_be_lent = source.file->path;
+    else
+      lend(identity);
+  }
+  return done;
+}
+
+void ClientKeys::lend(size_t identity) {
+  const std::shared_ptr<PrivateFile>& file = sources_.at(identity).file;
+  if (!agent_ || !file || !file->opened) return;
+  const auto added = agent_->add(*file->opened, file->path, options_.agent_loan.constraints);
+  if (!added) problems_.push_back(file->path + ": not added to the agent: " + added.error());
 }
 
 }  // namespace sluice

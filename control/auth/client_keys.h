@@ -13,6 +13,13 @@
 
 namespace sluice {
 
+// AddKeysToAgent: what becomes of a key of a file once it has signed.
+struct AgentLoan {
+  bool wanted = false;
+  bool ask_first = false;
+  AgentConstraints constraints = {};
+};
+
 struct ClientKeyOptions {
   std::vector<std::string> files = {};
   // True for files that the user named; a default path that is not there is no news.
@@ -22,12 +29,15 @@ struct ClientKeyOptions {
   // Besides those that lie beside the files as FILE-cert.pub.
   std::vector<std::string> certificates = {};
   KeyLimits limits = {};
+  AgentLoan agent_loan = {};
 };
 
-// One try to sign. Neither field: the key cannot be used.
+// One try to sign. Neither of the first two: the key cannot be used.
 struct SigningTry {
   std::optional<std::vector<uint8_t>> signature;
-  std::optional<std::string> wants_passphrase;  // of the file at this path
+  std::optional<std::string> wants_passphrase = {};  // of the file at this path
+  // The user is to be asked whether the agent shall have the key of this file; then lend().
+  std::optional<std::string> may_be_lent = {};
 };
 
 class ClientKeys {
@@ -43,11 +53,14 @@ class ClientKeys {
   const std::vector<std::string>& problems() const { return problems_; }
   // passphrase: nothing at the first try; with a wrong one it is wanted again.
   SigningTry sign(size_t identity, std::string_view algorithm, Bytes data, const std::optional<Secret>& passphrase);
+  // Gives the agent the key that an identity's file has; one that refuses is one of the problems.
+  void lend(size_t identity);
 
  private:
   struct PrivateFile {
     std::string path;
     std::optional<PrivateKey> opened;
+    bool lent = false;  // or offered
   };
   struct Source {
     std::optional<std::vector<uint8_t>> agent_blob = {};  // by which the agent knows it

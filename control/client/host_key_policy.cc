@@ -1,6 +1,8 @@
 // Looking in all files, and what each verdict means under each strictness.
 #include "control/client/host_key_policy.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <ctime>
 
@@ -169,7 +171,7 @@ HostKeyDecision HostKeyPolicy::decide(const Certificate& certificate) const {
 HostKeyDecision HostKeyPolicy::judge_changed(const PublicKey& key, const Found& found) const {
   std::string text = loud("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!");
   text.append("Somebody may be in the middle of this connection and read all of it, or the host got a new key.\nThe " +
-              family(key) + " key that " + config_.host + " shows is\n" + sha256_fingerprint(key) +
+              family(key) + " key that " + config_.host + " shows is\n" + fingerprint(key, config_.fingerprints) +
               "\nand another one is known from " + found.file + ":" + std::to_string(found.answer.line) + ".\n");
   if (config_.strict == StrictHostKeys::no) {
     text.append("Passwords and answers to prompts are not sent to it.\n");
@@ -192,14 +194,16 @@ HostKeyDecision HostKeyPolicy::judge_unknown(const PublicKey& key) const {
   }
   return {.kind = HostKeyDecision::Kind::ask,
           .text = "The authenticity of host '" + known_host_name(config_.host, config_.port) +
-                  "' can't be established.\n" + family(key) + " key fingerprint is " + sha256_fingerprint(key) +
+                  "' can't be established.\n" + family(key) + " key fingerprint is " +
+                  fingerprint(key, config_.fingerprints) +
                   ".\nAre you sure you want to continue connecting (yes/no/[fingerprint])? "};
 }
 
 HostKeyWord HostKeyPolicy::read_word(std::string_view typed, const PublicKey& key) {
   const std::string word(trimmed(typed, " \t\r\n"));
   const std::string lower = to_lower(word);
-  if (lower == "yes" || (!word.empty() && word == sha256_fingerprint(key))) return HostKeyWord::yes;
+  if (lower == "yes" || (!word.empty() && (word == sha256_fingerprint(key) || lower == to_lower(md5_fingerprint(key)))))
+    return HostKeyWord::yes;
   // An empty line is no consent.
   return lower == "no" || word.empty() ? HostKeyWord::no : HostKeyWord::again;
 }
@@ -209,6 +213,9 @@ ResultOrText<std::string> HostKeyPolicy::remember(const PublicKey& key) const {
   const std::string& file = config_.user_files.front();
   auto hosts = KnownHosts::load(file);
   if (!hosts) return fail(hosts.error());
+  // The first host that a new user knows.
+  if (const std::string folder = file.substr(0, std::min(file.rfind('/'), file.size())); folder.ends_with("/.ssh"))
+    ::mkdir(folder.c_str(), 0700);
   if (auto added = hosts->add(config_.host, config_.port, key, config_.naming); !added) return fail(added.error());
   if (auto saved = hosts->save(file); !saved) return fail(saved.error());
   return "Warning: Permanently added '" + known_host_name(config_.host, config_.port) + "' (" + family(key) +

@@ -12,6 +12,7 @@
 
 #include "control/client/client_failure.h"
 #include "control/keys/certificate.h"
+#include "control/keys/fingerprint.h"
 #include "control/keys/known_hosts.h"
 
 namespace sluice {
@@ -37,6 +38,7 @@ struct HostKeyPolicyConfig {
   // Of keys and certificates that are not to be believed, whatever else is known; empty: none.
   std::string revoked_file = {};
   HostNaming naming = HostNaming::plain;
+  FingerprintHash fingerprints = FingerprintHash::sha256;
   KnownHostsProgram program = {};
   // That authorities may have signed certificates with; empty: none is believed.
   NameList authority_algorithms = {};

@@ -7,6 +7,7 @@
 #include "control/config/cisco_secret.h"
 #include "control/config/setting_binding.h"
 #include "control/keys/authorized_keys.h"
+#include "control/keys/public_key_text.h"
 
 namespace sluice::binding {
 namespace {
@@ -354,7 +355,10 @@ Refusal doubt_secret(const std::string& type, const std::string& text) {
 ResultOrText<std::string> public_key_line(const std::string& block) {
   // As in .ssh/id_rsa.pub. Of the bare base64, the type is written in its beginning.
   std::string text = without_breaks(block);
-  if (text.starts_with("AAAAB3NzaC1yc2E")) text.insert(0, "ssh-rsa ");
+  if (text.starts_with("AAAA") && text.find(' ') == text.npos) {
+    if (const auto bare = read_public_key(bytes_of(text), {.min_rsa_bits = kRsaBitsFloor}))
+      text.insert(0, " ").insert(0, row_of(bare->key.type()).name);
+  }
   KeyLimits limits;
   // What `crypto key minimum-rsa` asks for is kept and shown, but lets nobody in below it.
   limits.min_rsa_bits = kRsaBitsFloor;

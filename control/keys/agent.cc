@@ -12,6 +12,7 @@
 
 #include "base/wire.h"
 #include "control/keys/guarded_file.h"
+#include "control/keys/secret_writer.h"
 
 namespace sluice {
 namespace {
@@ -20,10 +21,15 @@ using Clock = std::chrono::steady_clock;
 
 // draft-miller-ssh-agent section 6.1 and 6.2 (message numbers), 4.5.1 (flags).
 constexpr uint8_t kFailure = 5;
+constexpr uint8_t kSuccess = 6;
 constexpr uint8_t kRequestIdentities = 11;
 constexpr uint8_t kIdentitiesAnswer = 12;
 constexpr uint8_t kSignRequest = 13;
 constexpr uint8_t kSignResponse = 14;
+constexpr uint8_t kAddIdentity = 17;
+constexpr uint8_t kAddIdConstrained = 25;
+constexpr uint8_t kConstrainLifetime = 1;
+constexpr uint8_t kConstrainConfirm = 2;
 constexpr uint32_t kFlagRsaSha256 = 2;
 constexpr uint32_t kFlagRsaSha512 = 4;
 
@@ -107,7 +113,9 @@ ResultOrText<std::vector<uint8_t>> AgentClient::ask(Bytes message, std::chrono::
   if (fd_ < 0) return fail("agent: connection is closed");
   const auto deadline = Clock::now() + timeout;
   uint8_t length[4];
-  if (!send_all(fd_, WireWriter().string(message).view(), deadline) || !receive_all(fd_, length, deadline)) {
+  // In two pieces: there may be a private key in the message, and no copy of it stays behind.
+  store_be32(length, static_cast<uint32_t>(message.size()));
+  if (!send_all(fd_, length, deadline) || !send_all(fd_, message, deadline) || !receive_all(fd_, length, deadline)) {
     close();
     return fail("agent: no answer");
   }
@@ -163,6 +171,21 @@ ResultOrText<std::vector<uint8_t>> AgentClient::sign(Bytes blob, KeyType type, s
   if (kind != kSignResponse || !fields.ok() || !fields.at_end()) return fail("agent: malformed answer");
   if (WireReader(signature).text() != algorithm) return fail("agent: signed with another algorithm");
   return std::vector<uint8_t>(signature.begin(), signature.end());
+}
+
+ResultOrText<void> AgentClient::add(const PrivateKey& key, std::string_view comment,
+                                    const AgentConstraints& constraints) {
+  const auto fields = key.fields();
+  if (!fields) return fail(std::string(describe(fields.error())));
+  const bool constrained = constraints.lifetime_s != 0 || constraints.confirm;
+  SecretWriter request(fields->size() + comment.size() + 64);
+  request.u8(constrained ? kAddIdConstrained : kAddIdentity).raw(fields->view()).string(comment);
+  if (constraints.lifetime_s != 0) request.u8(kConstrainLifetime).u32(constraints.lifetime_s);
+  if (constraints.confirm) request.u8(kConstrainConfirm);
+  const auto answer = ask(request.take().view(), timeouts_.answer);
+  if (!answer) return fail(answer.error());
+  if (answer->size() != 1 || answer->front() != kSuccess) return fail("agent: refused to take the key");
+  return {};
 }
 
 }  // namespace sluice

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "control/keys/certificate.h"
+#include "control/keys/private_key.h"
 
 namespace sluice {
 
@@ -31,6 +32,12 @@ struct AgentTimeouts {
   std::chrono::milliseconds signature{120000};
 };
 
+// Of a key that it is given.
+struct AgentConstraints {
+  uint32_t lifetime_s = 0;  // 0: until it is taken away
+  bool confirm = false;     // it asks its user before each use
+};
+
 class AgentClient {
  public:
   // path is the value of SSH_AUTH_SOCK.
@@ -50,6 +57,8 @@ class AgentClient {
   }
   // By the blob that the agent lists, a certificate's perhaps; the algorithm is a plain one all the same.
   ResultOrText<std::vector<uint8_t>> sign(Bytes blob, KeyType type, std::string_view algorithm, Bytes data);
+  // Gives it a key to hold.
+  ResultOrText<void> add(const PrivateKey& key, std::string_view comment, const AgentConstraints& constraints);
 
  private:
   ResultOrText<std::vector<uint8_t>> ask(Bytes message, std::chrono::milliseconds timeout);

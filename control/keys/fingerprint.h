@@ -15,6 +15,10 @@ std::string md5_fingerprint(const PublicKey& key);
 std::string key_hash(const PublicKey& key);
 // Case and colons do not count; anything but 16 octets of hex matches nothing.
 bool matches_key_hash(const PublicKey& key, std::string_view hex);
+enum class FingerprintHash : uint8_t { sha256, md5 };
+inline std::string fingerprint(const PublicKey& key, FingerprintHash hash) {
+  return hash == FingerprintHash::md5 ? md5_fingerprint(key) : sha256_fingerprint(key);
+}
 // "256 SHA256:... comment (ED25519)".
 std::string describe_key(const PublicKey& key, std::string_view comment);
 // The picture that `ssh-keygen -lv` draws: eleven lines, each ended.

@@ -158,7 +158,12 @@ void zeroize_ecdsa(Command exec) {
 // The operator's file, read with his rights: the client hands over what is in it.
 void import_key(Command exec) {
   if (exec->shell.who().from != "console") return exec->refuse("keys are imported on the host itself: sluicectl");
-  exec->run = {"sluicectl", "crypto", "key", "import", exec->word(0)};
+  const auto store = exec->host.host_keys();
+  if (!store) return exec->refuse(store.error());
+  // Ours, wherever that is, and told to us when it is done.
+  exec->run = {
+      "sluicectl", "--socket", "{control}", "--state-dir", store->folder().substr(0, store->folder().rfind('/')),
+      "crypto",    "key",      "import",    exec->word(0)};
   if (exec->has(1)) exec->run.insert(exec->run.end(), {"label", exec->word(1)});
 }
 

@@ -22,6 +22,8 @@ const std::map<std::string_view, Family>& families() {
       {"sluice_strangers", {"gauge", "Connections that have not logged in yet."}},
       {"sluice_channels", {"gauge", "Channels by what runs in them."}},
       {"sluice_host_keys", {"gauge", "Host keys that serve."}},
+      {"sluice_handshakes_total", {"counter", "First exchanges of keys that were completed."}},
+      {"sluice_auth_results_total", {"counter", "Tries to log in, by method and what the monitor said."}},
       {"sluice_logins_total", {"counter", "Logins by their methods."}},
       {"sluice_connections_admitted_total", {"counter", "Connections that were let in."}},
       {"sluice_connections_refused_total", {"counter", "Connections that were turned away, by the reason."}},

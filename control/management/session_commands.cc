@@ -17,10 +17,13 @@ void tell_network(Command exec, const std::string& what) {
   exec->later = true;
   exec->host.ask(what, [exec](const ResultOrText<std::vector<uint8_t>>& answer) {
     if (!*exec->shell_lives) return;
-    if (answer)
-      exec->report.text("done", terminal_text(text_of(*answer)));
-    else
-      exec->refuse(answer.error());
+    std::string said = answer ? terminal_text(text_of(*answer)) : "% " + answer.error();
+    if (said.starts_with("% ")) {
+      said.erase(0, 2);
+      exec->refuse(said.substr(0, said.find('\n')));
+    } else {
+      exec->report.text("done", std::move(said));
+    }
     exec->finish();
   });
 }

@@ -118,6 +118,22 @@ std::vector<std::string> key_row(const SessionFacts& one) {
   return {number(one.id), one.kex, one.host_key, one.in.cipher, one.out.cipher, mac(one.in), mac(one.out)};
 }
 
+// "any6,PORT" takes both families in, as a socket of IPv6 does that is not told otherwise: a row for each, as the
+// routers have them.
+template <class Add>
+void each_listener(const NetworkFacts& facts, const Add& add) {
+  constexpr std::string_view kBoth = "any6,";
+  for (const std::string& place : facts.listening) {
+    if (!place.starts_with(kBoth)) {
+      add(place, place.find(':') != place.npos);
+      continue;
+    }
+    const std::string any = "any," + place.substr(kBoth.size());
+    add(any, true);
+    if (std::find(facts.listening.begin(), facts.listening.end(), any) == facts.listening.end()) add(any, false);
+  }
+}
+
 }  // namespace
 
 std::string date_text(uint64_t wall) {
@@ -259,13 +275,12 @@ void show_lpts(Command exec) {
                        {"Local-Address,Port", 20},
                        {"Remote-Address,Port"}}};
   table.ruled = true;
-  const auto add = [&](const std::string& local, const std::string& remote) {
-    const bool v6 = local.find(':') != local.npos;
+  const auto add = [&](const std::string& local, const std::string& remote, bool v6) {
     table.rows.push_back({text(kLocation), "TCP", "LR", v6 ? "IPV6" : "IPV4", "TCP", "default", "any", local, remote});
   };
-  for (const std::string& place : exec->facts.listening) add(place, "any");
+  each_listener(exec->facts, [&](const std::string& place, bool v6) { add(place, "any", v6); });
   for (const SessionFacts& one : exec->facts.sessions)
-    add(host_port(one.local, one.local_port), host_port(one.source, one.port));
+    add(host_port(one.local, one.local_port), host_port(one.source, one.port), one.local.find(':') != one.local.npos);
   exec->report.table(std::move(table));
 }
 
@@ -279,7 +294,7 @@ void show_tcp(Command exec) {
       if (const size_t comma = each->rfind(','); comma != each->npos) (*each)[comma] = ':';
     table.rows.push_back({pcb.data(), "default", std::move(local), std::move(remote), state});
   };
-  for (const std::string& place : exec->facts.listening) add(0, place, "any,0", "LISTEN");
+  each_listener(exec->facts, [&](const std::string& place, bool) { add(0, place, "any,0", "LISTEN"); });
   for (const SessionFacts& one : exec->facts.sessions)
     add(one.id, host_port(one.local, one.local_port), host_port(one.source, one.port), "ESTAB");
   exec->report.table(std::move(table));

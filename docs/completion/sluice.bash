@@ -30,7 +30,7 @@ _sluice_value() {
     -J) _sluice_words "$(_sluice_hosts)" "$cur" ;;
     -o)
       local names
-      names=$(sluice ssh -F none -G host 2>/dev/null | cut -d' ' -f1 | sort -u)
+      names=$(sluice ssh -Q option 2>/dev/null | tr '[:upper:]' '[:lower:]')
       mapfile -t COMPREPLY < <(compgen -S = -W "$names" -- "${cur,,}") && compopt -o nospace
       ;;
     *) return 1 ;;
@@ -47,10 +47,10 @@ _sluice_ssh() {
     -O) _sluice_words "check forward cancel exit stop" "$cur" ;;
     -Q) _sluice_words "$(sluice ssh -Q help 2>/dev/null)" "$cur" ;;
     -B) _sluice_words "$(command ls /sys/class/net 2>/dev/null)" "$cur" ;;
-    -b | -D | -e | -l | -L | -p | -R | -W) ;;
+    -b | -D | -e | -l | -L | -P | -p | -R | -W) ;;
     *)
       if [[ $cur == -* ]]; then
-        _sluice_words "-4 -6 -A -a -B -b -c -D -E -e -F -f -G -g -i -J -L -l -M -m -N -n -O -o -p -Q -q -R -S -s -T -t -V -v -W --help" "$cur"
+        _sluice_words "-4 -6 -A -a -B -b -C -c -D -E -e -F -f -G -g -i -J -L -l -M -m -N -n -O -o -P -p -Q -q -R -S -s -T -t -V -v -W -X -x -Y -y --help" "$cur"
       else
         _sluice_host "$cur" ""
       fi

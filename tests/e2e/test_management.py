@@ -275,7 +275,8 @@ def test_figures_are_there_for_prometheus_and_only_on_the_loopback(tmp_path):
                 assert line.startswith("# ") or re.fullmatch(r'[a-z_]+(\{[^}]*\})? [0-9.e+-]+', line), line
             return sum(float(line.split()[-1]) for line in text.splitlines() if re.match(name + r"[{ ]", line))
         assert value("sluice_logins_total") == 1 and value("sluice_connections_admitted_total") >= 1
-        assert value("sluice_crypto_records_total") > 0
+        assert value("sluice_crypto_records_total") > 0 and value("sluice_handshakes_total") >= 1
+        assert 'sluice_auth_results_total{method="publickey",result="accepted"} 1' in scraped().splitlines()
         # All that the dashboard draws is served, while there is a session to draw.
         dashboard = pathlib.Path(__file__).resolve().parent.parent.parent / "packaging/grafana/sluice.json"
         drawn = set(re.findall(r"sluice_\w+", dashboard.read_text()))

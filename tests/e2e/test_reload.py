@@ -226,6 +226,40 @@ def test_sluicectl_takes_over_the_key_of_a_server_before(server):
     assert host_key(server, "ecdsa") == key.with_suffix(".pub").read_text().split()[1]
 
 
+def test_sluicectl_finds_the_keys_of_the_server_that_it_is_told_of(server):
+    """By its socket alone, wherever its folder is."""
+    def ctl(*words, **more):
+        return subprocess.run([CTL, "--socket", server.folder / "state/control", *words], capture_output=True, text=True, timeout=TIMEOUT,
+                              stdin=more.pop("stdin", subprocess.DEVNULL), **more)
+    shown = ctl("--json", "show", "crypto", "key", "mypubkey", "ed25519")
+    assert json.loads(shown.stdout) == json.loads(server.ctl("--json", "show", "crypto", "key", "mypubkey", "ed25519").stdout) != []
+    before = host_key(server, "ed25519")
+    kept = ctl("crypto", "key", "generate", "ed25519")
+    assert kept.returncode == 1 and "--yes" in kept.stderr and host_key(server, "ed25519") == before
+    assert ctl("--yes", "crypto", "key", "generate", "ed25519").returncode == 0
+    public = (server.folder / "state/host_keys/ed25519.the_default.pub").read_text().split()[1]
+    assert public != before and host_key(server, "ed25519") == public
+    # In the shell as well, whose server says where they are.
+    key = make_key(server.folder / "of_a_file", "ed25519")
+    done = subprocess.run([CTL, "--yes", "--socket", server.folder / "state/control"], input=f"crypto key import {key} label other\nexit\n",
+                          capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    assert (server.folder / "state/host_keys/ed25519.other.pub").read_text().split()[1] == key.with_suffix(".pub").read_text().split()[1]
+
+
+def test_what_is_asked_of_a_session_that_is_not_there_fails(server):
+    for words in (["clear", "ssh", "4242"], ["ssh", "rekey", "4242"]):
+        done = server.ctl(*words, check=False)
+        assert done.returncode == 1 and "There is no session 4242" in done.stderr and not done.stdout, (words, done)
+
+
+def test_a_bar_chooses_lines_of_a_show(server):
+    assert server.ctl("show", "ssh", "server", "|", "include", "DSCP").stdout == "DSCP := 16\n"
+    assert server.ctl("show ssh server | count :=").stdout.startswith("Number of lines which match regexp = ")
+    done = server.ctl("show ssh server | grep x", check=False)
+    assert done.returncode == 2 and "include" in done.stderr
+
+
 def test_sluicectl_says_what_it_expected_and_replaces_nothing_unasked(server):
     for words, expected in ((["crypto", "key", "generate", "des"], "rsa, dsa, ecdsa or ed25519"),
                             (["crypto", "key", "generate", "rsa", "modulus", "99"], "1024..16384"),

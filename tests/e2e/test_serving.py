@@ -1,4 +1,5 @@
 """sluiced as administrators start it: flags, daemon, logs, supervisors, sockets, the routers' words."""
+import json
 import os
 import pathlib
 import re
@@ -152,6 +153,43 @@ def test_lines_go_to_syslog_and_to_the_journal(tmp_path):
         text = world.inside("cat", "/run/journal.txt").stdout
         assert "SYSLOG_IDENTIFIER=sluiced" in text and "PRIORITY=6" in text
         world.inside("pkill", "--ns", str(world.process.pid), "--nslist", "mnt", "python3", check=False)
+
+
+JOURNALD = pathlib.Path("/lib/systemd/systemd-journald")
+
+
+@pytest.mark.skipif(not available() or not JOURNALD.exists(), reason="root alone has a journal of its own, by systemd-journald")
+def test_the_journal_of_systemd_gives_the_lines_back_with_their_fields(tmp_path):
+    start = ("mkdir -p /etc/systemd/journald.conf.d; [ -s /etc/machine-id ] || echo 0123456789abcdef0123456789abcdef > /etc/machine-id; "
+             "printf '[Journal]\\nStorage=volatile\\nReadKMsg=no\\nAudit=no\\nForwardToSyslog=no\\n' > /etc/systemd/journald.conf.d/own.conf; "
+             f"{JOURNALD} >/dev/null 2>&1 & echo $! > /run/journald.pid; "
+             "for i in $(seq 600); do [ -S /run/systemd/journal/socket ] && exit 0; sleep 0.1; done; exit 1")
+    with RootWorld(BUILD, tmp_path, "logging journal", "no logging syslog", "platform ios-xr", extra=start) as world:
+        journald = int(world.path("/run/journald.pid").read_text())
+        try:
+            assert world.ssh("ann", "true").returncode == 0
+
+            def entries():
+                told = world.inside("journalctl", "--file", "/run/log/journal/*/*.journal", "--no-pager", "-o", "json", "SYSLOG_IDENTIFIER=sluiced")
+                return [json.loads(line) for line in told.stdout.splitlines()]
+
+            def entry(beginning):
+                return next((one for one in entries() if one["MESSAGE"].startswith(beginning)), None)
+            accepted = eventually(lambda: entry("%SECURITY-SSHD-6-INFO_SUCCESS : accepted publickey for ann from 127.0.0.1"), "no login in the journal")
+            # What the sender says, and what the journal itself knows of him.
+            assert accepted["PRIORITY"] == "6" and accepted["SYSLOG_FACILITY"] == "10" and accepted["_COMM"].startswith("sluiced"), accepted
+            assert accepted["_TRANSPORT"] == "journal"
+            serving = eventually(lambda: entry("serving on "), "no start in the journal")
+            assert serving["_UID"] == "0"
+            # A name of a stranger's makes no field and no line of its own.
+            with world.connect() as stranger, paramiko.Transport(stranger) as transport:
+                transport.start_client(timeout=120)
+                with pytest.raises(paramiko.SSHException):
+                    transport.auth_password("x\nPRIORITY=0\nMESSAGE=forged", "wrong")
+            eventually(lambda: any("forged" in one["MESSAGE"] for one in entries()), "a failed login is not in the journal")
+            assert not [one for one in entries() if one["PRIORITY"] == "0" or one["MESSAGE"].startswith("forged")]
+        finally:
+            os.kill(journald, signal.SIGKILL)
 
 
 def test_packets_bear_the_dscp_value(tmp_path):

@@ -336,7 +336,8 @@ def test_exclude_dry_run_update_and_json(servers, tmp_path):
     server, source, away = servers["sluiced"], tmp_path / "source", tmp_path / "away"
     make_tree(source)
     said = cp(server, "-r", "--dry-run", source, there(away)).stderr
-    assert "inner/most/small 7" in said and not away.exists()
+    assert "would copy inner/most/small 7" in said and "files, " in said.splitlines()[-1] and not away.exists()
+    assert said.splitlines()[-1].endswith(" would be copied") and "100 %" not in said
     cp(server, "-rp", "--exclude", "small*", "--exclude", "inner/ü*", source, there(away))
     expected = {name: value for name, value in checksums(source).items() if "/small" not in name and "ümlaut" not in name}
     assert checksums(away) == expected

@@ -129,6 +129,8 @@ def test_completion_offers_what_may_follow(tmp_path):
     assert "alpha" in completed("sluice ssh al", tmp_path) and "me@alpha" in completed("sluice-ssh me@al", tmp_path)
     assert "aes128-gcm@openssh.com" in completed("sluice sftp -c aes128", tmp_path)
     assert "controlpersist=" in completed("sluice ssh -o ControlP", tmp_path)
+    # Also options that have no value of their own.
+    assert "proxyjump=" in completed("sluice ssh -o ProxyJ", tmp_path) and "localforward=" in completed("sluice ssh -o Loc", tmp_path)
     assert "--verify" in completed("sluice cp --ver", tmp_path)
     assert set(completed("sluice-cp alph", tmp_path)) == {"alphabet", "alpha:"}
     assert "--state-dir" in completed("sluiced --st", tmp_path)

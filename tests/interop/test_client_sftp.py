@@ -195,6 +195,9 @@ def test_a_batch_ends_at_the_first_error_that_is_not_ignored(full_server, tmp_pa
     done = sftp(full_server, script, code=1)
     assert (tmp_path / "one").exists() and not (tmp_path / "two").exists()
     assert "nothing" in done.stderr
+    # What makes no sense is an error like others.
+    done = sftp(full_server, f"-gte x\n-chmod\nmkdir {tmp_path}/four\n@gte\nmkdir {tmp_path}/five\n", code=1)
+    assert (tmp_path / "four").exists() and not (tmp_path / "five").exists() and "sftp> @gte" not in done.stdout
     batch = tmp_path / "batch"
     batch.write_text(f"# a comment\n\n  mkdir {tmp_path}/three   # another\n@pwd\n")
     done = run(program(full_server, "-b", batch, HOST))

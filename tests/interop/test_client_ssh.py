@@ -318,6 +318,15 @@ def test_an_unknown_option_is_named_with_its_line(client):
     assert b"config line 2: Bad configuration option: Frobnicate" in done.stderr
 
 
+def test_an_option_of_older_versions_is_read_over_and_named_where_it_would_matter(client):
+    with client.config.open("a") as config:
+        config.write("  Protocol 2\n  UseRoaming no\n  CompressionLevel 9\n  GSSAPITrustDns yes\n")
+    done = client.run("test", "echo in")
+    assert done.stdout == b"in\n"
+    told = [line for line in done.stderr.decode().splitlines() if "not supported" in line]
+    assert len(told) == 2 and "CompressionLevel 9 is not supported" in told[0] and "GSSAPITrustDns yes is not supported" in told[1], told
+
+
 @pytest.mark.parametrize("name", ["dropbear", "asyncssh", "paramiko"])
 def test_other_servers_take_us_in(client, keys, tmp_path, name):
     made = {"dropbear": lambda: foreign.dropbear(keys, tmp_path), "asyncssh": lambda: foreign.AsyncSshServer(keys, {}),
@@ -510,6 +519,28 @@ def test_an_agent_is_forwarded(client, keys, tmp_path):
         subprocess.run(["ssh-add", "-q", keys.user["ssh-ed25519"]], env={**os.environ, **extra}, check=True)
         done = client.run("-A", "-o", "IdentityAgent=SSH_AUTH_SOCK", "test", "ssh-add -l", extra=extra)
         assert b"ED25519" in done.stdout
+    finally:
+        os.kill(process, signal.SIGTERM)
+
+
+def test_a_key_of_a_file_is_lent_to_the_agent_when_it_has_let_us_in(client, keys, tmp_path):
+    agent = subprocess.run(["ssh-agent", "-a", tmp_path / "agent"], capture_output=True, text=True, check=True)
+    process = int(agent.stdout.split("SSH_AGENT_PID=")[1].split(";")[0])
+    try:
+        extra = {"SSH_AUTH_SOCK": str(tmp_path / "agent")}
+
+        def held():
+            return subprocess.run(["ssh-add", "-l"], env={**os.environ, **extra}, capture_output=True, text=True).stdout
+        assert client.run("-o", "IdentityAgent=SSH_AUTH_SOCK", "test", "echo in", extra=extra).stdout == b"in\n"
+        assert "no identities" in held()
+        done = client.run("-o", "IdentityAgent=SSH_AUTH_SOCK", "-o", "AddKeysToAgent=1h", "test", "echo in", extra=extra)
+        assert done.stdout == b"in\n" and not done.stderr, done.stderr
+        assert "ED25519" in held()
+        # From there it serves without its file.
+        public = tmp_path / "public.pub"
+        public.write_bytes(pathlib.Path(f"{keys.user['ssh-ed25519']}.pub").read_bytes())
+        assert client.run("-F", "none", "-p", client.port, "-l", "ann", "-o", f"UserKnownHostsFile={client.home}/.ssh/known_hosts",
+                          "-o", "IdentitiesOnly=yes", "-i", tmp_path / "public", "127.0.0.1", "echo again", extra=extra).stdout == b"again\n"
     finally:
         os.kill(process, signal.SIGTERM)
 

@@ -75,7 +75,7 @@ std::string long_line(const ListedFile& file, const SftpFlags& flags, const Owne
   const std::string sizes = flags.readable ? scaled_size(size) : std::to_string(size);
   // The protocol does not tell how many links there are.
   return mode_text(a.mode) +
-         format("   ? %-8s %-8s %8s %s ", user.c_str(), group.c_str(), sizes.c_str(), when.c_str()) +
+         format("    ? %-8s %-8s %8s %s ", user.c_str(), group.c_str(), sizes.c_str(), when.c_str()) +
          fit_for_terminal(file.name);
 }
 
@@ -128,18 +128,14 @@ std::string show_listing(const std::vector<ListedFile>& files, const SftpFlags& 
 
 std::string scaled_size(uint64_t size) {
   constexpr std::string_view kUnits = "BKMGTPE";
-  size_t unit = 0;
-  uint64_t tenths = size;
-  // Tenths are kept only where they are shown.
   if (size < 1024) return std::to_string(size) + "B";
-  while (unit + 1 < kUnits.size() && size >= 1024) {
-    tenths = (size % 1024) * 10 / 1024;
-    size /= 1024;
-    ++unit;
+  // Rounded to what is shown: tenths below a hundred, else whole ones; what rounds up to the next unit is one of it.
+  for (size_t unit = 1;; ++unit) {
+    const double value = static_cast<double>(size) / static_cast<double>(uint64_t{1} << (10 * unit));
+    const bool last = unit + 1 == kUnits.size();
+    if (value < 99.95) return format("%.1f%c", value, kUnits[unit]);
+    if (value < 1023.5 || last) return format("%.0f%c", value, kUnits[unit]);
   }
-  return size < 10 ? format("%llu.%llu%c", static_cast<unsigned long long>(size),
-                            static_cast<unsigned long long>(tenths), kUnits[unit])
-                   : format("%llu%c", static_cast<unsigned long long>(size), kUnits[unit]);
 }
 
 std::string show_filesystem(const SftpFilesystem& f, const SftpFlags& flags) {
@@ -159,7 +155,7 @@ std::string show_filesystem(const SftpFilesystem& f, const SftpFlags& flags) {
   if (flags.human) {
     const auto size = [&](uint64_t blocks) { return scaled_size(blocks * unit); };
     return format("    Size     Used    Avail   (root)    %%Capacity\n") +
-           format("%8s %8s %8s %8s         %3u%%\n", size(f.blocks).c_str(), size(used).c_str(),
+           format("%7sB %7sB %7sB %7sB         %3u%%\n", size(f.blocks).c_str(), size(used).c_str(),
                   size(f.available_blocks).c_str(), size(f.free_blocks).c_str(), share);
   }
   const auto kibs = [&](uint64_t blocks) { return Number{blocks * unit / 1024}; };

@@ -146,19 +146,27 @@ std::string wrong_count(const SftpVerbRow& row, size_t count) {
 
 std::span<const SftpVerbRow> sftp_verbs() { return kVerbs; }
 
-ResultOrText<SftpCommand> parse_sftp_command(std::string_view line) {
-  SftpCommand command;
-  if (line.size() > kMaxSftpLine) return fail("Line too long.");
+SftpPrefix take_sftp_prefix(std::string_view& line) {
+  SftpPrefix prefix;
   line = trimmed(line);
   for (; !line.empty(); line.remove_prefix(1)) {
     if (line.front() == '-')
-      command.ignore_errors = true;
+      prefix.ignore_errors = true;
     else if (line.front() == '@')
-      command.silent = true;
+      prefix.silent = true;
     else
       break;
   }
   line = trimmed(line);
+  return prefix;
+}
+
+ResultOrText<SftpCommand> parse_sftp_command(std::string_view line) {
+  SftpCommand command;
+  if (line.size() > kMaxSftpLine) return fail("Line too long.");
+  const SftpPrefix prefix = take_sftp_prefix(line);
+  command.ignore_errors = prefix.ignore_errors;
+  command.silent = prefix.silent;
   if (line.empty() || line.front() == '#') return command;
   if (line.front() == '!') {
     command.verb = shell;

@@ -72,6 +72,12 @@ struct SftpVerbRow {
 };
 std::span<const SftpVerbRow> sftp_verbs();
 
+// What stands before a command, and is left off the line: `-` and `@`. Meant also where the rest makes no sense.
+struct SftpPrefix {
+  bool ignore_errors = false;
+  bool silent = false;
+};
+SftpPrefix take_sftp_prefix(std::string_view& line);
 // What is wrong with it is one line, without the program's name.
 ResultOrText<SftpCommand> parse_sftp_command(std::string_view line);
 // "help", a line for each command.

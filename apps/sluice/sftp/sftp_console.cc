@@ -45,9 +45,11 @@ bool SftpConsole::run(LineEditor& lines) {
 }
 
 SftpConsole::Outcome SftpConsole::execute(const std::string& line) {
+  std::string_view rest = line;
+  const SftpPrefix prefix = take_sftp_prefix(rest);
   const auto command = parse_sftp_command(line);
-  if (settings_.echo && !(command && command->silent)) std::printf("sftp> %s\n", line.c_str());
-  if (!command) return complain(command.error()), Outcome::failed;
+  if (settings_.echo && !prefix.silent) std::printf("sftp> %s\n", line.c_str());
+  if (!command) return complain(command.error()), prefix.ignore_errors ? Outcome::done : Outcome::failed;
   if (command->verb == SftpVerb::quit) return Outcome::quit;
   const bool good = carry_out(*command);
   std::fflush(stdout);

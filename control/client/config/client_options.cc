@@ -83,6 +83,7 @@ class Maker {
   void forwards();
   void environment();
   void agent();
+  void agent_loan();
 
   ClientOptions& out_;
   ClientSettings& said_;
@@ -110,6 +111,7 @@ void Maker::network() {
                    : level == "info"                      ? Verbosity::info
                    : level == "verbose"                   ? Verbosity::verbose
                                                           : Verbosity::debug;
+  out_.syslog_facility = word("SyslogFacility");
   if (said_.flag("Compression")) {
     out_.warnings.push_back("Compression is not offered: the connection goes without");
   }
@@ -195,7 +197,25 @@ void Maker::login() {
   if (out_.batch && !said_.has("ServerAliveInterval")) to.alive_interval_ms = 300'000;
   to.alive_count_max = static_cast<unsigned>(said_.number("ServerAliveCountMax"));
   agent();
+  agent_loan();
   identities();
+}
+
+// yes, ask, confirm [TIME], or a time.
+void Maker::agent_loan() {
+  AgentLoan& loan = out_.connection.keys.agent_loan;
+  const Words words = said_.all("AddKeysToAgent");
+  const std::string first = to_lower(words.front());
+  if (says_no(first) && words.size() == 1) return;
+  loan.wanted = true;
+  loan.ask_first = first == "ask";
+  loan.constraints.confirm = first == "confirm";
+  const bool timed = !says_yes(first) && !loan.ask_first && !loan.constraints.confirm;
+  const long long seconds = timed ? seconds_of(first) : words.size() > 1 ? seconds_of(words[1]) : 0;
+  const bool whole = words.size() == 1 || (words.size() == 2 && loan.constraints.confirm);
+  if (!whole || seconds < 0 || (timed && seconds == 0))
+    return refuse("AddKeysToAgent", "yes, no, ask, confirm [time] or a time expected");
+  loan.constraints.lifetime_s = static_cast<uint32_t>(seconds);
 }
 
 // A path, a variable's name behind $, SSH_AUTH_SOCK, or none.
@@ -258,6 +278,7 @@ void Maker::hosts() {
     to.program = std::move(*program);
   }
   to.naming = said_.flag("HashKnownHosts") ? HostNaming::hashed : HostNaming::plain;
+  to.fingerprints = word("FingerprintHash") == "md5" ? FingerprintHash::md5 : FingerprintHash::sha256;
   if (said_.flag("NoHostAuthenticationForLocalhost") &&
       (out_.host == "localhost" || out_.host == "::1" || out_.host.starts_with("127."))) {
     to.user_files.clear();

@@ -87,6 +87,7 @@ struct ClientOptions {
   std::string crypto_engine;  // NAME[,COMMAND[=VALUE]]...; empty: software alone
   bool batch = false;
   Verbosity verbosity = Verbosity::info;
+  std::string syslog_facility = "user";
 
   MasterOptions master;
   SessionWishes session;

@@ -15,8 +15,11 @@ using Kind = OptionKind;
 constexpr std::string_view kFamilies = "any|inet|inet6";
 constexpr std::string_view kLogLevels = "quiet|fatal|error|info|verbose|debug|debug1|debug2|debug3";
 
+constexpr std::string_view kFacilities =
+    "daemon|user|auth|authpriv|local0|local1|local2|local3|local4|local5|local6|local7";
+
 constexpr OptionRow kRows[] = {
-    {"AddKeysToAgent", Kind::absent, "no", "no"},
+    {"AddKeysToAgent", Kind::words, {}, "no"},
     {"AddressFamily", Kind::choice, kFamilies, "any"},
     {"BatchMode", Kind::flag, {}, "no"},
     {"BindAddress", Kind::text},
@@ -45,7 +48,7 @@ constexpr OptionRow kRows[] = {
     {"EnableSSHKeysign", Kind::absent, "no", "no"},
     {"EscapeChar", Kind::text, {}, "~"},
     {"ExitOnForwardFailure", Kind::flag, {}, "no"},
-    {"FingerprintHash", Kind::absent, "sha256", "SHA256"},
+    {"FingerprintHash", Kind::choice, "sha256|md5", "SHA256"},
     {"ForkAfterAuthentication", Kind::flag, {}, "no"},
     {"ForwardAgent", Kind::text, {}, "no"},
     {"ForwardX11", Kind::flag, {}, "no"},
@@ -53,9 +56,15 @@ constexpr OptionRow kRows[] = {
     {"ForwardX11Trusted", Kind::flag, {}, "no"},
     {"GatewayPorts", Kind::flag, {}, "no"},
     {"GlobalKnownHostsFile", Kind::words, {}, "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"},
+    // Distributions switch it on for everybody.
     {"GSSAPIAuthentication", Kind::absent, "no|yes", "no"},
+    {"GSSAPIClientIdentity", Kind::absent, "none"},
     {"GSSAPIDelegateCredentials", Kind::absent, "no", "no"},
+    {"GSSAPIKexAlgorithms", Kind::absent, "none"},
     {"GSSAPIKeyExchange", Kind::absent, "no", "no"},
+    {"GSSAPIRenewalForcesRekey", Kind::absent, "no"},
+    {"GSSAPIServerIdentity", Kind::absent, "none"},
+    {"GSSAPITrustDns", Kind::absent, "no"},
     {"HashKnownHosts", Kind::flag, {}, "no"},
     {"HostbasedAcceptedAlgorithms", Kind::absent, "*"},
     {"HostbasedAuthentication", Kind::absent, "no", "no"},
@@ -111,7 +120,7 @@ constexpr OptionRow kRows[] = {
     {"StreamLocalBindMask", Kind::text, {}, "0177"},
     {"StreamLocalBindUnlink", Kind::flag, {}, "no"},
     {"StrictHostKeyChecking", Kind::choice, "yes|true|no|false|off|ask|accept-new", "ask"},
-    {"SyslogFacility", Kind::absent, "*"},
+    {"SyslogFacility", Kind::choice, kFacilities, "USER"},
     {"Tag", Kind::text},
     {"TCPKeepAlive", Kind::flag, {}, "yes"},
     {"Tunnel", Kind::absent, "no", "no"},
@@ -122,6 +131,24 @@ constexpr OptionRow kRows[] = {
     {"VerifyHostKeyDNS", Kind::absent, "no", "no"},
     {"VisualHostKey", Kind::flag, {}, "no"},
     {"XAuthLocation", Kind::text, {}, "/usr/bin/xauth"},
+};
+
+// Of protocol 1 and of what ssh_config(5) had once: files that say them are read on, by stock ssh too.
+constexpr OptionRow kGoneRows[] = {
+    {"AFSTokenPassing", Kind::absent, "no"},
+    {"Cipher", Kind::absent, "blowfish|3des"},
+    {"CompressionLevel", Kind::absent, "6"},
+    {"FallbackToRsh", Kind::absent, "no"},
+    {"KerberosAuthentication", Kind::absent, "no"},
+    {"KerberosTGTPassing", Kind::absent, "no"},
+    {"Protocol", Kind::absent, "2|2,1"},
+    {"RhostsAuthentication", Kind::absent, "no"},
+    {"RhostsRSAAuthentication", Kind::absent, "no"},
+    {"RSAAuthentication", Kind::absent, "no|yes"},
+    {"SmartcardDevice", Kind::absent, "none"},
+    {"UsePrivilegedPort", Kind::absent, "no"},
+    {"UseRoaming", Kind::absent, "no"},
+    {"UseRsh", Kind::absent, "no"},
 };
 
 struct OldName {
@@ -138,7 +165,8 @@ constexpr OldName kOldNames[] = {{"identityfile2", "IdentityFile"},
                                  {"dsaauthentication", "PubkeyAuthentication"},
                                  {"globalknownhostsfile2", "GlobalKnownHostsFile"},
                                  {"userknownhostsfile2", "UserKnownHostsFile"},
-                                 {"keepalive", "TCPKeepAlive"}};
+                                 {"keepalive", "TCPKeepAlive"},
+                                 {"hostbasedacceptedkeytypes", "HostbasedAcceptedAlgorithms"}};
 
 bool is_flag(std::string_view word) { return word == "yes" || word == "true" || word == "no" || word == "false"; }
 
@@ -192,9 +220,11 @@ const OptionRow* find_option(std::string_view name) {
   for (const OldName& old : kOldNames) {
     if (old.old == lower) lower = to_lower(old.now);
   }
-  const auto found = std::find_if(std::begin(kRows), std::end(kRows),
-                                  [&](const OptionRow& row) { return to_lower(row.name) == lower; });
-  return found == std::end(kRows) ? nullptr : found;
+  const auto is_it = [&](const OptionRow& row) { return to_lower(row.name) == lower; };
+  if (const auto found = std::find_if(std::begin(kRows), std::end(kRows), is_it); found != std::end(kRows))
+    return found;
+  const auto gone = std::find_if(std::begin(kGoneRows), std::end(kGoneRows), is_it);
+  return gone == std::end(kGoneRows) ? nullptr : gone;
 }
 
 std::string objection_to(const OptionRow& row, const std::vector<std::string>& words) {

@@ -128,6 +128,31 @@ TEST(ConfigReader, What_is_not_built_is_a_warning_and_its_no_is_none) {
   EXPECT_TRUE(read("ForwardX11 no\nGSSAPIAuthentication yes\n").warnings.empty());
 }
 
+TEST(ConfigReader, What_older_versions_had_is_named_where_it_would_matter_and_read_over) {
+  const auto usual = read("Protocol 2\nUsePrivilegedPort no\nUseRoaming no\nRSAAuthentication yes\nPort 2222\n");
+  EXPECT_TRUE(usual.errors.empty() && usual.warnings.empty());
+  EXPECT_EQ(usual.settings.one("Port"), "2222");
+  const auto old = read("Protocol 1\nCipher des\nGSSAPITrustDns yes\n");
+  EXPECT_TRUE(old.errors.empty());
+  ASSERT_EQ(old.warnings.size(), 3u);
+  EXPECT_NE(old.warnings[0].find("Protocol 1 is not supported"), std::string::npos) << old.warnings[0];
+  EXPECT_NE(old.warnings[2].find("GSSAPITrustDns yes is not supported"), std::string::npos) << old.warnings[2];
+}
+
+TEST(ClientOptions, Keys_are_lent_to_the_agent_as_was_asked_for) {
+  const auto loan = [](const std::string& words) {
+    const auto out = options({"AddKeysToAgent " + words});
+    return out ? std::optional(out->connection.keys.agent_loan) : std::nullopt;
+  };
+  EXPECT_FALSE(options({})->connection.keys.agent_loan.wanted);
+  EXPECT_FALSE(loan("no")->wanted);
+  EXPECT_TRUE(loan("yes")->wanted && !loan("yes")->ask_first && loan("yes")->constraints.lifetime_s == 0);
+  EXPECT_TRUE(loan("ask")->ask_first);
+  EXPECT_TRUE(loan("confirm")->constraints.confirm && loan("confirm 1h")->constraints.lifetime_s == 3600);
+  EXPECT_EQ(loan("5m")->constraints.lifetime_s, 300u);
+  for (const char* wrong : {"maybe", "yes 5", "0", "confirm never", "5m 6m"}) EXPECT_FALSE(loan(wrong)) << wrong;
+}
+
 TEST(ConfigReader, A_value_of_the_wrong_kind_is_a_mistake) {
   for (const char* line : {"Port 0", "Port x", "Port 65536", "BatchMode maybe", "ConnectTimeout 5x", "Port", "Port 1 2",
                            "StrictHostKeyChecking perhaps", "User \"open"}) {

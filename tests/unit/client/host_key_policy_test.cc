@@ -85,6 +85,28 @@ TEST(HostKeyPolicy, looks_in_every_file_and_learns_into_the_first) {
   EXPECT_EQ(policy.known().size(), 2u);
 }
 
+TEST(HostKeyPolicy, makes_the_folder_of_a_new_user) {
+  TemporaryFolder folder;
+  const std::string file = folder / ".ssh/known_hosts";
+  const HostKeyPolicy policy({.host = "host", .strict = StrictHostKeys::accept_new, .user_files = {file}});
+  const auto told = policy.remember(key_number(0).public_key());
+  ASSERT_TRUE(told) << told.error();
+  EXPECT_EQ(policy.decide(key_number(0).public_key()).kind, Kind::accept);
+  struct stat facts;
+  ASSERT_EQ(::stat((folder / ".ssh").c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_mode & 07777, 0700u);
+}
+
+TEST(HostKeyPolicy, shows_the_fingerprint_by_the_hash_that_was_asked_for) {
+  const PublicKey& key = key_number(0).public_key();
+  const HostKeyPolicy policy({.host = "host", .fingerprints = FingerprintHash::md5});
+  const auto unknown = policy.decide(key);
+  EXPECT_EQ(unknown.kind, Kind::ask);
+  EXPECT_NE(unknown.text.find(md5_fingerprint(key)), std::string::npos) << unknown.text;
+  EXPECT_EQ(unknown.text.find("SHA256"), std::string::npos);
+  EXPECT_EQ(HostKeyPolicy::read_word(md5_fingerprint(key), key), HostKeyWord::yes);
+}
+
 TEST(HostKeyPolicy, does_not_take_a_file_that_it_cannot_trust_for_an_empty_one) {
   TemporaryFolder folder;
   // Root reads whatever there is, but no folder.

@@ -61,10 +61,10 @@ TEST(Listing, Shows_the_servers_line_unless_it_knows_better) {
   EXPECT_EQ(show_listing(files, flags, {}, 80, 0), "server's f\n");
   OwnerNames owners{true, {{1000, "ann"}}, {}};
   EXPECT_EQ(show_listing(files, flags, owners, 80, 1'000'000'100),
-            "-rwsr-xr-x   ? ann      100          1536 Sep  9 01:46 f\n");
+            "-rwsr-xr-x    ? ann      100          1536 Sep  9 01:46 f\n");
   flags.numeric = flags.readable = true;
   EXPECT_EQ(show_listing(files, flags, owners, 80, 1'100'000'000),
-            "-rwsr-xr-x   ? 1000     100          1.5K Sep  9  2001 f\n");
+            "-rwsr-xr-x    ? 1000     100          1.5K Sep  9  2001 f\n");
 }
 
 TEST(Listing, Nothing_of_a_stranger_reaches_the_terminal_as_it_is) {
@@ -83,9 +83,12 @@ TEST(Listing, Sizes_are_scaled_for_people) {
   EXPECT_EQ(scaled_size(1023), "1023B");
   EXPECT_EQ(scaled_size(1024), "1.0K");
   EXPECT_EQ(scaled_size(1536), "1.5K");
-  EXPECT_EQ(scaled_size(10 * 1024), "10K");
+  EXPECT_EQ(scaled_size(10 * 1024), "10.0K");
+  EXPECT_EQ(scaled_size(3000000), "2.9M");
+  EXPECT_EQ(scaled_size(1048575), "1.0M");
+  EXPECT_EQ(scaled_size(uint64_t{264212084} * 1024), "252G");
   EXPECT_EQ(scaled_size(uint64_t{3} << 30), "3.0G");
-  EXPECT_EQ(scaled_size(UINT64_MAX), "15E");
+  EXPECT_EQ(scaled_size(UINT64_MAX), "16.0E");
 }
 
 TEST(Listing, A_filesystem_is_shown_whatever_the_server_says_of_it) {

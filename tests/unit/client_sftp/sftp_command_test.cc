@@ -92,6 +92,11 @@ TEST(SftpCommand, Prefixes_ignore_errors_and_silence) {
   EXPECT_EQ(both->verb, SftpVerb::ls);
   EXPECT_TRUE(parse_sftp_command("  - rm x")->ignore_errors);
   EXPECT_EQ(parse_sftp_command("  -  ")->verb, SftpVerb::nothing);
+  std::string_view wrong = " -@ gte x";
+  EXPECT_FALSE(parse_sftp_command(wrong));
+  const SftpPrefix prefix = take_sftp_prefix(wrong);
+  EXPECT_TRUE(prefix.ignore_errors && prefix.silent);
+  EXPECT_EQ(wrong, "gte x");
 }
 
 TEST(SftpCommand, Numbers_are_octal_for_modes_and_decimal_for_ids) {

@@ -138,6 +138,10 @@ TEST(ConfigParser, takes_keys_below_the_pubkey_chain) {
   const std::string broken = test::text("ip ssh pubkey-chain\nusername b\nkey-string\nssh-ed25519\n",
                                         kKey.substr(12, 30), "\n", kKey.substr(42), "\nexit\n");
   EXPECT_EQ(config_of(broken).users.at("b").keys, std::vector<std::string>{std::string(kKey)});
+  // The bare base64, as people paste it, in lines.
+  const std::string bare = test::text("ip ssh pubkey-chain\nusername b\nkey-string\n", kKey.substr(12, 30), "\n",
+                                      kKey.substr(42, kKey.rfind(' ') - 42), "\nexit\n");
+  EXPECT_EQ(config_of(bare).users.at("b").keys, std::vector<std::string>{std::string(kKey.substr(0, kKey.rfind(' ')))});
   EXPECT_NE(error_of("ip ssh pubkey-chain\nusername b\nkey-string\nnonsense\nexit\n").find("key-string"),
             std::string::npos);
   EXPECT_NE(error_of("ip ssh pubkey-chain\nusername b\nkey-string\nAAAA\n").find("ends inside"), std::string::npos);

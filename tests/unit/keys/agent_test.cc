@@ -4,7 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "base/wire.h"
 #include "control/keys/public_key_text.h"
@@ -68,6 +71,33 @@ TEST_F(RealAgent, refuses_to_sign_with_a_key_that_it_does_not_hold) {
   EXPECT_EQ(agent->sign(stranger->public_key(), "ssh-ed25519", bytes_of("x")).error(), "agent: refused to sign");
   EXPECT_FALSE(agent->sign(stranger->public_key(), "rsa-sha2-256", bytes_of("x")));
   EXPECT_TRUE(agent->list());
+}
+
+TEST_F(RealAgent, holds_a_key_that_it_is_given_for_as_long_as_was_said) {
+  auto agent = AgentClient::connect(socket_);
+  ASSERT_TRUE(agent) << agent.error();
+  for (const KeyType type : {KeyType::ed25519, KeyType::ecdsa_nistp384, KeyType::rsa}) {
+    const auto key = PrivateKey::generate(type, type == KeyType::rsa ? 2048 : 0);
+    ASSERT_TRUE(agent->add(*key, "a comment", {.lifetime_s = 3600}));
+    const auto keys = agent->list();
+    ASSERT_TRUE(keys) << keys.error();
+    EXPECT_EQ(keys->back().key, key->public_key());
+    EXPECT_EQ(keys->back().comment, "a comment");
+    const std::string_view name = type == KeyType::rsa ? "rsa-sha2-512" : row_of(type).name;
+    const auto signature = agent->sign(key->public_key(), name, bytes_of("challenge"));
+    ASSERT_TRUE(signature) << signature.error();
+    EXPECT_TRUE(key->public_key().verify(*signature, name, bytes_of("challenge")));
+  }
+  const auto brief = PrivateKey::generate(KeyType::ed25519);
+  ASSERT_TRUE(agent->add(*brief, "brief", {.lifetime_s = 1}));
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  const auto held = [&] {
+    const auto keys = agent->list();
+    return keys && std::any_of(keys->begin(), keys->end(), [](const AgentKey& one) { return one.comment == "brief"; });
+  };
+  while (held() && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_FALSE(held());
 }
 
 // What the client says to one scripted answer.

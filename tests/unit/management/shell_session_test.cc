@@ -291,6 +291,12 @@ TEST_F(ShellTest, shows_ip_ssh_rekey_and_lpts) {
   EXPECT_TRUE(has_line(lpts, "@ - Indirect binding; Sc - Scope"));
   EXPECT_TRUE(has_line(lpts, "0/RP0/CPU0 TCP LR IPV4 TCP default any any,5520 any")) << lpts;
   EXPECT_TRUE(has_line(lpts, "0/RP0/CPU0 TCP LR IPV4 TCP default any 192.0.2.1,5520 192.168.122.1,37764"));
+  host.facts.listening = {"any6,5520"};
+  const std::string both = output("show lpts bindings brief");
+  EXPECT_TRUE(has_line(both, "0/RP0/CPU0 TCP LR IPV6 TCP default any any,5520 any")) << both;
+  EXPECT_TRUE(has_line(both, "0/RP0/CPU0 TCP LR IPV4 TCP default any any,5520 any")) << both;
+  EXPECT_EQ(both.find("any6"), std::string::npos);
+  EXPECT_EQ(output("show tcp").find("any6"), std::string::npos);
 }
 
 TEST_F(ShellTest, shows_the_running_configuration_without_secrets_and_by_section) {
