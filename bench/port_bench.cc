@@ -217,7 +217,7 @@ void serve(End& end) {
 
 void print_stream(uint64_t bytes, uint64_t took, double cpu) {
   const double seconds = static_cast<double>(took) / 1e9;
-  std::printf("{\"gbits\": %.3f, \"seconds\": %.3f, \"cpu\": %.3f}\n", static_cast<double>(bytes) * 8 / seconds / 1e9,
+  std::printf("{\"gbits\": %.5f, \"seconds\": %.3f, \"cpu\": %.3f}\n", static_cast<double>(bytes) * 8 / seconds / 1e9,
               seconds, cpu);
 }
 
@@ -244,8 +244,13 @@ void stream(End& end, const IpAddress& peer, double seconds) {
   }
   print_stream(out.bytes - ring.pending_bytes() - began_at, now_ns() - begin, cpu_seconds() - cpu);
   const TcpConnectionFacts facts = out.transport->facts();
-  std::fprintf(stderr, "mss %zu, cwnd %zu, rtt %lu us, retransmits %lu, timeouts %lu\n", facts.mss, facts.cwnd,
-               facts.srtt_us, facts.retransmits, facts.timeouts);
+  const auto counted = [&](TcpCount what) { return end.tcp().counters().get(what); };
+  std::fprintf(
+      stderr,
+      "mss %zu, cwnd %zu, rtt %lu us, least %lu us, retransmits %lu, timeouts %lu, recoveries %lu, undone %lu, "
+      "probes %lu\n",
+      facts.mss, facts.cwnd, facts.srtt_us, facts.least_rtt_us, facts.retransmits, facts.timeouts,
+      counted(TcpCount::fast_recoveries), counted(TcpCount::spurious_recoveries), counted(TcpCount::tail_probes));
 }
 
 void print_rounds(uint64_t rounds, uint64_t took, double cpu) {

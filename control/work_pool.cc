@@ -29,7 +29,7 @@ size_t default_work_threads() {
 }
 
 WorkPool::WorkPool(const WorkPoolLimits& limits) : limits_(limits) {
-  SLUICE_CHECK(limits.threads > 0);
+  SLUICE_CHECK(limits.threads > limits.kept_for_sessions);
   const bool with_pauses = limits.paused_per_thread > 0 && AsyncLane::possible();
   if (with_pauses) {
     lane_wake_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -73,7 +73,8 @@ bool WorkPool::submit(const WorkOrigin& origin, Job job, Job lost) {
     const auto [source, is_new] = lane.sources.try_emplace(origin.source);
     if (is_new) lane.turns.push_back(origin.source);
     Queue& queue = source->second;
-    queue.push_back({origin.line, origin.may_pause, std::move(job), std::move(lost)});
+    queue.push_back(
+        {origin.line, !origin.logged_in && !origin.may_pause, origin.may_pause, std::move(job), std::move(lost)});
     ++lane.queued;
     open_.fetch_add(1, std::memory_order_relaxed);
     if (origin.line != 0) lines_[origin.line].waiting.push_back({&lane, source, std::prev(queue.end())});
@@ -150,18 +151,21 @@ bool WorkPool::take_from(Lane& lane, Item& next) {
 // Whoever was taken from last comes behind the other lane.
 bool WorkPool::take_next(Item& next) {
   for (size_t tries = 0; tries < lanes_.size(); ++tries) {
-    Lane& lane = lanes_[next_lane_];
-    next_lane_ = (next_lane_ + 1) % lanes_.size();
-    if (take_from(lane, next)) return true;
+    const size_t which = std::exchange(next_lane_, (next_lane_ + 1) % lanes_.size());
+    const bool kept = which == kStrangers && holding_threads_ + limits_.kept_for_sessions >= limits_.threads;
+    if (kept || !take_from(lanes_[which], next)) continue;
+    if (next.holds_thread) ++holding_threads_;
+    return true;
   }
   return false;
 }
 
 // Whoever woke for what waited for this line has gone back to sleep.
-void WorkPool::finish(uint64_t line) {
+void WorkPool::finish(uint64_t line, bool held_thread) {
   open_.fetch_sub(1, std::memory_order_relaxed);
-  if (line == 0) return;
   const std::lock_guard lock(mutex_);
+  if (held_thread) --holding_threads_;
+  if (line == 0) return;
   const auto found = lines_.find(line);
   found->second.running = false;
   if (found->second.waiting.empty()) return void(lines_.erase(found));
@@ -179,7 +183,7 @@ void WorkPool::work_until_stopped() {
     }
     item.job();
     item.job = nullptr;
-    finish(item.line);
+    finish(item.line, item.holds_thread);
   }
 }
 
@@ -201,15 +205,15 @@ void WorkPool::work_with_pauses() {
       poll_lane(lane);
     } else if (item.may_pause) {
       lane.start(
-          std::move(item.job), [this, line = item.line] { finish(line); },
+          std::move(item.job), [this, line = item.line] { finish(line, false); },
           [this, line = item.line, lost = std::move(item.lost)] {
-            finish(line);
+            finish(line, false);
             if (lost) lost();
           });
     } else {
       item.job();
       item.job = nullptr;
-      finish(item.line);
+      finish(item.line, item.holds_thread);
     }
   }
 }

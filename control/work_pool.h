@@ -26,7 +26,7 @@ namespace sluice {
 
 // On whose behalf something is done.
 struct WorkOrigin {
-  std::string source;  // an address
+  std::string source = {};  // an address
   // Items of one line wait for each other; 0: of none.
   uint64_t line = 0;
   bool logged_in = false;
@@ -57,6 +57,8 @@ struct WorkPoolLimits {
   size_t threads = default_work_threads();
   size_t strangers = 768;   // queued of those who are not logged in: memory that a flood can have
   size_t per_source = 128;  // of these of one source, and of one's work that has no line
+  // Threads that strangers' work never has: it may wait for a name service, and a rekey must not wait behind that.
+  size_t kept_for_sessions = 0;
   // Items of a thread that a device is computing for; 0: no item pauses.
   size_t paused_per_thread = 0;
   // A device has not answered for so long that it never will. From a thread of the pool.
@@ -91,6 +93,7 @@ class WorkPool final : public JobRunner {
  private:
   struct Item {
     uint64_t line = 0;
+    bool holds_thread = false;  // a stranger's, from its begin to its end
     bool may_pause = false;
     Job job;
     Job lost;
@@ -120,7 +123,7 @@ class WorkPool final : public JobRunner {
   void poll_lane(AsyncLane& lane);
   bool take_next(Item& next);
   bool take_from(Lane& lane, Item& next);
-  void finish(uint64_t line);  // of an item
+  void finish(uint64_t line, bool held_thread);  // of an item
   void wake_lanes() const;
 
   const WorkPoolLimits limits_;
@@ -129,6 +132,7 @@ class WorkPool final : public JobRunner {
   std::condition_variable ready_;
   std::array<Lane, 2> lanes_;  // strangers, sessions
   size_t next_lane_ = 0;
+  size_t holding_threads_ = 0;
   std::unordered_map<uint64_t, Line> lines_;
   bool stopping_ = false;
   std::atomic<size_t> open_{0};  // items that are queued or worked on

@@ -32,11 +32,22 @@ const Permit* Monitor::permit_of(uint32_t connection) const {
   return &found->second->login.permit();
 }
 
+void Monitor::complain(const std::string& text) {
+  constexpr Instant kApart{1000};
+  if (now_ - complaints_since_ >= kApart || complaints_since_ == Instant(0)) {
+    const unsigned untold = complaints_ > kMaxComplaints ? complaints_ - kMaxComplaints : 0;
+    if (untold > 0) log_line(LogLevel::error, "monitor: " + std::to_string(untold) + " complaints more");
+    complaints_since_ = now_;
+    complaints_ = 0;
+  }
+  if (++complaints_ <= kMaxComplaints) log_line(LogLevel::error, text);
+}
+
 void Monitor::condemn(Connection& connection, std::string_view why) {
   if (!connection.condemned) {
     ++condemned_;
-    log_line(LogLevel::error, "monitor: connection " + std::to_string(connection.id) + " from " +
-                                  log_text(connection.source.address) + " condemned: " + std::string(why));
+    complain("monitor: connection " + std::to_string(connection.id) + " from " + log_text(connection.source.address) +
+             " condemned: " + std::string(why));
   }
   connection.condemned = true;
   connection.conversation.reset();
@@ -44,6 +55,7 @@ void Monitor::condemn(Connection& connection, std::string_view why) {
 }
 
 bool Monitor::take_packet(Bytes packet, Instant now) {
+  now_ = now;
   if (packet.empty() || packet.size() > kMaxMonitorPacket) return false;
   FrameReader frames(packet);
   while (!frames.at_end()) {
@@ -57,7 +69,8 @@ bool Monitor::take_frame(const MonitorFrame& frame, Instant now) {
   const MonitorHeader& header = frame.header;
   if (header.type == MonitorType::list_host_keys) {
     if (header.connection != 0 || !frame.body.empty()) return false;
-    output_.append({MonitorType::host_keys, 0, header.request}, write_host_keys(rules_->keys.offered()));
+    output_.append({MonitorType::host_keys, 0, header.request},
+                   write_host_keys({rules_->keys.offered(), LoginState(rules_->config.login).can_continue()}));
     return true;
   }
   if (header.type == MonitorType::open) return open(frame, now);
@@ -67,8 +80,7 @@ bool Monitor::take_frame(const MonitorFrame& frame, Instant now) {
   if (!connection) {
     // Closed or never opened: an honest network process mentions neither.
     ++condemned_;
-    log_line(LogLevel::error,
-             "monitor: a request for connection " + std::to_string(header.connection) + ", which does not exist");
+    complain("monitor: a request for connection " + std::to_string(header.connection) + ", which does not exist");
     output_.append({MonitorType::condemned, header.connection, 0}, write_reason("no such connection"));
     return true;
   }

@@ -102,22 +102,23 @@ void Congestion::end_round() {
   }
 }
 
-void Congestion::reduce() {
+void Congestion::reduce(size_t flight) {
   saved_ = {cwnd_, ssthresh_, w_max_};
-  const double cwnd = static_cast<double>(cwnd_) / static_cast<double>(mss_);
+  const size_t used = std::min(cwnd_, flight);
+  const double cwnd = static_cast<double>(used) / static_cast<double>(mss_);
   prior_ = cwnd;
   // Fast convergence: whoever had less than before leaves more to the others.
   w_max_ = cwnd < w_max_ ? cwnd * (1 + kBeta) / 2 : cwnd;
-  ssthresh_ = std::max(static_cast<size_t>(static_cast<double>(cwnd_) * kBeta), 2 * mss_);
+  ssthresh_ = std::max(static_cast<size_t>(static_cast<double>(used) * kBeta), 2 * mss_);
   epoch_ = 0;
   rest_ = 0;
   in_css_ = false;
 }
 
-void Congestion::on_loss(uint64_t) { reduce(); }
+void Congestion::on_loss(size_t flight) { reduce(flight); }
 
-void Congestion::on_timeout(uint64_t) {
-  reduce();
+void Congestion::on_timeout(size_t flight) {
+  reduce(flight);
   cwnd_ = mss_;
 }
 

@@ -21,8 +21,10 @@ class Congestion {
   // For HyStart++: of each acknowledgment, with where the stream stands.
   void on_rtt(uint64_t rtt, uint32_t acknowledged, uint32_t sent);
   // A loss: the window that recovery ends with is ssthresh(). What in between is allowed is the caller's (PRR).
-  void on_loss(uint64_t now);
-  void on_timeout(uint64_t now);
+  // `flight`: what was under way. A window that was allowed and not used is no measure of the path (RFC 9438
+  // section 4.6).
+  void on_loss(size_t flight);
+  void on_timeout(size_t flight);
   // Nothing was sent for longer than a timeout (RFC 5681 section 4.1).
   void on_idle();
   void set_cwnd(size_t cwnd) { cwnd_ = cwnd < mss_ ? mss_ : cwnd; }
@@ -30,7 +32,7 @@ class Congestion {
   void undo();
 
  private:
-  void reduce();
+  void reduce(size_t flight);
   void grow_cubic(size_t bytes, uint64_t srtt, uint64_t now);
   void end_round();
 

@@ -33,16 +33,15 @@ class RttEstimator {
   uint64_t latest() const { return latest_; }
   // UINT64_MAX before the first sample.
   uint64_t least() const { return least_; }
-  // Doubled for each timeout in a row.
+  // Doubled for each timeout in a row. The least of it is on top of the round trip: on a long path, too, an answer may
+  // be late, and a tail probe (two round trips) comes before.
   uint64_t rto(int backoff = 0) const {
-    const uint64_t base = srtt_ == 0 ? kFirstRto : srtt_ + std::max<uint64_t>(4 * rttvar_, kGranularity);
-    const uint64_t clamped = std::clamp(base, least_rto_, most_rto_);
-    return std::min(clamped << std::min(backoff, 20), most_rto_);
+    const uint64_t base = srtt_ == 0 ? kFirstRto : srtt_ + std::max<uint64_t>(4 * rttvar_, least_rto_);
+    return std::min(std::min(base, most_rto_) << std::min(backoff, 20), most_rto_);
   }
 
  private:
   static constexpr uint64_t kFirstRto = 1'000'000;
-  static constexpr uint64_t kGranularity = 1000;
   static constexpr uint64_t kLeastLasts = 600'000'000;
 
   uint64_t least_rto_, most_rto_;

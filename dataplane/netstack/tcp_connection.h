@@ -88,6 +88,7 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
 
   // In.
   void input_opening(const TcpSegment& segment);
+  bool crosses_ours(const TcpSegment& segment) const;
   void input_opened_by_both(const TcpSegment& segment);
   bool passes_paws(const TcpSegment& segment);
   bool acceptable(const TcpSegment& segment) const;
@@ -118,10 +119,12 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void judge_duplicate(const TcpSegment& segment, Delivered& delivered);
   void judge_tail_probe(const TcpSegment& segment, bool duplicate_sack, bool advanced);
   void enter_recovery();
+  void begin_undo(bool may);
   void leave_recovery();
   void undo_recovery();
   void reduce_proportionally(const Delivered& delivered, bool safe);
   bool window_limited() const;
+  size_t flight_of_late() const;
   void end_round();
   void judge_widening();
 

@@ -56,6 +56,7 @@ void TcpConnection::on_acknowledgment(const TcpSegment& segment) {
     lost += sent_.lose_first();
   }
   judge_recovery(segment, delivered, advanced, lost);
+  if (stamp_known_ && recovery_ == Recovery::open && seq_at_most(again_end_, una_)) stamp_known_ = false;
   if (delivered.rtt_us != UINT32_MAX) congestion_.on_rtt(delivered.rtt_us, una_, nxt_);
   // What is acknowledged selectively is no progress yet, and what ends a fast recovery has had its share.
   const bool growing = recovery_ != Recovery::fast && before != Recovery::fast;
@@ -71,6 +72,9 @@ bool TcpConnection::window_limited() const {
   if (congestion_.slow_start()) return congestion_.cwnd() < 2 * std::max(flight_high_, sent_.in_flight());
   return cwnd_held_ || std::max(flight_high_, sent_.in_flight()) + 2 * mss_ >= congestion_.cwnd();
 }
+
+// The most that was under way, acknowledged selectively or not, since a round trip ago.
+size_t TcpConnection::flight_of_late() const { return std::max<size_t>(flight_high_, nxt_ - una_); }
 
 // The send ring holds two round trips' worth of what the path takes, by the shortest round trip: a queue on the path
 // is no reason for more.
@@ -212,10 +216,14 @@ void TcpConnection::enter_recovery() {
   recovery_end_ = nxt_;
   prr_delivered_ = prr_out_ = 0;
   prr_flight_ = std::max<size_t>(sent_.in_flight() + sent_.lost(), 1);
-  may_undo_ = true;
-  stamp_known_ = false;
-  undo_left_ = 0;
-  congestion_.on_loss(now());
+  begin_undo(true);
+  congestion_.on_loss(flight_of_late());
+}
+
+// What was sent again before and is still on its way may be what the next acknowledgments answer: its time counts, too.
+void TcpConnection::begin_undo(bool may) {
+  may_undo_ = may;
+  if (!stamp_known_) undo_left_ = 0;
 }
 
 void TcpConnection::leave_recovery() {
@@ -264,7 +272,7 @@ void TcpConnection::judge_tail_probe(const TcpSegment& segment, bool duplicate_s
     probing_ = false;
     // The probe repaired a loss that nobody would have noticed.
     if (recovery_ == Recovery::open) {
-      congestion_.on_loss(now());
+      congestion_.on_loss(flight_of_late());
       congestion_.set_cwnd(congestion_.ssthresh());
     }
   } else if (!advanced && segment.sack_count == 0 && segment.payload_size == 0) {

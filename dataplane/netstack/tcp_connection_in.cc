@@ -23,6 +23,11 @@ void TcpConnection::input(const TcpSegment& segment) {
   table_.touch(*this);
   if (state_ == TcpState::syn_sent) return input_opening(segment);
   if (!passes_paws(segment)) return;
+  if (crosses_ours(segment)) {
+    input_opened_by_both(segment);
+    ack_now_ = true;
+    return;
+  }
   if (!acceptable(segment)) return refuse_unacceptable(segment);
   if (segment.has(kRst)) {
     if (segment.sequence != rcv_nxt_) return challenge();
@@ -86,6 +91,14 @@ void TcpConnection::input_opening(const TcpSegment& segment) {
   ack_now_ = true;
   if (segment.payload_size > 0) take_payload(segment);
   if (segment.has(kFin)) take_fin(segment);
+}
+
+// The answer of a peer that opened when we did. Its SYN is here already, so by RFC 9293's table it is too old; but it
+// may be all that he ever sends, and he gets no other from us.
+bool TcpConnection::crosses_ours(const TcpSegment& segment) const {
+  return state_ == TcpState::syn_received && segment.has(kSyn) && segment.has(kAck) && !segment.has(kRst) &&
+         segment.length() == 1 && segment.sequence + 1 == rcv_nxt_ &&
+         segment.acknowledgment == agreed_.own_sequence + 1;
 }
 
 // The other end of a simultaneous open.

@@ -159,14 +159,18 @@ bool TcpConnection::retransmit(SentSegment& segment) {
     done += got;
     if (fin) break;
   }
-  if (may_undo_ && !stamp_known_) {
+  if (!stamp_known_) {
     stamp_known_ = true;
     first_again_stamp_ = timestamp_now();
+    again_end_ = segment.end();
   }
+  again_end_ = seq_later(again_end_, segment.end());
   ++undo_left_;
   prr_out_ += segment.span();
+  // The hole in front has a round trip of its own from here: a whole window that is answered at once, and only then
+  // says what is missing, would otherwise time out while the answer is on its way.
+  if (rto_base_ == 0 || segment.sequence == una_) rto_base_ = now();
   sent_.sent_again(segment, now32());
-  if (rto_base_ == 0) rto_base_ = now();
   last_sent_ = now();
   return true;
 }

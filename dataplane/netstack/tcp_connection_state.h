@@ -86,7 +86,8 @@ class TcpConnectionState {
   uint32_t probe_end_ = 0;
   bool may_undo_ = false;
   bool stamp_known_ = false;
-  uint32_t first_again_stamp_ = 0;
+  uint32_t first_again_stamp_ = 0;  // of what was sent again and is still on its way, the oldest
+  uint32_t again_end_ = 0;
   int undo_left_ = 0;
 
   // Receiving.

@@ -142,10 +142,8 @@ void TcpConnection::on_timeout() {
   suspect_black_hole();
   // A timeout of what was sent again after one says nothing new about the path's capacity.
   if (recovery_ != Recovery::timeout || seq_at_most(recovery_end_, una_)) {
-    may_undo_ = recovery_ == Recovery::open;
-    stamp_known_ = false;
-    undo_left_ = 0;
-    congestion_.on_timeout(now());
+    begin_undo(recovery_ == Recovery::open);
+    congestion_.on_timeout(flight_of_late());
   } else {
     congestion_.set_cwnd(mss_);
   }

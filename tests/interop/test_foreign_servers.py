@@ -77,6 +77,16 @@ def check_ways_in(server, keys, key_types=foreign_servers.KEY_TYPES):
     assert not refused.logged_in
 
 
+def check_keepalives(server, keys):
+    """They are answered while nothing else is said. Three in a row that come late are a silent server, or a busy machine:
+    then slower ones are tried."""
+    for scale in (1, 10):
+        answer = probe(server, "--identity", keys.user["ssh-ed25519"], "--command", f"sleep {scale}", "--alive-ms", 50 * scale)
+        if answer.kind != "server_silent":
+            break
+    assert answer.code == 0, answer
+
+
 # --- OpenSSH
 
 SSHD_KEX = known(KEX, ask("ssh", "kex"))
@@ -202,7 +212,7 @@ def test_sshd_sees_that_an_idle_client_lives(keys, tmp_path):
 
 def test_keepalives_are_answered_by_sshd(keys, tmp_path):
     with foreign_servers.sshd(keys, tmp_path) as server:
-        check_echo(server, "--identity", keys.user["ssh-ed25519"], "--command", "sleep 1", "--alive-ms", 50, size=0)
+        check_keepalives(server, keys)
 
 
 def test_nobody_listens_on_a_closed_port(keys, tmp_path):
@@ -242,7 +252,7 @@ def test_dropbear_lets_us_in_by_each_method(keys, tmp_path):
 
 def test_keepalives_are_answered_by_dropbear(keys, tmp_path):
     with foreign_servers.dropbear(keys, tmp_path) as server:
-        check_echo(server, "--identity", keys.user["ssh-ed25519"], "--command", "sleep 1", "--alive-ms", 50, size=0)
+        check_keepalives(server, keys)
 
 
 # --- libssh

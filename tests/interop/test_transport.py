@@ -68,8 +68,8 @@ def check_echo(server, exchange, kex, host_key, suite):
     pytest.fail("keys were never changed")
 
 
-def run(command, data, **more):
-    done = subprocess.run(command, input=data, capture_output=True, timeout=TIMEOUT, **more)
+def run(command, data, stdout=subprocess.PIPE, **more):
+    done = subprocess.run(command, input=data, stdout=stdout, stderr=subprocess.PIPE, timeout=TIMEOUT, **more)
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-500:]
     return done.stdout
 
@@ -129,7 +129,12 @@ DROPBEAR_HOST_KEYS = ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384
 @pytest.mark.parametrize("kex,host_key,suite", pairwise(DROPBEAR_KEX, DROPBEAR_HOST_KEYS, DROPBEAR_SUITES))
 def test_dropbear(server, kex, host_key, suite):
     def exchange(data):
-        return run(["dbclient", "-y", "-y", "-T", "-p", str(server.port), "x@127.0.0.1", "cat"], data)
+        # Into a file, which takes everything at once: where the end of the channel finds output that a pipe had no room
+        # for, dbclient 2022.83 writes it and then waits for ever, with any server.
+        with tempfile.TemporaryFile() as output:
+            run(["dbclient", "-y", "-y", "-T", "-p", str(server.port), "x@127.0.0.1", "cat"], data, stdout=output)
+            output.seek(0)
+            return output.read()
 
     check_echo(server, exchange, kex, host_key, suite)
 

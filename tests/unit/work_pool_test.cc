@@ -179,6 +179,24 @@ TEST(WorkPool, Strangers_of_however_many_addresses_delay_a_session_by_one_item_e
   EXPECT_EQ(std::count(order.begin(), order.begin() + 40, 's'), 20) << "and who comes in is not starved either";
 }
 
+TEST(WorkPool, Strangers_work_that_blocks_leaves_a_thread_to_sessions) {
+  WorkPool pool({.threads = 3, .kept_for_sessions = 1});
+  std::atomic<bool> go{false}, session{false};
+  std::atomic<int> inside{0}, ended{0};
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(pool.submit({"s" + std::to_string(i)}, [&] {
+      ++inside;
+      while (!go) std::this_thread::yield();
+      ++ended;
+    }));
+  }
+  ASSERT_TRUE(pool.submit({"a", 1, true}, [&] { session = true; }));
+  while (!session) std::this_thread::yield();
+  EXPECT_LE(inside, 2);
+  go = true;
+  while (ended < 4) std::this_thread::yield();
+}
+
 TEST(WorkPool, What_waits_for_a_session_that_ended_is_dropped) {
   WorkPool pool({.threads = 1});
   Plug plug(pool);

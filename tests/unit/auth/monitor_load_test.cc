@@ -1,6 +1,7 @@
 // The monitor and its pool: hundreds of sessions of one address that sign at once, and sessions that end meanwhile.
 #include <atomic>
 
+#include "base/log.h"
 #include "control/work_pool.h"
 #include "tests/unit/auth/auth_world.h"
 
@@ -84,6 +85,26 @@ TEST(MonitorLoad, What_waits_for_a_session_that_ended_is_given_up) {
     for (const auto& event : loaded.world.pump()) made += std::holds_alternative<Signed>(event) ? 1 : 0;
   }
   EXPECT_EQ(loaded.world.monitor->open_jobs(), 0u);
+}
+
+// Whoever took the network process over must not fill the disk with lines about what he asks for.
+TEST(MonitorLoad, A_flood_of_impossible_requests_is_no_flood_of_lines) {
+  MonitorWorld world;
+  size_t lines = 0;
+  set_log_sink([&](LogLevel, std::string_view) { ++lines; });
+  PacketQueue flood;
+  for (uint32_t i = 0; i < 3000; ++i) flood.append({MonitorType::sign, 1000 + i, 1}, {});
+  while (!flood.empty()) {
+    EXPECT_TRUE(world.monitor->take_packet(flood.front(), world.now));
+    flood.pop();
+  }
+  EXPECT_EQ(lines, kMaxComplaints);
+  EXPECT_EQ(world.monitor->condemned(), 3000u);
+  // A second later there is room again, and it is said how much was not told.
+  flood.append({MonitorType::sign, 9999, 1}, {});
+  EXPECT_TRUE(world.monitor->take_packet(flood.front(), world.now + Instant(1000)));
+  EXPECT_EQ(lines, kMaxComplaints + 2);
+  set_log_sink({});
 }
 
 }  // namespace

@@ -376,7 +376,7 @@ TEST(Congestion, Cubic_returns_to_where_it_was_in_the_time_that_the_rfc_says) {
   Congestion cubic;
   cubic.begin(1000);
   cubic.set_cwnd(1'000'000);
-  cubic.on_loss(0);
+  cubic.on_loss(cubic.cwnd());
   cubic.set_cwnd(cubic.ssthresh());
   EXPECT_EQ(cubic.cwnd(), 700'000u);
   // K = cbrt(W_max (1 - beta) / C), 9.09 s for 1,000 segments; one segment less is cbrt(1 / C) earlier.
