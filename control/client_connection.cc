@@ -124,7 +124,8 @@ void ClientConnection::take_decision(const PublicKey& key, HostKeyDecision decis
     return refuse_host(FailureKind::host_key_changed, "The host showed an unknown key when keys were renewed.\n", then);
   }
   if (decision.kind == HostKeyDecision::Kind::ask) return ask_host_key(key, decision.text, then);
-  if (!decision.text.empty()) dialog_.show(decision.text);
+  // Said once, not at each rekey.
+  if (first && !decision.text.empty()) dialog_.show(decision.text);
   if (decision.remember) remember(key);
   if (first) {
     host_trusted_ = decision.trusted;
@@ -367,6 +368,11 @@ ClientFailure ClientConnection::failure_of_transport() const {
   const auto& closing = machine_->closing();
   // A server may count the last try as one too many.
   if (auth_ && auth_->last_try() && !logged_in_ && (!closing || closing->by_peer)) return permission_denied();
+  if (!closing && !machine_->identified()) {
+    const std::string& said = machine_->peer_said();
+    return {FailureKind::turned_away, "Connection closed by " + config_.host + " before it said who it is" +
+                                          (said.empty() ? "" : ": " + log_text(said))};
+  }
   if (!closing) return {FailureKind::closed, "Connection closed by " + config_.host};
   if (closing->by_peer) {
     ClientFailure failure{FailureKind::disconnected,

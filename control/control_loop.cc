@@ -31,8 +31,7 @@ constexpr int64_t kExchangeLookMs = 5000;
 // Between two tries to move somebody.
 constexpr int kMoveLookMs = 1;
 
-// Exchanges on the operator's word that run at once: what the others may have to wait behind, and far less than one
-// source may queue in the pool.
+// Exchanges on the operator's word that run at once: what the others, and a session's data, may have to wait behind.
 constexpr size_t kRekeysAtOnce = 32;
 // A peer that does not answer holds its place no longer.
 constexpr int64_t kRekeyPatienceMs = 2000;
@@ -394,6 +393,7 @@ void ControlLoop::take_event(PortEvent&& event) {
       entry.connection->on_ended();
       stay_on_porch(entry);
       if (entry.worker) --workers_[*entry.worker].sessions;
+      pool_.forget(event.session);
       // By number: what it was told may have added connections.
       connections_.erase(event.session);
       return;

@@ -59,7 +59,7 @@ class ControlLoop {
   size_t least_loaded_port() const;
   // Starts a key exchange on the operator's word; nothing where one is under way or none was finished yet.
   void rekey(SessionId session);
-  // Of all sessions, a few at a time, so that they do not fill the pool and one another's sources.
+  // Of all sessions, a few at a time, so that none stands still while others' keys are made.
   void rekey_all();
   // How long a peer may be silent whose step of a key exchange is next. Of the order in which TCP gives up: a rekey
   // sends something to whoever sleeps, and whoever was only stopped for a while (^Z) comes back.

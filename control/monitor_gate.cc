@@ -109,6 +109,7 @@ void MonitorGate::take_packets() {
 
 void MonitorGate::take_event(MonitorEvent&& event) {
   if (auto* listed = std::get_if<HostKeysListed>(&event)) {
+    first_methods_ = listed->first_methods;
     host_keys_ = std::make_shared<const std::vector<OfferedHostKey>>(std::move(listed->keys));
     if (ready_) ready_();
     if (lists_awaited_ > 0) --lists_awaited_;

@@ -33,6 +33,8 @@ class MonitorGate {
   using HostKeyList = std::shared_ptr<const std::vector<OfferedHostKey>>;
   // Empty until the monitor has answered; connections wait for it. Each keeps the list that it began with.
   const HostKeyList& host_keys() const { return host_keys_; }
+  // That a login begins with; told with the host keys.
+  MethodSet first_methods() const { return first_methods_; }
   // The monitor's answer to the first asking, and to each ask_host_keys().
   void when_ready(std::function<void()> then) { ready_ = std::move(then); }
   void ask_host_keys();
@@ -61,6 +63,7 @@ class MonitorGate {
   MonitorClient client_;
   std::function<void()> on_lost_;
   std::function<void()> ready_;
+  MethodSet first_methods_;
   HostKeyList host_keys_ = std::make_shared<const std::vector<OfferedHostKey>>();
   std::unordered_map<uint32_t, Listener*> listeners_;
   std::unordered_map<uint32_t, BrokerDone> brokers_;

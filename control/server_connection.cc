@@ -21,6 +21,11 @@ bool is_misbehaviour(const Closing& closing) {
          closing.error == ErrorCode::peer_does_not_read;
 }
 
+AuthServerConfig with_methods(AuthServerConfig config, MethodSet first) {
+  config.first_methods = first;
+  return config;
+}
+
 }  // namespace
 
 ServerConnection::ServerConnection(ControlLoop& loop, MonitorGate& gate, const LoginSource& source,
@@ -31,7 +36,7 @@ ServerConnection::ServerConnection(ControlLoop& loop, MonitorGate& gate, const L
       config_(config),
       place_(std::move(place)),
       told_(std::move(told)),
-      auth_(config.auth),
+      auth_(with_methods(config.auth, gate.first_methods())),
       id_(gate.open(source, *this)),
       replies_([this](std::vector<uint8_t> reply) { machine_->send(std::move(reply)); }) {}
 

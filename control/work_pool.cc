@@ -1,10 +1,12 @@
-// Round robin over sources. A mutex and a condition are enough: items take tens of microseconds at least.
+// Lanes in turn, round robin over sources in each. A mutex and a condition are enough: items take tens of microseconds
+// at least.
 #include "control/work_pool.h"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/check.h"
@@ -18,12 +20,7 @@ constexpr size_t kMostThreads = 16;
 // Another thread may have taken the wake-up and be full.
 constexpr int kLanePollMs = 5;
 
-// Turns of those who are logged in, apart from the strangers of their address.
-std::string queue_name(const WorkOrigin& origin) {
-  std::string name = origin.source;
-  name.push_back(origin.logged_in ? '+' : '-');
-  return name;
-}
+constexpr size_t kStrangers = 0, kSessions = 1;
 
 }  // namespace
 
@@ -32,7 +29,7 @@ size_t default_work_threads() {
 }
 
 WorkPool::WorkPool(const WorkPoolLimits& limits) : limits_(limits) {
-  SLUICE_CHECK(limits.threads > 0);
+  SLUICE_CHECK(limits.threads > limits.kept_for_sessions);
   const bool with_pauses = limits.paused_per_thread > 0 && AsyncLane::possible();
   if (with_pauses) {
     lane_wake_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -58,23 +55,58 @@ void WorkPool::wake_lanes() const {
   if (lane_wake_ >= 0) (void)!::write(lane_wake_, &one, sizeof one);
 }
 
+bool WorkPool::has_room(const WorkOrigin& origin, const Lane& lane) const {
+  if (origin.logged_in && origin.line != 0) {
+    const auto line = lines_.find(origin.line);
+    return line == lines_.end() || line->second.waiting.size() < kWaitingOfSession;
+  }
+  if (!origin.logged_in && lane.queued >= limits_.strangers) return false;
+  const auto source = lane.sources.find(origin.source);
+  return source == lane.sources.end() || source->second.size() < limits_.per_source;
+}
+
 bool WorkPool::submit(const WorkOrigin& origin, Job job, Job lost) {
   {
     const std::lock_guard lock(mutex_);
-    if (stopping_ || queued_ >= limits_.queued) return false;
-    if (!origin.logged_in && strangers_ >= limits_.strangers) return false;
-    const std::string name = queue_name(origin);
-    auto& queue = queues_[name];
-    if (queue.size() >= limits_.per_source) return false;
-    if (queue.empty()) turns_.push_back(name);
-    queue.push_back({origin.line, origin.logged_in, origin.may_pause, std::move(job), std::move(lost)});
-    ++queued_;
+    Lane& lane = lanes_[origin.logged_in ? kSessions : kStrangers];
+    if (stopping_ || !has_room(origin, lane)) return false;
+    const auto [source, is_new] = lane.sources.try_emplace(origin.source);
+    if (is_new) lane.turns.push_back(origin.source);
+    Queue& queue = source->second;
+    queue.push_back(
+        {origin.line, !origin.logged_in && !origin.may_pause, origin.may_pause, std::move(job), std::move(lost)});
+    ++lane.queued;
     open_.fetch_add(1, std::memory_order_relaxed);
-    if (!origin.logged_in) ++strangers_;
+    if (origin.line != 0) lines_[origin.line].waiting.push_back({&lane, source, std::prev(queue.end())});
   }
   ready_.notify_one();
   wake_lanes();
   return true;
+}
+
+// A source is there while it has work; its turn is the caller's to end.
+WorkPool::Item WorkPool::take_out(const Place& place) {
+  Item item = std::move(*place.item);
+  place.source->second.erase(place.item);
+  --place.lane->queued;
+  if (place.source->second.empty()) place.lane->sources.erase(place.source);
+  return item;
+}
+
+size_t WorkPool::forget(uint64_t line) {
+  // What they hold goes when the lock is free again.
+  std::vector<Item> dropped;
+  const std::lock_guard lock(mutex_);
+  const auto found = lines_.find(line);
+  if (found == lines_.end()) return 0;
+  for (const Place& place : found->second.waiting) {
+    if (place.source->second.size() == 1) std::erase(place.lane->turns, place.source->first);
+    dropped.push_back(take_out(place));
+  }
+  found->second.waiting.clear();
+  if (!found->second.running) lines_.erase(found);
+  open_.fetch_sub(dropped.size(), std::memory_order_relaxed);
+  return dropped.size();
 }
 
 bool WorkPool::run(const WorkOrigin& origin, Job work, Job then) {
@@ -89,40 +121,54 @@ bool WorkPool::run(const WorkOrigin& origin, Job work, Job then) {
   return submit(origin, std::move(job), std::move(lost));
 }
 
-// The first item, in the order of turns, whose line is free.
-bool WorkPool::take_next(Item& next) {
-  for (size_t looked_at = turns_.size(); looked_at > 0; --looked_at) {
-    const std::string name = std::move(turns_.front());
-    turns_.pop_front();
-    auto& queue = queues_[name];
-    const auto item = std::find_if(queue.begin(), queue.end(), [this](const Item& waiting) {
-      return waiting.line == 0 || !running_lines_.contains(waiting.line);
-    });
+bool WorkPool::may_begin(const Item& item) const {
+  if (item.line == 0) return true;
+  const Line& line = lines_.at(item.line);
+  return !line.running && &*line.waiting.front().item == &item;
+}
+
+// The first item that may begin, in the order of turns.
+bool WorkPool::take_from(Lane& lane, Item& next) {
+  for (size_t looked_at = lane.turns.size(); looked_at > 0; --looked_at) {
+    std::string name = std::move(lane.turns.front());
+    lane.turns.pop_front();
+    const auto source = lane.sources.find(name);
+    Queue& queue = source->second;
+    const auto item = std::find_if(queue.begin(), queue.end(), [this](const Item& one) { return may_begin(one); });
     const bool found = item != queue.end();
-    if (found) {
-      next = std::move(*item);
-      queue.erase(item);
-      --queued_;
-      if (!next.logged_in) --strangers_;
-      if (next.line != 0) running_lines_.insert(next.line);
-    }
-    if (queue.empty()) {
-      queues_.erase(name);
-    } else {
-      turns_.push_back(name);
-    }
-    if (found) return true;
+    if (!found || queue.size() > 1) lane.turns.push_back(std::move(name));
+    if (!found) continue;
+    next = take_out({&lane, source, item});
+    if (next.line == 0) return true;
+    Line& line = lines_[next.line];
+    line.running = true;
+    line.waiting.pop_front();
+    return true;
+  }
+  return false;
+}
+
+// Whoever was taken from last comes behind the other lane.
+bool WorkPool::take_next(Item& next) {
+  for (size_t tries = 0; tries < lanes_.size(); ++tries) {
+    const size_t which = std::exchange(next_lane_, (next_lane_ + 1) % lanes_.size());
+    const bool kept = which == kStrangers && holding_threads_ + limits_.kept_for_sessions >= limits_.threads;
+    if (kept || !take_from(lanes_[which], next)) continue;
+    if (next.holds_thread) ++holding_threads_;
+    return true;
   }
   return false;
 }
 
 // Whoever woke for what waited for this line has gone back to sleep.
-void WorkPool::finish(uint64_t line) {
+void WorkPool::finish(uint64_t line, bool held_thread) {
   open_.fetch_sub(1, std::memory_order_relaxed);
-  if (line == 0) return;
   const std::lock_guard lock(mutex_);
-  running_lines_.erase(line);
-  if (turns_.empty()) return;
+  if (held_thread) --holding_threads_;
+  if (line == 0) return;
+  const auto found = lines_.find(line);
+  found->second.running = false;
+  if (found->second.waiting.empty()) return void(lines_.erase(found));
   ready_.notify_one();
   wake_lanes();
 }
@@ -137,7 +183,7 @@ void WorkPool::work_until_stopped() {
     }
     item.job();
     item.job = nullptr;
-    finish(item.line);
+    finish(item.line, item.holds_thread);
   }
 }
 
@@ -159,15 +205,15 @@ void WorkPool::work_with_pauses() {
       poll_lane(lane);
     } else if (item.may_pause) {
       lane.start(
-          std::move(item.job), [this, line = item.line] { finish(line); },
+          std::move(item.job), [this, line = item.line] { finish(line, false); },
           [this, line = item.line, lost = std::move(item.lost)] {
-            finish(line);
+            finish(line, false);
             if (lost) lost();
           });
     } else {
       item.job();
       item.job = nullptr;
-      finish(item.line);
+      finish(item.line, item.holds_thread);
     }
   }
 }

@@ -88,9 +88,14 @@ DpdkPort::DpdkPort(uint16_t id, const PortSettings& settings) : id_(id), setting
 }
 
 DpdkPort::~DpdkPort() {
+  if (gate_) gate_->hold();
   rte_eth_dev_stop(id_);
   queues_.clear();
   rte_eth_dev_close(id_);
+  if (gate_) {
+    gate_->remove(id_);
+    gate_->release();
+  }
 }
 
 ResultOrText<void> DpdkPort::start() {
@@ -104,6 +109,11 @@ ResultOrText<void> DpdkPort::start() {
   }
   if (auto done = configure(info); !done) return done;
   if (auto done = set_up_queues(info); !done) return done;
+  if (driver_ == "net_memif") {
+    gate_ = MemifGate::of_process();
+    if (!gate_) return fail(std::string("no place among DPDK's interrupts"));
+    gate_->add(id_);
+  }
   if (const int code = rte_eth_dev_start(id_); code != 0) return fail(failure("it does not start", code));
   if (driver_ == "net_memif" && settings_.device.find("role=server") == std::string::npos) meet_server();
   // Neighbours' questions for IPv6 go to groups. Not every device can tell them apart, then it passes them anyway.
@@ -136,7 +146,12 @@ void DpdkPort::meet_server() {
   constexpr timespec kApart{0, 10'000'000};
   for (int i = 0; i < kTries; ++i) {
     for (int look = 0; look < kLooks && !link_up(); ++look) ::nanosleep(&kApart, nullptr);
-    if (link_up() || rte_eth_dev_stop(id_) != 0 || rte_eth_dev_start(id_) != 0) return;
+    if (link_up()) return;
+    gate_->hold();
+    // It may have come up before it was held.
+    const bool again = !link_up() && rte_eth_dev_stop(id_) == 0 && rte_eth_dev_start(id_) == 0;
+    gate_->release();
+    if (!again) return;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "dataplane/netstack/net_port.h"
 #include "drivers/frame_capture.h"
+#include "drivers/memif_gate.h"
 
 namespace sluice {
 
@@ -44,6 +45,8 @@ class DpdkPort final : public NetPort {
   uint16_t id() const { return id_; }
   const PortAbilities& abilities() const { return abilities_; }
   FrameCapture* capture() { return capture_.get(); }
+  // Of a memif; null: bursts need nobody's leave.
+  MemifGate* gate() { return gate_.get(); }
   // Whose frame it is where the device does not spread them; null: the queue's own that received it.
   DpdkPortQueue* owner_of(Bytes frame, const DpdkPortQueue* received_by);
   // What concerns every queue's user goes to the others too.
@@ -64,6 +67,7 @@ class DpdkPort final : public NetPort {
   PortAbilities abilities_;
   alignas(4) std::array<uint8_t, 40> steering_key_{};  // as long as Toeplitz' hash of 36 bytes wants
   std::unique_ptr<FrameCapture> capture_;
+  std::shared_ptr<MemifGate> gate_;
   std::vector<std::unique_ptr<DpdkPortQueue>> queues_;
 };
 

@@ -82,6 +82,7 @@ void DpdkPortQueue::disarm() {
 
 size_t DpdkPortQueue::receive(FrameReceiver& receiver, size_t most) {
   std::array<rte_mbuf*, kBurst> frames;
+  if (port_.gate() != nullptr && !port_.gate()->enter()) return 0;
   const auto wanted = static_cast<uint16_t>(std::min(most, kBurst));
   const uint16_t n = rte_eth_rx_burst(port_.id(), number_, frames.data(), wanted);
   for (uint16_t i = 0; i < n; ++i) {
@@ -153,6 +154,7 @@ bool DpdkPortQueue::prepare(rte_mbuf** frames, uint16_t& n) {
 }
 
 void DpdkPortQueue::flush() {
+  if (port_.gate() != nullptr && !port_.gate()->entered()) return;
   while (begin_ < end_) {
     const size_t at = begin_ % kMostUnsent;
     auto n = static_cast<uint16_t>(std::min(end_ - begin_, kMostUnsent - at));

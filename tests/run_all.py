@@ -92,6 +92,12 @@ def environment_of(test, scratch, options):
     return own
 
 
+def command_of(test, options):
+    """A full cross waits for its peers more than it computes: two processes of pytest a processor share its rows."""
+    shared = options.full and any(suite.endswith(":cross") for suite in test["suite"])
+    return test["cmd"] + (["-n", str(2 * (os.cpu_count() or 1))] if shared else [])
+
+
 def without_what_is_well(output):
     lines = output.splitlines()
     kept = []
@@ -151,7 +157,7 @@ def run_program(test, build, options, total):
         report, text = scratch / "report.json", scratch / "output"
         with open(text, "wb") as output:
             # Meson's commands are relative to the build folder.
-            code = run_to_its_end(test["cmd"], ROOT / build, environment_of(test, scratch, options), output, patience)
+            code = run_to_its_end(command_of(test, options), ROOT / build, environment_of(test, scratch, options), output, patience)
         output = text.read_text(errors="replace") + (f"\nno end after {patience} s" if code == 124 else "")
         with total.lock:
             before = len(total.failed)

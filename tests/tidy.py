@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The house rules of DESIGN.md that a program can check: format, who may include whom, where vendor headers may be,
-file sizes, first lines, dead files.
+file sizes, first lines, dead files, and that docs/PROTOCOL.md knows each name of a vendor that the code does.
 
 Prints each breach as file:line: what and exits 1 when there is one.
 """
@@ -33,6 +33,8 @@ VENDOR = {
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 # Aims of DESIGN.md are 400 and 150 lines; beyond these a file has outgrown its purpose.
 MOST_LINES = {".cc": 500, ".h": 220}
+# A name of the protocol that is somebody's own, RFC 4250 section 4.6.1.
+VENDOR_NAME = re.compile(r'"([a-z0-9-]+@[a-z]+(?:\.[a-z]+)+)"')
 # Constant tables are as long as their facts.
 TABLES = re.compile(r"_tables?\.(cc|h)$")
 
@@ -90,6 +92,17 @@ def check_dead(paths, report):
             report(path, 1, "nobody includes it")
 
 
+def check_protocol_page(paths, report):
+    page = (ROOT / "docs" / "PROTOCOL.md").read_text()
+    for path in paths:
+        if path.split("/")[0] in ("tests", "bench"):
+            continue
+        for number, line in enumerate((ROOT / path).read_text().splitlines(), 1):
+            for name in VENDOR_NAME.findall(line):
+                if name not in page:
+                    report(path, number, f"docs/PROTOCOL.md does not know {name}")
+
+
 def check_format(paths, report):
     done = subprocess.run(["clang-format", "--dry-run", "--Werror", *paths], cwd=ROOT, capture_output=True, text=True)
     for line in done.stderr.splitlines():
@@ -107,6 +120,7 @@ def main():
         check_includes(path, lines, report)
         check_shape(path, lines, report)
     check_dead(paths, report)
+    check_protocol_page(paths, report)
     check_format(paths, report)
     for breach in sorted(set(breaches)):
         print(breach)

@@ -63,13 +63,14 @@ default_properties = ?provider=sluice
 [sluice_engines]
 sluice = sluice_engine
 
-# OpenSSL 3 cannot tell how far an ENGINE's CTR or CBC has counted, and OpenSSH's sshd asks that at each login. A
-# provider can tell, so the module brings one for these two, and for HMACs, for which no ENGINE is asked.
+# Of what an ENGINE computes OpenSSL 3 gives neither an AEAD's tag nor how far a cipher has counted to programs that ask
+# by parameters, as CMS, GMAC and OpenSSH's sshd do. A provider can tell, so the module brings one; the ENGINE's own
+# ciphers are for programs that hand it to libcrypto. A mode that PROVIDER does not name is the ENGINE's for all.
 [sluice_engine]
 engine_id = sluice
 dynamic_path = %s
-ALGORITHMS = gcm,chacha20-poly1305
-PROVIDER = ctr,cbc,hmac
+# ALGORITHMS = ctr,cbc,gcm,chacha20-poly1305
+PROVIDER = ctr,cbc,gcm,chacha20-poly1305,hmac
 %sdefault_algorithms = CIPHERS
 init = 1
 )";

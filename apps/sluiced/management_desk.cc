@@ -175,10 +175,11 @@ ResultOrText<HostKeyStore> ManagementDesk::host_keys() const {
 }
 
 bool ManagementDesk::run_slowly(std::function<void()> work, std::function<void()> then) {
-  return parts_.slow.submit({}, [completions = parts_.completions, work = std::move(work), then = std::move(then)] {
-    work();
-    completions->post(then);
-  });
+  return parts_.slow.submit({.logged_in = true},
+                            [completions = parts_.completions, work = std::move(work), then = std::move(then)] {
+                              work();
+                              completions->post(then);
+                            });
 }
 
 std::string ManagementDesk::make_ticket(uint32_t connection) {

@@ -2,6 +2,7 @@
 #include "apps/sluiced/monitor_process.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -306,7 +307,7 @@ void MonitorProcess::take_up(const ServerConfig& config, std::function<void(Resu
   // Hashing what stands in the configuration takes as long as there are users; logins go on meanwhile. Its end is told
   // on this thread, so nothing of it is too early.
   const uint64_t number = reloads_ + 1;
-  const bool taken = slow_->submit({}, [this, done, number, config, completions = completions_] {
+  const bool taken = slow_->submit({.logged_in = true}, [this, done, number, config, completions = completions_] {
     completions->post([this, done, number, backend = make_backend(config)] {
       if (number != reloads_) return done(std::string());
       finish_reload(backend, done);
@@ -375,6 +376,8 @@ DeskParts MonitorProcess::desk_parts() {
 }
 
 int MonitorProcess::run() {
+  // Host keys and passwords are here: no core files, and no tracing by whoever has the same account.
+  ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   sigset_t wanted;
   ::sigemptyset(&wanted);
   for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGUSR1}) ::sigaddset(&wanted, number);
@@ -389,7 +392,10 @@ int MonitorProcess::run() {
   completions_ = std::make_shared<Completions>();
   bool in_order = false;
   {
-    WorkPool quick(pool_limits(kQuickThreads, engine_.get()));
+    // Judging a key may wait for a name service or a home folder of the network.
+    WorkPoolLimits limits = pool_limits(kQuickThreads + 1, engine_.get());
+    limits.kept_for_sessions = 1;
+    WorkPool quick(limits);
     WorkPool slow({.threads = kSlowThreads});
     backend_ = make_backend(start_.config);
     Monitor monitor(monitor_config(), std::move(*keys), backend_, quick, slow, completions_);

@@ -79,8 +79,19 @@ Result<void> AuthServer::take_answers(Bytes payload, Instant now) {
   return {};
 }
 
+// Before the monitor was asked anything it has nothing to forget or to count: two wake-ups less for every stock client.
+bool AuthServer::answers_itself(const AuthQuestion& question) const {
+  return method_of(question) == AuthMethod::none && !question.unknown_method && !probed_ && question_id_ == 0 &&
+         !config_.first_methods.names().empty();
+}
+
 void AuthServer::ask_next(AuthActions& actions) {
   phase_ = AuthPhase::idle;
+  if (!waiting_.empty() && answers_itself(waiting_.front().question)) {
+    probed_ = true;
+    send(actions, failure_message(config_.first_methods, false), waiting_.front().arrived);
+    waiting_.pop_front();
+  }
   if (waiting_.empty()) return;
   Waiting next = std::move(waiting_.front());
   waiting_.pop_front();

@@ -40,6 +40,9 @@ struct AuthServerConfig {
   // secret does not show in the time.
   Instant key_step{5};
   Instant secret_step{200};
+  // What a login begins with, the same for everybody. With it the usual first request, which asks for nothing but this,
+  // is answered here. Empty: the monitor is asked.
+  MethodSet first_methods = {};
 };
 
 // Requests a client may have sent ahead of our answers.
@@ -84,6 +87,7 @@ class AuthServer {
   Result<void> take_request(Bytes payload, Instant now);
   Result<void> take_answers(Bytes payload, Instant now);
   void ask_next(AuthActions& actions);
+  bool answers_itself(const AuthQuestion& question) const;
   void send(AuthActions& actions, std::vector<uint8_t> message, Instant now);
   Result<void> answer_refusal(AuthActions& actions, const AuthVerdict& verdict, Instant now);
   Instant refusal_time(Instant now) const;

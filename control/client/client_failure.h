@@ -16,6 +16,7 @@ enum class FailureKind : uint8_t {
   connect_failed,
   connect_timeout,
   // Before a login.
+  turned_away,  // closed before it said who it is: too many connections, or none from here
   version,
   no_common_algorithm,
   host_key_unknown,

@@ -53,6 +53,9 @@ HostKeyPolicy::Known HostKeyPolicy::known(std::string_view reason, const PublicK
   for (const auto* files : {&config_.user_files, &config_.global_files}) {
     for (const std::string& file : *files) {
       auto hosts = KnownHosts::load(file);
+      if (KnownHosts::everybody_may_write(file))
+        all.warning.append("Warning: everybody may write " + file + ", and so say whom you trust: chmod go-w " + file +
+                           "\n");
       if (hosts) {
         all.sources.push_back({std::move(*hosts), file, files == &config_.user_files});
       } else {
@@ -99,6 +102,7 @@ HostKeyDecision HostKeyPolicy::decide(const PublicKey& key) const {
 
 HostKeyDecision HostKeyPolicy::decide(const Known& known, const PublicKey& key) const {
   HostKeyDecision decision = decide(known.sources, key);
+  decision.text.insert(0, known.warning);
   // Who is in the middle may have stopped the one that knows: nothing is learnt from that.
   if (!known.error.empty()) decision.remember = false;
   return decision;
@@ -125,7 +129,7 @@ HostKeyDecision HostKeyPolicy::refuse_revoked(const std::string& what, const std
 template <class Shown>
 std::optional<HostKeyDecision> HostKeyPolicy::look_for_revocation(const Shown& shown, const std::string& what) const {
   if (config_.revoked_file.empty()) return std::nullopt;
-  const auto file = read_guarded_file(config_.revoked_file, kMaxRevocationFile, FileGuard::trusted);
+  const auto file = read_guarded_file(config_.revoked_file, kMaxRevocationFile, FileGuard::none);
   const auto revoked = file ? is_revoked(file->view(), shown) : ResultOrText<bool>(fail(file.error()));
   // A list that cannot be read revokes everything: whoever named it wants to be safe.
   if (!revoked) {
@@ -152,7 +156,7 @@ HostKeyDecision HostKeyPolicy::decide(const Certificate& certificate) const {
   const std::string objection =
       authorized ? objection_to_host(certificate, config_.host, std::time(nullptr), config_.authority_algorithms)
                  : "no @cert-authority line for this host names its authority";
-  if (objection.empty()) return {.kind = HostKeyDecision::Kind::accept};
+  if (objection.empty()) return {.kind = HostKeyDecision::Kind::accept, .text = all.warning};
   HostKeyDecision plain = decide(all, certificate.key);
   // Whose plain key is known has nothing to explain, but for a certificate that should have been good.
   if (authorized || plain.kind != HostKeyDecision::Kind::accept) {

@@ -91,6 +91,7 @@ class HostKeyPolicy {
   struct Known {
     std::vector<Source> sources;
     std::string error;  // of the first that could not be read: it may hold the very line that matters
+    std::string warning;
   };
   Known known(std::string_view reason, const PublicKey* key) const;
   // By what could be read, where that has to do.

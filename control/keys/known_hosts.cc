@@ -113,9 +113,14 @@ KnownHosts KnownHosts::parse(std::string_view text) {
 ResultOrText<KnownHosts> KnownHosts::load(const std::string& path) {
   struct stat status;
   if (::stat(path.c_str(), &status) != 0 && errno == ENOENT) return KnownHosts();
-  const auto text = read_guarded_file(path, kMaxKnownHostsFile, FileGuard::trusted);
+  const auto text = read_guarded_file(path, kMaxKnownHostsFile, FileGuard::none);
   if (!text) return fail(text.error());
   return parse(text_of(text->view()));
+}
+
+bool KnownHosts::everybody_may_write(const std::string& path) {
+  struct stat status;
+  return ::stat(path.c_str(), &status) == 0 && (status.st_mode & S_IWOTH) != 0;
 }
 
 ResultOrText<void> KnownHosts::save(const std::string& path) const {
@@ -124,7 +129,7 @@ ResultOrText<void> KnownHosts::save(const std::string& path) const {
   const std::string target = std::filesystem::canonical(path, unresolved).string();
   struct stat status;
   const bool there = !unresolved && ::stat(target.c_str(), &status) == 0;
-  return write_file_atomically(there ? target : path, bytes_of(text()), there ? status.st_mode & 0755 : 0600);
+  return write_file_atomically(there ? target : path, bytes_of(text()), there ? status.st_mode & 0777 : 0600);
 }
 
 std::string KnownHosts::text() const {

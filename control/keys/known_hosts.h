@@ -46,8 +46,11 @@ struct Certificate;
 class KnownHosts {
  public:
   static KnownHosts parse(std::string_view text);
-  // An absent file is an empty one.
+  // An absent file is an empty one. Whoever may write it is used, as by everybody else's client: a file that a group
+  // keeps together is no rarity, and to refuse it would teach people to do without.
   static ResultOrText<KnownHosts> load(const std::string& path);
+  // What deserves a word, since then any account of the machine says whom the user trusts.
+  static bool everybody_may_write(const std::string& path);
   ResultOrText<void> save(const std::string& path) const;
   std::string text() const;
 

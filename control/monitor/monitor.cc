@@ -32,11 +32,22 @@ const Permit* Monitor::permit_of(uint32_t connection) const {
   return &found->second->login.permit();
 }
 
+void Monitor::complain(const std::string& text) {
+  constexpr Instant kApart{1000};
+  if (now_ - complaints_since_ >= kApart || complaints_since_ == Instant(0)) {
+    const unsigned untold = complaints_ > kMaxComplaints ? complaints_ - kMaxComplaints : 0;
+    if (untold > 0) log_line(LogLevel::error, "monitor: " + std::to_string(untold) + " complaints more");
+    complaints_since_ = now_;
+    complaints_ = 0;
+  }
+  if (++complaints_ <= kMaxComplaints) log_line(LogLevel::error, text);
+}
+
 void Monitor::condemn(Connection& connection, std::string_view why) {
   if (!connection.condemned) {
     ++condemned_;
-    log_line(LogLevel::error, "monitor: connection " + std::to_string(connection.id) + " from " +
-                                  log_text(connection.source.address) + " condemned: " + std::string(why));
+    complain("monitor: connection " + std::to_string(connection.id) + " from " + log_text(connection.source.address) +
+             " condemned: " + std::string(why));
   }
   connection.condemned = true;
   connection.conversation.reset();
@@ -44,6 +55,7 @@ void Monitor::condemn(Connection& connection, std::string_view why) {
 }
 
 bool Monitor::take_packet(Bytes packet, Instant now) {
+  now_ = now;
   if (packet.empty() || packet.size() > kMaxMonitorPacket) return false;
   FrameReader frames(packet);
   while (!frames.at_end()) {
@@ -57,7 +69,8 @@ bool Monitor::take_frame(const MonitorFrame& frame, Instant now) {
   const MonitorHeader& header = frame.header;
   if (header.type == MonitorType::list_host_keys) {
     if (header.connection != 0 || !frame.body.empty()) return false;
-    output_.append({MonitorType::host_keys, 0, header.request}, write_host_keys(rules_->keys.offered()));
+    output_.append({MonitorType::host_keys, 0, header.request},
+                   write_host_keys({rules_->keys.offered(), LoginState(rules_->config.login).can_continue()}));
     return true;
   }
   if (header.type == MonitorType::open) return open(frame, now);
@@ -67,12 +80,12 @@ bool Monitor::take_frame(const MonitorFrame& frame, Instant now) {
   if (!connection) {
     // Closed or never opened: an honest network process mentions neither.
     ++condemned_;
-    log_line(LogLevel::error,
-             "monitor: a request for connection " + std::to_string(header.connection) + ", which does not exist");
+    complain("monitor: a request for connection " + std::to_string(header.connection) + ", which does not exist");
     output_.append({MonitorType::condemned, header.connection, 0}, write_reason("no such connection"));
     return true;
   }
   if (header.type == MonitorType::close) {
+    open_jobs_ -= quick_.forget(header.connection);
     connections_.erase(header.connection);
     return true;
   }
@@ -117,9 +130,15 @@ void Monitor::serve(Connection& connection, const MonitorFrame& frame, Instant n
   }
 }
 
+// Whoever is logged in always finds room: his requests are few. A stranger's may run beside one another.
+WorkOrigin Monitor::origin_of(const Connection& connection) {
+  static_assert(kMaxOpenRequests <= kWaitingOfSession);
+  const bool logged_in = connection.login.authenticated();
+  return {connection.source.address, logged_in ? connection.id : 0, logged_in};
+}
+
 void Monitor::run(Connection& connection, JobRunner& runner, Job job) {
-  count_job(connection,
-            runner.submit({connection.source.address, 0, connection.login.authenticated()}, std::move(job)));
+  count_job(connection, runner.submit(origin_of(connection), std::move(job)));
 }
 
 void Monitor::run_pausable(Connection& connection, JobRunner& runner, Job job) {
@@ -134,8 +153,9 @@ void Monitor::run_pausable(Connection& connection, JobRunner& runner, Job job) {
       monitor->condemn(*still, "an engine did not answer");
     });
   };
-  count_job(connection, runner.submit_pausable({connection.source.address, 0, connection.login.authenticated(), true},
-                                               std::move(job), std::move(lost)));
+  WorkOrigin origin = origin_of(connection);
+  origin.may_pause = true;
+  count_job(connection, runner.submit_pausable(origin, std::move(job), std::move(lost)));
 }
 
 // Its end comes by way of the completions, on this thread and so not before this.

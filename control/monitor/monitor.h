@@ -20,6 +20,8 @@ namespace sluice {
 inline constexpr unsigned kMaxSignsBeforeLogin = 16;
 // Requests of one connection whose answers are still being worked on.
 inline constexpr unsigned kMaxOpenRequests = 4;
+// Lines of the log a second about what no honest network process does; the rest is counted.
+inline constexpr unsigned kMaxComplaints = 20;
 // Links to its broker that one connection gets in its life: a second one replaces a first that broke.
 inline constexpr unsigned kMaxBrokerLinks = 16;
 
@@ -88,11 +90,14 @@ class Monitor {
   void settle(Reply reply, const AuthQuestion& question, LoginAnswer answer);
   void send_verdict(Connection& connection, uint32_t request, AuthVerdict verdict);
   void broker(Connection& connection, const MonitorFrame& frame);
+  static WorkOrigin origin_of(const Connection& connection);
   void run(Connection& connection, JobRunner& runner, Job job);
   // It may pause while an engine's device computes.
   void run_pausable(Connection& connection, JobRunner& runner, Job job);
   void count_job(Connection& connection, bool taken);
   void condemn(Connection& connection, std::string_view why);
+  // Of what no honest network process does some lines a second are enough.
+  void complain(const std::string& text);
   Connection* find(uint32_t id);
 
   std::shared_ptr<const Rules> rules_;
@@ -105,6 +110,9 @@ class Monitor {
   std::unordered_map<uint32_t, std::unique_ptr<Connection>> connections_;
   uint32_t last_opened_ = 0;
   uint64_t condemned_ = 0;
+  Instant now_{0};  // of the last packet
+  Instant complaints_since_{0};
+  unsigned complaints_ = 0;
   size_t open_jobs_ = 0;
 };
 

@@ -66,10 +66,10 @@ Result<void> MonitorClient::take_frame(const MonitorFrame& frame, UniqueFd& desc
                                        std::vector<MonitorEvent>& events) {
   const auto [type, connection, number] = frame.header;
   if (type == MonitorType::host_keys) {
-    auto keys = read_host_keys(frame.body);
-    if (!keys || lists_out_ == 0) return fail(ErrorCode::auth_monitor);
+    auto facts = read_host_keys(frame.body);
+    if (!facts || lists_out_ == 0) return fail(ErrorCode::auth_monitor);
     --lists_out_;
-    events.emplace_back(HostKeysListed{std::move(*keys)});
+    events.emplace_back(std::move(*facts));
     return {};
   }
   if (connection == 0 || connection > last_opened_) return fail(ErrorCode::auth_monitor);

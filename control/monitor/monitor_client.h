@@ -11,9 +11,7 @@
 
 namespace sluice {
 
-struct HostKeysListed {
-  std::vector<OfferedHostKey> keys;
-};
+using HostKeysListed = PublicFacts;
 struct Signed {
   uint32_t connection, request;
   std::vector<uint8_t> signature;

@@ -195,28 +195,29 @@ Result<AuthQuestion> read_question(Bytes body) {
   return finished(in, std::move(question));
 }
 
-std::vector<uint8_t> write_host_keys(const std::vector<OfferedHostKey>& keys) {
+std::vector<uint8_t> write_host_keys(const PublicFacts& facts) {
   WireWriter out;
-  out.u32(static_cast<uint32_t>(keys.size()));
-  for (const OfferedHostKey& key : keys) {
+  out.u8(facts.first_methods.bits()).u32(static_cast<uint32_t>(facts.keys.size()));
+  for (const OfferedHostKey& key : facts.keys) {
     out.string(key.blob).u32(static_cast<uint32_t>(key.algorithms.size()));
     for (const std::string& name : key.algorithms) out.string(name);
   }
   return out.take();
 }
 
-Result<std::vector<OfferedHostKey>> read_host_keys(Bytes body) {
+Result<PublicFacts> read_host_keys(Bytes body) {
   BodyReader in(body);
-  std::vector<OfferedHostKey> keys;
+  PublicFacts facts;
+  facts.first_methods = MethodSet::from_bits(in.in.u8());
   const uint32_t count = in.count(kMaxHostKeysListed);
   for (uint32_t i = 0; i < count && in.good(); ++i) {
     OfferedHostKey key;
     key.blob = in.blob(kMaxPublicBlob);
     const uint32_t algorithms = in.count(kMaxAlgorithms);
     for (uint32_t j = 0; j < algorithms && in.good(); ++j) key.algorithms.push_back(in.text(kMaxAlgorithmName));
-    keys.push_back(std::move(key));
+    facts.keys.push_back(std::move(key));
   }
-  return finished(in, std::move(keys));
+  return finished(in, std::move(facts));
 }
 
 std::vector<uint8_t> write_blobs(const std::vector<std::vector<uint8_t>>& blobs) {

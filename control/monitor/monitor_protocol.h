@@ -117,8 +117,13 @@ Result<std::vector<ProofKey>> read_prove(Bytes body);
 Secret write_question(const AuthQuestion& question);
 Result<AuthQuestion> read_question(Bytes body);
 
-std::vector<uint8_t> write_host_keys(const std::vector<OfferedHostKey>& keys);
-Result<std::vector<OfferedHostKey>> read_host_keys(Bytes body);
+// What the network process may tell anybody: host keys, and the methods that a login begins with.
+struct PublicFacts {
+  std::vector<OfferedHostKey> keys;
+  MethodSet first_methods;
+};
+std::vector<uint8_t> write_host_keys(const PublicFacts& facts);
+Result<PublicFacts> read_host_keys(Bytes body);
 std::vector<uint8_t> write_blobs(const std::vector<std::vector<uint8_t>>& blobs);
 Result<std::vector<std::vector<uint8_t>>> read_blobs(Bytes body);
 std::vector<uint8_t> write_verdict(const AuthVerdict& verdict);

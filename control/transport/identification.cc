@@ -35,6 +35,7 @@ IdentificationReader::Answer IdentificationReader::take(Bytes received) {
     if (own_role_ == Role::server) return {Kind::refused, consumed, "Invalid SSH identification string."};
     if (++lines_ > kMaxBannerLines)
       return {Kind::refused, consumed, "Too many lines before the identification string."};
+    said_ = line;
   }
 }
 

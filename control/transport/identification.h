@@ -35,12 +35,15 @@ class IdentificationReader {
   Answer take(Bytes received);
 
   const Identification& peer() const { return peer_; }
+  // The last line of a server that was no identification: where none follows, why it turns us away.
+  const std::string& said() const { return said_; }
 
  private:
   Answer judge(std::string_view line, size_t consumed);
 
   Role own_role_;
   size_t lines_ = 0;
+  std::string said_;
   Identification peer_;
 };
 

@@ -165,7 +165,8 @@ void TransportMachine::tell_agreed(const Negotiated& agreed) {
 }
 
 void TransportMachine::prepare_rekey() {
-  if (closed_ || prepared_ || negotiated_.method == nullptr) return;
+  // One at a time: who rekeys without end may not queue more.
+  if (closed_ || prepared_ || preparing_ || negotiated_.method == nullptr) return;
   prepared_ = std::make_shared<Prepared>();
   prepared_->method = negotiated_.method;
   std::function<void()> work;
@@ -177,7 +178,14 @@ void TransportMachine::prepare_rekey() {
     work = [client = prepared_->client] { client->prepare(); };
   }
   // Merely ahead of time: without room for it the exchange makes its keys when it comes.
-  if (!around_.slow.run(std::move(work), [prepared = prepared_] { prepared->ready = true; })) prepared_.reset();
+  preparing_ = true;
+  const bool taken = around_.slow.run(std::move(work), guarded([this, prepared = prepared_] {
+                                        prepared->ready = true;
+                                        preparing_ = false;
+                                      }));
+  if (taken) return;
+  preparing_ = false;
+  prepared_.reset();
 }
 
 bool TransportMachine::waits_for_peer() const {
@@ -198,7 +206,7 @@ bool TransportMachine::may_run_here(const KexMethod& method) const {
   return method.quick && !KeyEngine::in_use() && (*phase_ == TransportPhase::connected || around_.slow.has_time());
 }
 
-// Keys of a rekey that nobody had prepared. A pool full of other sessions' work must not end this one.
+// Keys of a rekey that nobody had prepared, beside others' work where the pool takes it.
 void TransportMachine::run_ahead(const KexMethod& method, const std::function<void()>& work,
                                  const std::function<void()>& then) {
   if (!may_run_here(method)) return run_slow(method, work, then);

@@ -17,6 +17,8 @@ namespace {
 constexpr size_t kCookieBytes = 16;
 // Kept of what a peer says when it leaves.
 constexpr size_t kMaxClosingText = 256;
+// Of why we refuse: both sides' offers as they usually are.
+constexpr size_t kMaxRefusalText = 2048;
 constexpr uint32_t kMaxExtensions = 64;  // RFC 8308 names four; a stranger's list is no longer
 
 void move_to_front(NameList& names, std::string_view name) {
@@ -86,7 +88,8 @@ size_t TransportMachine::take_bytes(Bytes received) {
 void TransportMachine::refuse(Disconnect code, const std::string& text) {
   if (closed_) return;
   closed_ = true;
-  closing_ = Closing{false, code, text};
+  // Lists that a stranger sent may be in it, and it goes into logs.
+  closing_ = Closing{false, code, text.substr(0, kMaxRefusalText)};
   around_.port.close(code, text);
 }
 
@@ -227,7 +230,8 @@ void TransportMachine::send(std::vector<uint8_t> payload) {
     if (success && rekey_wanted_) rekey();
     return;
   }
-  if (waiting_.size() == kMaxWaitingMessages)
+  waiting_bytes_ += payload.size();
+  if (waiting_.size() == kMaxWaitingMessages || waiting_bytes_ > kMaxWaitingBytes)
     return refuse(Disconnect::protocol_error, "Too many messages wait for a key exchange");
   waiting_.push_back(std::move(payload));
 }
@@ -247,6 +251,7 @@ void TransportMachine::tell_packet(const PacketSeen& packet) {
 
 void TransportMachine::release_waiting() {
   while (!waiting_.empty() && !closed_) {
+    waiting_bytes_ -= waiting_.front().size();
     put(std::move(waiting_.front()));
     waiting_.pop_front();
   }

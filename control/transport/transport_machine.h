@@ -53,6 +53,8 @@ struct Closing {
 
 // Messages of the layer above that wait while keys are exchanged. A peer that stops in mid-exchange holds no more.
 inline constexpr size_t kMaxWaitingMessages = 256;
+// The answers to pings are as long as the peer made these.
+inline constexpr size_t kMaxWaitingBytes = size_t{1} << 20;
 
 class TransportMachine {
  public:
@@ -99,6 +101,8 @@ class TransportMachine {
   Bytes session_id() const { return session_id_; }
   const Negotiated& negotiated() const { return negotiated_; }
   const Identification& peer() const { return identification_.peer(); }
+  // Its last line before it was identified.
+  const std::string& peer_said() const { return identification_.said(); }
   bool strict() const { return strict_; }
   uint64_t exchanges() const { return exchanges_; }
   // From the first KEXINIT of the last exchange to its end.
@@ -187,10 +191,12 @@ class TransportMachine {
   std::optional<TransportPhase> phase_;  // none before the peer is identified
   std::variant<NoKex, InitSent, Exchanging, Turning> kex_;
   std::shared_ptr<Prepared> prepared_;
+  bool preparing_ = false;  // the pool has it, or one whose exchange did not wait for it
   Negotiated negotiated_;
   const CipherSuite* sending_ = &plain_suite();
   std::vector<uint8_t> session_id_;
   std::deque<std::vector<uint8_t>> waiting_;
+  size_t waiting_bytes_ = 0;
   std::string requested_service_;
   uint64_t exchanges_ = 0;
   uint64_t exchange_began_ns_ = 0;

@@ -48,7 +48,8 @@ class TransportPort {
 class SlowWork {
  public:
   virtual ~SlowWork() = default;
-  // False when the queue is full: the connection is refused.
+  // False when the strangers' queue is full: the connection is refused. Who is logged in always finds a place for one
+  // step and for what he prepares.
   virtual bool run(std::function<void()> work, std::function<void()> then) = 0;
   // A quick step of a stranger may run on the caller's thread: nobody waits for it, or for the pool.
   virtual bool has_time() { return false; }

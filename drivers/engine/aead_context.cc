@@ -143,6 +143,8 @@ bool AeadContext::finish() {
 bool AeadContext::set_tag(Bytes tag) {
   const bool gcm = kind_ == AeadKind::gcm;
   if (tag.empty() || tag.size() > kAeadTagBytes) return refuse(gcm ? PROV_R_INVALID_TAG : PROV_R_INVALID_TAG_LENGTH);
+  // A length alone would leave the last message's tag to compare with; of ChaCha20-Poly1305 the default takes it.
+  if (gcm && tag.data() == nullptr) return refuse(PROV_R_INVALID_TAG);
   if (tag.data() != nullptr) {
     if (encrypt_) return refuse(gcm ? PROV_R_INVALID_TAG : PROV_R_TAG_NOT_NEEDED);
     std::memcpy(tag_.data(), tag.data(), tag.size());

@@ -1,8 +1,8 @@
 // sluice-engine.so: what OpenSSL's "dynamic" engine loads, with the id "sluice".
 //
 // Control commands: ALGORITHMS, a list of ctr, cbc, gcm and chacha20-poly1305: what is served, all by default.
-// PROVIDER, such a list: what the provider inside serves instead. DEVICE, a crypto device for large pieces; without it
-// none is looked for.
+// PROVIDER, such a list: what the provider inside serves to all who do not hand this ENGINE to libcrypto. DEVICE, a
+// crypto device for large pieces; without it none is looked for.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/engine.h>
 
@@ -30,13 +30,16 @@ const ENGINE_CMD_DEFN kCommands[] = {
     {kAlgorithms, "ALGORITHMS", "What is served, of: ctr,cbc,gcm,chacha20-poly1305", ENGINE_CMD_FLAG_STRING},
     {kDevice, "DEVICE", "A crypto device, as sluice-offload names it", ENGINE_CMD_FLAG_STRING},
     {kPieces, "DEVICE_PIECES", "How many pieces the device did", ENGINE_CMD_FLAG_NO_INPUT},
-    {kProvider, "PROVIDER", "What a provider inside serves instead, of: ctr,cbc,gcm,chacha20-poly1305,hmac",
+    {kProvider, "PROVIDER", "What a provider inside serves by default, of: ctr,cbc,gcm,chacha20-poly1305,hmac",
      ENGINE_CMD_FLAG_STRING},
     {0, nullptr, nullptr, 0}};
 
 // Made when the engine is bound and whole from then on, so that threads and forks only read it.
 struct Served {
   std::array<EVP_CIPHER*, kServedCiphers.size()> ciphers{};
+  ServedModes modes = ServedModes::none();
+  ServedModes by_provider = ServedModes::none();
+  // What libcrypto takes from us without being told to: a provider's work it can ask more about.
   std::array<int, kServedCiphers.size()> nids{};
   int count = 0;
   // A program may load the module under several ENGINEs; they share these.
@@ -45,12 +48,13 @@ struct Served {
 Served g_served;
 std::mutex g_served_mutex;
 
-void choose(const ServedModes& modes) {
+void choose(const ServedModes& modes, const ServedModes& by_provider) {
+  g_served.modes = imb_functions() != nullptr ? modes : ServedModes::none();
+  g_served.by_provider = by_provider;
   g_served.count = 0;
-  if (imb_functions() == nullptr) return;
-  for (size_t i = 0; i < kServedCiphers.size(); ++i) {
-    if (!modes.has(kServedCiphers[i].mode) || g_served.ciphers[i] == nullptr) continue;
-    g_served.nids[static_cast<size_t>(g_served.count++)] = kServedCiphers[i].nid;
+  for (const ServedCipher& row : kServedCiphers) {
+    if (g_served.modes.has(row.mode) && !by_provider.has(row.mode))
+      g_served.nids[static_cast<size_t>(g_served.count++)] = row.nid;
   }
 }
 
@@ -60,10 +64,9 @@ int select_cipher(ENGINE*, const EVP_CIPHER** cipher, const int** nids, int nid)
     return g_served.count;
   }
   *cipher = nullptr;
-  const auto end = g_served.nids.begin() + g_served.count;
-  if (std::find(g_served.nids.begin(), end, nid) == end) return 0;
-  for (size_t i = 0; i < kServedCiphers.size(); ++i)
-    if (kServedCiphers[i].nid == nid) *cipher = g_served.ciphers[i];
+  for (size_t i = 0; i < kServedCiphers.size(); ++i) {
+    if (kServedCiphers[i].nid == nid && g_served.modes.has(kServedCiphers[i].mode)) *cipher = g_served.ciphers[i];
+  }
   return *cipher != nullptr ? 1 : 0;
 }
 
@@ -80,10 +83,14 @@ int control(ENGINE*, int command, long, void* pointer, void (*)()) {
   }
   if (command != kAlgorithms && command != kProvider) return 0;
   const auto modes = ServedModes::parse(static_cast<const char*>(pointer));
-  if (command == kProvider && modes) return serve_by_provider(*modes) ? 1 : 0;
+  if (command == kProvider && modes) {
+    if (!serve_by_provider(*modes)) return 0;
+    choose(g_served.modes, *modes);
+    return 1;
+  }
   // Better nothing than something else than was asked for. OpenSSL 3 asks no ENGINE for an HMAC.
   const bool known = command == kAlgorithms && modes && !modes->has(ServedMode::hmac);
-  choose(known ? *modes : ServedModes::none());
+  choose(known ? *modes : ServedModes::none(), g_served.by_provider);
   return known ? 1 : 0;
 }
 
@@ -105,7 +112,7 @@ int bind(ENGINE* engine, const char* id) {
     if (g_served.ciphers[i] == nullptr) g_served.ciphers[i] = make_engine_cipher(kServedCiphers[i]);
   }
   // What another ENGINE of this module was told holds for it too.
-  if (g_served.engines == 0) choose(ServedModes::all());
+  if (g_served.engines == 0) choose(ServedModes::all(), g_served.by_provider);
   const bool bound = ENGINE_set_id(engine, kId) && ENGINE_set_name(engine, kName) &&
                      ENGINE_set_ciphers(engine, select_cipher) && ENGINE_set_cmd_defns(engine, kCommands) &&
                      ENGINE_set_ctrl_function(engine, control) && ENGINE_set_destroy_function(engine, destroy);

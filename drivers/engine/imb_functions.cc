@@ -1,11 +1,20 @@
 // The table lives as long as the process: other libraries' threads may still be in it when ours is unloaded.
 #include "drivers/engine/imb_functions.h"
 
-#include <memory>
 #include <new>
 
 namespace sluice {
 namespace {
+
+// Programs encrypt in their exit handlers too, when what belonged to the thread is gone.
+thread_local bool t_ended = false;
+struct OwnManager {
+  IMB_MGR* manager = nullptr;
+  ~OwnManager() {
+    t_ended = true;
+    delete manager;
+  }
+};
 
 const IMB_MGR* make_functions() {
   IMB_MGR* manager = alloc_mb_mgr(0);
@@ -25,12 +34,13 @@ const IMB_MGR* imb_functions() {
 }
 
 IMB_MGR* imb_of_thread() {
-  thread_local std::unique_ptr<IMB_MGR> own;
-  if (!own) {
+  if (t_ended) return nullptr;
+  thread_local OwnManager own;
+  if (own.manager == nullptr) {
     const IMB_MGR* functions = imb_functions();
-    if (functions != nullptr) own.reset(new (std::nothrow) IMB_MGR(*functions));
+    if (functions != nullptr) own.manager = new (std::nothrow) IMB_MGR(*functions);
   }
-  return own.get();
+  return own.manager;
 }
 
 }  // namespace sluice

@@ -48,7 +48,7 @@ bool set_aead_params(AeadContext& aead, const OSSL_PARAM params[]) {
 bool give_iv(const AeadContext& aead, OSSL_PARAM* p) {
   const Bytes iv = aead.iv();
   if (p->data_type == OSSL_PARAM_OCTET_PTR) return OSSL_PARAM_set_octet_ptr(p, iv.data(), iv.size()) == 1;
-  return p->data_size >= iv.size() && OSSL_PARAM_set_octet_string(p, iv.data(), iv.size()) == 1;
+  return OSSL_PARAM_set_octet_string(p, iv.data(), iv.size()) == 1;
 }
 
 bool get_aead_params(AeadContext& aead, OSSL_PARAM params[]) {

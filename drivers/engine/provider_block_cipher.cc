@@ -265,7 +265,7 @@ bool BlockContext::set_params(const OSSL_PARAM params[]) {
 bool BlockContext::get_params(OSSL_PARAM params[]) const {
   const auto octets = [](OSSL_PARAM* p, const std::array<uint8_t, kBlock>& bytes) {
     if (p->data_type == OSSL_PARAM_OCTET_PTR) return OSSL_PARAM_set_octet_ptr(p, bytes.data(), kBlock) == 1;
-    return p->data_size >= kBlock && OSSL_PARAM_set_octet_string(p, bytes.data(), kBlock) == 1;
+    return OSSL_PARAM_set_octet_string(p, bytes.data(), kBlock) == 1;
   };
   for (OSSL_PARAM* p = params; p != nullptr && p->key != nullptr; ++p) {
     const std::string_view key = p->key;

@@ -1,19 +1,23 @@
 """sluiced as a program: its configuration's errors, its signals, and what its network process may still do."""
+import contextlib
 import errno
 import os
 import pathlib
+import pwd
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from tests.support import asked_calls  # noqa: E402
-from tests.support.ssh_servers import Sluiced, USER, family_of  # noqa: E402
+from tests.support.ssh_servers import Sluiced, USER, family_of, free_port  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 PROGRAM = BUILD / "apps/sluiced/sluiced"
@@ -100,6 +104,33 @@ def test_the_network_process_is_refused_whatever_it_asks_for(server):
     finally:
         holder.kill()
         holder.wait()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root starts it in another account")
+def test_no_process_may_be_traced_or_leaves_a_core_file(tmp_path):
+    """Of a process that is not dumpable the kernel gives root what its account could read: keys of hosts among them."""
+    account = pwd.getpwnam("nobody")
+    state = pathlib.Path(tempfile.mkdtemp(dir="/tmp"))
+    os.chown(state, account.pw_uid, account.pw_gid)
+    port = str(free_port())
+    words = [PROGRAM, "-D", "-f", "/dev/null", "-p", port, "--listen", "127.0.0.1", "--state-dir", state / "state"]
+    process = subprocess.Popen(words, user=account.pw_uid, group=account.pw_gid, extra_groups=[], cwd="/", stderr=subprocess.DEVNULL,
+                               env={"HOME": str(state), "PATH": os.environ["PATH"]})
+    try:
+        deadline = time.monotonic() + 120
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", int(port)), timeout=10) as connection:
+                if connection.recv(4).startswith(b"SSH"):
+                    break
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        family = family_of(process.pid)
+        assert len(family) >= 3
+        assert {pid: os.stat(f"/proc/{pid}/environ").st_uid for pid in family} == {pid: 0 for pid in family}
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+        shutil.rmtree(state)
 
 
 def test_a_reload_leaves_sessions_alone(server):

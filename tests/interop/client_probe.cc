@@ -13,6 +13,7 @@
 #include "control/client/known_hosts_updater.h"
 #include "control/client_connection.h"
 #include "drivers/socket_transport.h"
+#include "tests/interop/agreed.h"
 #include "tests/support/scripted_dialog.h"
 #include "tests/support/test_peer.h"
 
@@ -56,6 +57,7 @@ struct Outcome {
   bool logged_in = false;
   std::string method;
   uint64_t exchanges = 0;
+  std::string agreed;
   std::optional<ClientFailure> failure;
 };
 
@@ -76,11 +78,11 @@ void print(const Outcome& outcome, const test::ScriptedDialog& dialog) {
   std::string asked;
   for (const std::string& question : dialog.asked) asked.append(asked.empty() ? "" : ", ").append(quoted(question));
   std::printf(
-      "{\"logged_in\": %s, \"method\": %s, \"received\": %llu, \"wrong\": %s, \"exchanges\": %llu, \"kind\": %s, "
-      "\"text\": %s, \"shown\": %s, \"asked\": [%s]}\n",
+      "{\"logged_in\": %s, \"method\": %s, \"received\": %llu, \"wrong\": %s, \"exchanges\": %llu, \"agreed\": \"%s\", "
+      "\"kind\": %s, \"text\": %s, \"shown\": %s, \"asked\": [%s]}\n",
       outcome.logged_in ? "true" : "false", quoted(outcome.method).c_str(),
       static_cast<unsigned long long>(outcome.received.load()), outcome.wrong ? "true" : "false",
-      static_cast<unsigned long long>(outcome.exchanges),
+      static_cast<unsigned long long>(outcome.exchanges), outcome.agreed.c_str(),
       outcome.failure ? quoted(kKinds[static_cast<size_t>(outcome.failure->kind)]).c_str() : "null",
       quoted(outcome.failure ? outcome.failure->text : "").c_str(), quoted(dialog.shown).c_str(), asked.c_str());
 }
@@ -170,7 +172,9 @@ int main(int argc, char** argv) {
                    },
                    [&](const std::optional<ClientFailure>& failure) {
                      outcome->failure = failure;
-                     outcome->exchanges = end.loop().machine(session)->exchanges();
+                     const TransportMachine& machine = *end.loop().machine(session);
+                     outcome->exchanges = machine.exchanges();
+                     if (outcome->exchanges > 0) outcome->agreed = test::agreed(machine.negotiated());
                      outcome->ended = true;
                    }});
   ClientConnection& added = *connection;

@@ -45,6 +45,19 @@ def pairwise(kex, host_keys, suites):
     return chosen
 
 
+def rekeying_sizes(kex):
+    """How much data there is for new keys several times, of a slow kind at least once. On a busy machine a little may be
+    through before new keys are at hand: then more is sent."""
+    slow = kex in ("diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512")
+    return (600_000 if slow else 1_000_000, 3_000_000, 12_000_000)
+
+
+def agreement(kex, host_key, suite):
+    """What an exchange of such a row agrees on, in the words of our ends (tests/interop/agreed.h)."""
+    cipher, mac = suite
+    return [kex, host_key] + [cipher, "-" if cipher in AEADS else mac] * 2
+
+
 def ask(program, query):
     if shutil.which(program) is None:
         return []

@@ -212,6 +212,7 @@ class ParamikoServer:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            self.transports = [one for one in self.transports if one.is_active()]
             transport = self.paramiko.Transport(connection)
             for key in self.host_keys:
                 transport.add_server_key(key)

@@ -37,8 +37,8 @@ def host_key_print(server):
     return listed.stdout.decode().split()[1]
 
 
-def run(command, data=None, timeout=TIMEOUT, **more):
-    return subprocess.run([str(word) for word in command], input=data, capture_output=True, timeout=timeout, **more)
+def run(command, data=None, timeout=TIMEOUT, stdout=subprocess.PIPE, **more):
+    return subprocess.run([str(word) for word in command], input=data, stdout=stdout, stderr=subprocess.PIPE, timeout=timeout, **more)
 
 
 def ssh(server, *options):

@@ -1,6 +1,8 @@
 """sluice bench: each subcommand with tiny sizes, for function: what it measures is real, what goes wrong shows, and its
 results are what other programs can read. No figure is judged.
 """
+import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -10,8 +12,11 @@ import re
 import select
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -195,6 +200,99 @@ def test_names_of_programs_run_nothing_and_are_no_markup(tmp_path):
 def test_rekey_of_an_sshd_by_both_ends(tmp_path):
     report = result(tmp_path, "rekey", "--server", "sshd", "--sessions", 2, "--seconds", 3, "--calm", 0, "--mode", "volume", "--volume", "256K")
     assert rows(report)["with rekeys"]["rekeys"]["median"] > 0
+
+
+@WITHOUT_SSHD
+def test_rekey_leaves_out_of_a_mix_what_an_sshd_lacks_and_says_so(tmp_path):
+    lacking = {"mlkem768x25519-sha256"} - set(subprocess.run(["ssh", "-Q", "kex"], capture_output=True, text=True).stdout.split())
+    report = result(tmp_path, "rekey", "--server", "sshd", "--kex", "mixed", "--suite", "mixed", "--sessions", 12, "--seconds", 4, "--calm", 0,
+                    "--mode", "volume", "--volume", "128K", "--by", "client")
+    row = rows(report)["with rekeys"]
+    assert row["rekeys"]["median"] > 0 and row["errors"]["median"] == 0 and not report["failures"]
+    said = [remark for remark in report["remarks"] if "left out of the mix" in remark]
+    for name in lacking:
+        assert name in said[0]
+
+
+class Greeter:
+    """Says something to whoever connects, and closes."""
+    def __init__(self, answer):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.answer = answer
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        try:
+            while True:
+                self.answer(self.socket.accept()[0])
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+
+TRUSTING = ["--user", "any", "--option", "StrictHostKeyChecking no", "--option", "UserKnownHostsFile /dev/null"]
+
+
+def test_rekey_fails_when_nothing_of_a_mix_is_the_servers(tmp_path):
+    lists = ["strange@example.com", "ssh-ed25519", *["aes128-ctr"] * 2, *["hmac-sha2-256"] * 2, *["none"] * 2, "", ""]
+    payload = bytes([20]) + bytes(16) + b"".join(struct.pack(">I", len(one)) + one.encode() for one in lists) + bytes(5)
+    padding = 8 - (len(payload) + 5) % 8 + 8
+    packet = struct.pack(">IB", len(payload) + padding + 1, padding) + payload + bytes(padding)
+
+    def greet(connection):
+        with connection:
+            connection.sendall(b"a line before it\r\nSSH-2.0-Strange\r\n" + packet)
+            connection.settimeout(TIMEOUT)
+            while connection.recv(4096):
+                pass
+    with Greeter(greet) as server:
+        report = result(tmp_path, "rekey", "--server", f"127.0.0.1:{server.port}", "--kex", "mixed", "--sessions", 1, "--seconds", 1, "--calm", 0,
+                        "--neighbours", 0, "--mode", "time", *TRUSTING, code=1)
+    assert any("no key exchange method of the mix" in one and "strange@example.com" in one for one in report["failures"])
+
+
+def test_rekey_comes_again_where_a_server_turns_logins_away_for_load(tmp_path):
+    """Every other connection is told that there are too many: none of that is an error of a session."""
+    server = subprocess.Popen([SLUICE, "bench", "rekey", "--serve"], stdout=subprocess.PIPE, text=True)
+    port = int(server.stdout.readline().split()[0])
+    came = itertools.count()
+
+    def carry(source, sink):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def admit(connection):
+        if next(came) % 2 == 1:
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"Exceeded MaxStartups\r\n")
+                connection.shutdown(socket.SHUT_WR)
+                connection.settimeout(TIMEOUT)
+                while connection.recv(4096):
+                    pass
+            return
+        behind = socket.create_connection(("127.0.0.1", port))
+        for ends in ((connection, behind), (behind, connection)):
+            threading.Thread(target=carry, args=ends, daemon=True).start()
+    try:
+        with Greeter(lambda connection: threading.Thread(target=admit, args=(connection,), daemon=True).start()) as proxy:
+            report = result(tmp_path, "rekey", "--server", f"127.0.0.1:{proxy.port}", "--sessions", 6, "--seconds", 2, "--calm", 0, "--neighbours", 1,
+                            "--mode", "time", "--interval", 0.5, *TRUSTING)
+    finally:
+        server.terminate()
+        server.communicate(timeout=60)
+    row = rows(report)["with rekeys"]
+    assert row["rekeys"]["median"] > 0 and row["errors"]["median"] == 0 and row["turned away"]["median"] >= 3
+    assert any("turned logins away for load" in one for one in report["remarks"])
 
 
 def test_rekey_of_sluiced(tmp_path):

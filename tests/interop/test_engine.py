@@ -40,8 +40,8 @@ def world(tmp_path_factory):
     for way in MODULES:
         confs[way] = folder / f"{way}.cnf"
         confs[way].write_text(conf_text(way))
-    # All that the ENGINE has: for programs that are no sshd.
-    everything = re.sub("(?m)^ALGORITHMS.*$", "ALGORITHMS = ctr,cbc,gcm,chacha20-poly1305", confs["engine"].read_text())
+    # The ENGINE's own ciphers: for programs that do not ask by parameters.
+    everything = re.sub("(?m)^PROVIDER.*$", "PROVIDER = hmac", confs["engine"].read_text())
     (folder / "whole_engine.cnf").write_text(everything)
     confs["whole engine"] = folder / "whole_engine.cnf"
     return {"folder": folder, "confs": confs}
@@ -62,20 +62,37 @@ def test_Openssl_lists_what_the_configuration_brings_in(world):
     assert "Sluice" in listed and "OpenSSL Default Provider" in listed
     engine = openssl("engine", "-t", "-c", "sluice", conf=world["confs"]["whole engine"]).stdout.decode()
     assert "available" in engine and "AES-256-CTR" in engine and "id-aes128-GCM" in engine and "ChaCha20-Poly1305" in engine
-    less = openssl("engine", "-c", "sluice", conf=world["confs"]["engine"]).stdout.decode()
-    assert "AES-256-CTR" not in less and "id-aes128-GCM" in less
     # What an ENGINE cannot do well enough its module does as a provider.
+    less = openssl("engine", "-c", "sluice", conf=world["confs"]["engine"]).stdout.decode()
+    assert "sluice" in less and "[" not in less
     inside = openssl("list", "-cipher-algorithms", conf=world["confs"]["engine"]).stdout.decode()
-    assert "AES-256-CTR @ sluice" in inside and "AES-128-CBC, AES128 } @ sluice" in inside
-    assert not re.search("GCM.*@ sluice", inside) and re.search("GCM.*@ default", inside)
+    assert "AES-256-CTR @ sluice" in inside and "AES-128-CBC, AES128 } @ sluice" in inside and re.search("GCM.*@ sluice", inside)
+    part = world["folder"] / "part.cnf"
+    part.write_text(re.sub("(?m)^PROVIDER.*$", "PROVIDER = ctr", world["confs"]["engine"].read_text()))
+    assert "id-aes128-GCM" in openssl("engine", "-c", "sluice", conf=part).stdout.decode()
+    inside = openssl("list", "-cipher-algorithms", conf=part).stdout.decode()
+    assert "AES-256-CTR @ sluice" in inside and not re.search("GCM.*@ sluice", inside)
+
+
+@pytest.mark.parametrize("way", MODULES)
+def test_What_asks_for_tags_by_parameters_gets_them(world, tmp_path, way):
+    conf = world["confs"][way]
+    key, cert, told = tmp_path / "key.pem", tmp_path / "cert.pem", tmp_path / "enveloped.der"
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=sluice", "-keyout", key, "-out", cert)
+    openssl("cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform", "DER", "-out", told, "-recip", cert, conf=conf, stdin=DATA[:5001])
+    for reader in (conf, None):
+        read = openssl("cms", "-decrypt", "-binary", "-inform", "DER", "-in", told, "-inkey", key, "-recip", cert, conf=reader)
+        assert read.stdout == DATA[:5001]
+    gmac = ["mac", "-cipher", "AES-128-GCM", "-macopt", "hexkey:" + "0b" * 16, "-macopt", "hexiv:" + "0c" * 12, "GMAC"]
+    assert openssl(*gmac, conf=conf, stdin=DATA[:999]).stdout == openssl(*gmac, stdin=DATA[:999]).stdout
 
 
 def test_A_module_that_is_asked_for_what_it_lacks_is_not_used_at_all(world, tmp_path):
     wrong = tmp_path / "wrong.cnf"
     wrong.write_text(world["confs"]["provider"].read_text().replace("# algorithms = ctr", "algorithms = rot13"))
     assert b"Sluice" not in openssl("list", "-providers", conf=wrong).stdout
-    for line in ("ALGORITHMS = gcm", "PROVIDER = ctr"):
-        wrong.write_text(world["confs"]["engine"].read_text().replace(line, line.split()[0] + " = rot13"))
+    for line in ("# ALGORITHMS = ctr", "PROVIDER = ctr"):
+        wrong.write_text(world["confs"]["engine"].read_text().replace(line, line.split()[-3] + " = rot13"))
         done = openssl("engine", "-c", "sluice", conf=wrong, check=False)
         assert done.returncode != 0 or b"CTR" not in done.stdout and b"GCM" not in done.stdout
         assert b"Sluice" not in openssl("list", "-providers", conf=wrong, check=False).stdout
@@ -114,7 +131,7 @@ def test_A_crypto_device_that_is_named_gives_the_same_bytes_and_one_that_is_not_
         text = subprocess.run([TOOL, "engine-conf", "--device", device, *(["--engine"] if way == "engine" else [])], check=True,
                               capture_output=True, text=True).stdout
         conf = tmp_path / "device.cnf"
-        conf.write_text(text.replace("ALGORITHMS = gcm", "ALGORITHMS = ctr,cbc,gcm"))
+        conf.write_text(text)
         key = ["-K", "0f" * 16, "-iv", "ff" * 15 + "f0", "-bufsize", 40000]
         for cipher in ("aes-128-ctr", "aes-128-cbc"):
             done = openssl("enc", f"-{cipher}", *key, conf=conf, stdin=DATA, SLUICE_DEVICE_COUNTS="1")

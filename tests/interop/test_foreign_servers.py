@@ -13,15 +13,16 @@ import subprocess
 import pytest
 
 import foreign_servers
-from combinations import HOST_KEYS, KEX, SUITES, ask, known, pairwise
+from combinations import FULL, HOST_KEYS, KEX, SUITES, agreement, ask, known, pairwise, rekeying_sizes
 from foreign_servers import NEW_PASSWORD, PASSWORD
+from quick_pow import lend_to
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 TIMEOUT = 180
 BYTES = 700_000
-# On a busy machine a little may be through before new keys are at hand: then more is sent.
-SIZES = (BYTES, 3_000_000, 12_000_000)
 REKEY = 256 * 1024
+if FULL:
+    lend_to("paramiko.kex_group1", "asyncssh.kex_dh")
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +53,10 @@ def check_echo(server, *arguments, size=BYTES, exchanges=1):
 
 
 def check_combination(server, keys, kex, host_key, suite):
-    for size in SIZES:
+    for size in rekeying_sizes(kex):
         answer = check_echo(server, "--kex", kex, "--host-keys", host_key, "--ciphers", suite[0], "--macs", suite[1], "--rekey-bytes",
                             REKEY, "--identity", keys.user["ssh-ed25519"], "--methods", "publickey", size=size)
+        assert answer.agreed.split() == agreement(kex, host_key, suite)
         if answer.exchanges >= 2:
             return
     pytest.fail(f"keys were never changed: {answer}")
@@ -73,6 +75,16 @@ def check_ways_in(server, keys, key_types=foreign_servers.KEY_TYPES):
     # Some servers end the connection themselves at the last try.
     assert refused.kind in ("permission_denied", "disconnected", "closed"), refused
     assert not refused.logged_in
+
+
+def check_keepalives(server, keys):
+    """They are answered while nothing else is said. Three in a row that come late are a silent server, or a busy machine:
+    then slower ones are tried."""
+    for scale in (1, 10):
+        answer = probe(server, "--identity", keys.user["ssh-ed25519"], "--command", f"sleep {scale}", "--alive-ms", 50 * scale)
+        if answer.kind != "server_silent":
+            break
+    assert answer.code == 0, answer
 
 
 # --- OpenSSH
@@ -200,7 +212,7 @@ def test_sshd_sees_that_an_idle_client_lives(keys, tmp_path):
 
 def test_keepalives_are_answered_by_sshd(keys, tmp_path):
     with foreign_servers.sshd(keys, tmp_path) as server:
-        check_echo(server, "--identity", keys.user["ssh-ed25519"], "--command", "sleep 1", "--alive-ms", 50, size=0)
+        check_keepalives(server, keys)
 
 
 def test_nobody_listens_on_a_closed_port(keys, tmp_path):
@@ -240,7 +252,7 @@ def test_dropbear_lets_us_in_by_each_method(keys, tmp_path):
 
 def test_keepalives_are_answered_by_dropbear(keys, tmp_path):
     with foreign_servers.dropbear(keys, tmp_path) as server:
-        check_echo(server, "--identity", keys.user["ssh-ed25519"], "--command", "sleep 1", "--alive-ms", 50, size=0)
+        check_keepalives(server, keys)
 
 
 # --- libssh

@@ -175,6 +175,22 @@ def test_virtio_user_and_vhost_carry_windows_that_grow(tmp_path, mtu, server_mor
         there_and_back(ends, large, tmp_path)
 
 
+def test_a_memifs_clients_may_vanish_while_they_send(tmp_path, source):
+    """DPDK's own thread takes the shared memory away then, and the server's worker is reading it."""
+    with Ends(tmp_path / "server") as ends:
+        port = ["--port-dev", ends.client, "--port-address", "10.7.0.2/24"]
+        for i in range(8):
+            words = [SLUICE, "ssh", *port, *ends.server.options(), "-p", ends.server.port, f"{USER}@10.7.0.1", "echo here; cat > /dev/null"]
+            with open("/dev/zero", "rb") as zero:
+                client = subprocess.Popen([str(word) for word in words], stdin=zero, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            assert client.stdout.readline() == "here\n", client.communicate()
+            time.sleep(0.02 * i)
+            client.kill()
+            client.communicate()
+        there_and_back(ends, source, tmp_path)
+        assert ends.server.process.poll() is None
+
+
 @pytest.mark.parametrize("wire", [("--delay", "5"),
                                   ("--loss", "0.01", "--seed", "3"),
                                   ("--loss", "0.005", "--reorder", "0.02", "--duplicate", "0.01", "--corrupt", "0.005", "--delay", "1", "--seed", "5"),

@@ -39,7 +39,7 @@ bool MachineEnd::run(std::function<void()> work, std::function<void()> then) {
 }
 
 bool MachineEnd::run_slow() {
-  if (slow_.empty()) return false;
+  if (slow_.empty() || pool_stands_still) return false;
   const auto [work, then] = std::move(slow_.front());
   slow_.pop_front();
   work();

@@ -23,8 +23,10 @@ class MachineEnd final : TransportPort, SlowWork, UpperLayer, HostKeyJudge {
   void deliver(std::vector<uint8_t> payload);
   // Work that waits runs now; false when there was none.
   bool run_slow();
+  size_t slow_waiting() const { return slow_.size(); }
 
   TransportMachine machine;
+  bool pool_stands_still = false;  // work waits for others' before it
   std::deque<std::string> lines;  // sent
   std::deque<std::vector<uint8_t>> sent;
   std::optional<Disconnect> closed;

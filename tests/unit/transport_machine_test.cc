@@ -111,6 +111,24 @@ TEST(TransportMachine, Keys_prepared_ahead_serve_the_next_exchange) {
   EXPECT_TRUE(same(pair.client.send_keys, pair.server.receive_keys));
 }
 
+// Each quick exchange ends with the next one's keys being made ahead: a busy pool must not fill with those.
+TEST(TransportMachine, A_peer_that_rekeys_without_end_has_one_preparation_waiting) {
+  MachinePair pair;
+  pair.connect();
+  pair.server.pool_stands_still = true;
+  for (int i = 0; i < 10; ++i) {
+    pair.client.machine.rekey();
+    pair.settle();
+  }
+  EXPECT_EQ(pair.server.rekeyed, 10u);
+  EXPECT_EQ(pair.server.slow_waiting(), 1u);
+  pair.server.pool_stands_still = false;
+  pair.client.machine.rekey();
+  pair.settle();
+  EXPECT_EQ(pair.server.rekeyed, 11u);
+  EXPECT_TRUE(same(pair.client.send_keys, pair.server.receive_keys));
+}
+
 TEST(TransportMachine, Messages_of_the_layer_above_wait_for_newkeys_and_keep_their_order) {
   MachinePair pair;
   pair.connect();
@@ -128,6 +146,46 @@ TEST(TransportMachine, More_than_may_wait_ends_the_connection) {
   pair.server.machine.rekey();
   for (size_t i = 0; i <= kMaxWaitingMessages; ++i) pair.server.machine.send({kMsgGlobalRequest});
   EXPECT_TRUE(pair.server.closed.has_value());
+}
+
+// The answer to a ping is as long as the ping, and waits while our KEXINIT is out: that is the peer's to prolong.
+TEST(TransportMachine, Pings_that_wait_for_newkeys_hold_a_bounded_number_of_bytes) {
+  MachinePair pair;
+  pair.connect();
+  pair.server.machine.rekey();
+  std::vector<uint8_t> ping(60000, 'x');
+  ping[0] = kMsgPing;
+  size_t taken = 0;
+  for (; taken < kMaxWaitingMessages && !pair.server.closed; ++taken) pair.server.deliver(ping);
+  EXPECT_TRUE(pair.server.closed.has_value());
+  EXPECT_LE(taken * ping.size(), kMaxWaitingBytes + ping.size());
+}
+
+TEST(TransportMachine, Pings_during_many_rekeys_are_all_answered) {
+  MachinePair pair;
+  pair.connect();
+  std::vector<uint8_t> ping(60000, 'x');
+  ping[0] = kMsgPing;
+  for (int i = 0; i < 20; ++i) {
+    pair.server.machine.rekey();
+    for (int j = 0; j < 10; ++j) pair.server.deliver(ping);
+    pair.settle();
+  }
+  EXPECT_FALSE(pair.server.closed) << pair.server.closed_text;
+  EXPECT_EQ(pair.server.rekeyed, 20u);
+}
+
+TEST(TransportMachine, A_stranger_s_long_lists_are_no_long_line_of_the_log) {
+  MachinePair pair;
+  KexInit init;
+  for (NameList& list : init.lists) list = {"none"};
+  init[KexList::kex].assign(kMaxNames, std::string(kMaxNameLength, 'x'));
+  pair.exchange_lines();
+  const std::array<uint8_t, 16> cookie{};
+  pair.server.deliver(write_kexinit(init, cookie));
+  ASSERT_TRUE(pair.server.machine.closing());
+  EXPECT_NE(pair.server.machine.closing()->text.find("no common key exchange method"), std::string::npos);
+  EXPECT_LE(pair.server.machine.closing()->text.size(), 2048u);
 }
 
 TEST(TransportMachine, Ext_info_tells_signature_algorithms_and_ping_and_pings_are_answered) {

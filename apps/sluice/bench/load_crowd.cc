@@ -1,9 +1,7 @@
 // Sessions are added on control's thread, a few handshakes at once, and counted on their workers'.
 #include "apps/sluice/bench/load_crowd.h"
 
-#include <netdb.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +10,7 @@
 
 #include "apps/sluice/bench/ping_channel.h"
 #include "base/clock.h"
+#include "control/client/dial.h"
 #include "drivers/socket_transport.h"
 
 namespace sluice::bench {
@@ -22,6 +21,12 @@ constexpr int64_t kLookMs = 2;
 constexpr uint64_t kEndless = uint64_t{1} << 50;
 // A session that echoes has so much on its way: a server that starts a program for it holds it in pipes.
 constexpr uint64_t kInFlight = 32u << 10;
+
+// Who is turned away for load comes again this often, a little later each time: over a minute in all.
+constexpr unsigned kMostTries = 40;
+constexpr int64_t kAgainMs = 100, kAgainMostMs = 2000;
+// What the busiest server takes at once.
+constexpr uint64_t kFewestAtOnce = 4;
 
 uint64_t now_ns() { return monotonic_clock().now_ns(); }
 
@@ -44,19 +49,6 @@ ResultOrText<ClientOptions> options_for(const Endpoint& server) {
     if (words[i] == "-F") invocation.config_file = words[i + 1];
   }
   return read_client_options(invocation);
-}
-
-ResultOrText<UniqueFd> dial(const std::string& host, uint16_t port) {
-  addrinfo wishes{}, *found = nullptr;
-  wishes.ai_socktype = SOCK_STREAM;
-  if (const int error = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wishes, &found); error != 0)
-    return fail(host + ": " + ::gai_strerror(error));
-  const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, ::freeaddrinfo);
-  for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-    UniqueFd socket(::socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::connect(socket.get(), at->ai_addr, at->ai_addrlen) == 0) return socket;
-  }
-  return fail("connect to " + host + ": " + std::strerror(errno));
 }
 
 }  // namespace
@@ -103,7 +95,8 @@ void note_end(Member& member, uint64_t since_ns, uint64_t dead_ns) {
   member.pauses.push_back({static_cast<double>(at - since_ns) * 1e-9, ms});
 }
 
-LoadCrowd::LoadCrowd(CrowdPlan plan, ClientOptions options) : plan_(std::move(plan)), options_(std::move(options)) {
+LoadCrowd::LoadCrowd(CrowdPlan plan, ClientOptions options)
+    : plan_(std::move(plan)), options_(std::move(options)), at_once_(plan_.handshakes_at_once) {
   end_ = std::make_unique<LoadEnd>("", plan_.workers, pool_of_load(3));
   policy_ = std::make_shared<const HostKeyPolicy>(options_.host_keys);
   dialog_ = std::make_unique<TerminalDialog>(end_->pool(), TerminalDialog::Manner{.batch = true, .show = false});
@@ -130,19 +123,14 @@ bool LoadCrowd::arrive(double patience_seconds) {
 }
 
 void LoadCrowd::add_some() {
-  while (added_ < members_.size() && added_ - in_ - out_ < plan_.handshakes_at_once) add(added_++);
+  while (added_ < members_.size() && added_ - in_ - out_ < at_once_) add(added_++);
   if (added_ < members_.size()) end_->loop().after(kLookMs, [this] { add_some(); });
 }
 
 void LoadCrowd::add(size_t which) {
   Member* member = members_[which].get();
-  auto socket = dial(plan_.server.host, plan_.server.port);
-  if (!socket) {
-    member->why = socket.error();
-    member->ended = true;
-    ++out_;
-    return;
-  }
+  auto socket = dial({.host = plan_.server.host, .port = plan_.server.port});
+  if (!socket) return note_end_of(which, socket.error());
   TransportConfig config = options_.transport;
   if (!plan_.kexes.empty()) config.kex = {plan_.kexes[which % plan_.kexes.size()]};
   if (!plan_.suites.empty()) {
@@ -159,19 +147,36 @@ void LoadCrowd::add(size_t which) {
                         end_->loop().open_channels(*id, sink_for(*member));
                         rekey_at_random(end_->loop(), id, plan_.rekey_mean_ms);
                       },
-                      [this, member](const std::optional<ClientFailure>& failure) {
-                        if (failure) member->why = failure->text;
-                        member->ended = true;
-                        if (!stopping_) ++out_;
-                      }};
+                      [this, which](const std::optional<ClientFailure>& failure) { note_end_of(which, failure); }};
   events.rekeyed = [member] { ++member->rekeys; };
   ClientConnectionConfig connection_config = options_.connection;
   // Thousands of logins share the machine with both their ends.
   connection_config.login_timeout_ms = 600000;
   auto connection = std::make_unique<ClientConnection>(loop, end_->pool(), std::move(connection_config), policy_,
                                                        *dialog_, nullptr, std::move(events));
-  *id = loop.add(std::make_unique<SocketTransport>(socket->release()), config, plan_.limits, plan_.server.host,
+  *id = loop.add(std::make_unique<SocketTransport>(socket->descriptor), config, plan_.limits, plan_.server.host,
                  std::move(connection));
+}
+
+void LoadCrowd::note_end_of(size_t which, const std::optional<ClientFailure>& failure) {
+  Member& member = *members_[which];
+  if (failure && come_again(which, *failure)) return;
+  if (failure) member.why = failure->text;
+  member.ended = true;
+  if (!stopping_) ++out_;
+}
+
+// A server that is busy with others' logins has lost no session, and has said nothing of those that are there.
+bool LoadCrowd::come_again(size_t which, const ClientFailure& failure) {
+  Member& member = *members_[which];
+  const bool for_load = failure.kind == FailureKind::turned_away ||
+                        (failure.kind == FailureKind::disconnected &&
+                         failure.reason == static_cast<uint32_t>(Disconnect::too_many_connections));
+  if (!for_load || member.logged_in || stopping_ || member.turned_away >= kMostTries) return false;
+  ++turned_away_;
+  at_once_ = std::max(std::min(kFewestAtOnce, at_once_), at_once_ * 3 / 4);
+  end_->loop().after(std::min(kAgainMs * ++member.turned_away, kAgainMostMs), [this, which] { add(which); });
+  return true;
 }
 
 std::unique_ptr<ConnectionSink> LoadCrowd::sink_for(Member& member) {

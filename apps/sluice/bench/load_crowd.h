@@ -63,11 +63,15 @@ class LoadCrowd {
   size_t logged_in() const { return in_; }
   std::string first_trouble() const;
   double arrival_seconds() const { return arrival_seconds_; }
+  // How often the server let none of them in for the moment, for load: whoever was turned away comes again.
+  size_t turned_away() const { return turned_away_; }
 
  private:
   explicit LoadCrowd(CrowdPlan plan, ClientOptions options);
   void add_some();
   void add(size_t which);
+  void note_end_of(size_t which, const std::optional<ClientFailure>& failure);
+  bool come_again(size_t which, const ClientFailure& failure);
   std::unique_ptr<ConnectionSink> sink_for(Member& member);
 
   const CrowdPlan plan_;
@@ -76,8 +80,9 @@ class LoadCrowd {
   std::shared_ptr<const HostKeyPolicy> policy_;
   std::unique_ptr<TerminalDialog> dialog_;
   std::vector<std::unique_ptr<Member>> members_;
-  std::atomic<size_t> in_{0}, out_{0};
+  std::atomic<size_t> in_{0}, out_{0}, turned_away_{0};
   size_t added_ = 0;
+  uint64_t at_once_;
   std::atomic<bool> counting_{false}, stopping_{false};
   uint64_t counting_since_ns_ = 0;
   double arrival_seconds_ = 0;

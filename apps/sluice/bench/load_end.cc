@@ -50,12 +50,16 @@ std::vector<ControlPort*> ports_of(const std::vector<std::unique_ptr<Worker>>& w
 class LoadConnection final : public Connection {
  public:
   LoadConnection(HostKeySigner& keys, std::atomic<uint64_t>& rekeys, std::atomic<uint64_t>& ended,
-                 std::function<void()> authenticated)
-      : keys_(keys), rekeys_(rekeys), ended_(ended), authenticated_(std::move(authenticated)) {}
+                 const LoadServerOptions& options, std::function<void()> authenticated)
+      : keys_(keys),
+        rekeys_(rekeys),
+        ended_(ended),
+        on_exchange_(options.on_exchange),
+        authenticated_(std::move(authenticated)) {}
 
   void attach(TransportMachine& machine) override { machine_ = &machine; }
   HostKeySigner* host_keys() override { return &keys_; }
-  void on_keyed(Bytes) override {}
+  void on_keyed(Bytes) override { tell_exchange(); }
   bool on_service(std::string_view name) override { return name == "ssh-userauth"; }
   bool on_message(Bytes payload, uint32_t) override {
     if (payload[0] == kMsgGlobalRequest) {
@@ -72,14 +76,22 @@ class LoadConnection final : public Connection {
     return true;
   }
   void on_ext_info(std::string_view, Bytes) override {}
-  void on_rekeyed() override { ++rekeys_; }
+  void on_rekeyed() override {
+    ++rekeys_;
+    tell_exchange();
+  }
   void on_ended() override { ++ended_; }
   void on_disconnect(uint32_t, std::string_view) override {}
 
  private:
+  void tell_exchange() {
+    if (on_exchange_) on_exchange_(*machine_);
+  }
+
   HostKeySigner& keys_;
   std::atomic<uint64_t>& rekeys_;
   std::atomic<uint64_t>& ended_;
+  const std::function<void(const TransportMachine&)> on_exchange_;
   std::function<void()> authenticated_;
   TransportMachine* machine_ = nullptr;
 };
@@ -184,6 +196,11 @@ LoadServer::~LoadServer() {
   ::close(listener_);
 }
 
+void LoadServer::set_offer(const TransportConfig& config, const RekeyLimits& limits) {
+  options_.config = config;
+  options_.limits = limits;
+}
+
 void LoadServer::accept_all() {
   for (;;) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
@@ -191,7 +208,7 @@ void LoadServer::accept_all() {
     ++accepted_;
     auto session = std::make_shared<SessionId>(0);
     ControlLoop& loop = end_.loop();
-    auto connection = std::make_unique<LoadConnection>(host_keys_, rekeys_, ended_, [&loop, session] {
+    auto connection = std::make_unique<LoadConnection>(host_keys_, rekeys_, ended_, options_, [&loop, session] {
       loop.open_channels(*session, std::make_unique<EchoChannel>());
     });
     *session = loop.add(std::make_unique<SocketTransport>(fd), options_.config, options_.limits, "127.0.0.1",

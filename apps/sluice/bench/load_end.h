@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -41,7 +42,7 @@ std::vector<PrivateKey> all_host_keys();
 // is what is measured, not being sent away. Each has one at a time, so their number is the bound.
 inline WorkPoolLimits pool_of_load(size_t threads = default_work_threads()) {
   constexpr size_t kMost = 65536;
-  return {.threads = threads, .queued = kMost, .strangers = kMost, .per_source = kMost};
+  return {.threads = threads, .strangers = kMost, .per_source = kMost};
 }
 
 // Workers and a control thread, with a porch unless a driver is named that nobody else understands.
@@ -73,6 +74,8 @@ struct LoadServerOptions {
   uint64_t rekey_mean_ms = 0;
   // Of IPv4.
   std::string address = "127.0.0.1";
+  // On control's thread, after each key exchange of each session.
+  std::function<void(const TransportMachine&)> on_exchange = {};
 };
 
 // Listens on a port of the kernel's choice (or `port`) and serves channels of a pattern.
@@ -85,6 +88,8 @@ class LoadServer {
   const std::atomic<uint64_t>& rekeys() const { return rekeys_; }
   const std::atomic<uint64_t>& accepted() const { return accepted_; }
   const std::atomic<uint64_t>& ended() const { return ended_; }
+  // What connections from now on are offered. On control's thread once the end is started.
+  void set_offer(const TransportConfig& config, const RekeyLimits& limits);
 
  private:
   void accept_all();

@@ -15,6 +15,7 @@ struct Member {
   std::atomic<uint64_t> rekeys{0};
   std::atomic<bool> wrong{false}, closed{false}, ended{false}, logged_in{false};
   std::string why;  // before `ended`
+  unsigned turned_away = 0;
   // The longest time without data in each stretch between two rekeys: x the second of the run, y milliseconds.
   std::vector<Point> pauses;
   std::vector<double> delays;  // of pings, in milliseconds

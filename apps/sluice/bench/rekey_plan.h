@@ -25,6 +25,7 @@ struct RekeyPlan {
   bool by_client = true, by_server = true;
   std::vector<std::string> kexes;
   std::vector<std::pair<std::string, std::string>> suites;
+  bool mixed_kexes = false, mixed_suites = false;  // all that we have: what a server lacks is left out
   std::string server = "self";  // or sluiced, sshd, HOST:PORT
   std::string client = "self";  // or ssh, ssh=PATH
   std::string folder;
@@ -48,9 +49,11 @@ struct PhaseOutcome {
   double client_bytes = 0, server_bytes = 0;  // memory
   size_t errors = 0;
   std::string trouble;
+  size_t turned_away = 0;            // at their login, for load; they came again
+  std::vector<std::string> lacking;  // of a mix, by the server
 };
 
-ResultOrText<PhaseOutcome> run_phase(const RekeyPlan& plan, bool rekeys, LiveView& view);
+ResultOrText<PhaseOutcome> run_phase(RekeyPlan plan, bool rekeys, LiveView& view);
 // Fills rows, plots and verdicts from all rounds; what could not be measured is a failure in it.
 void measure_rekeys(const RekeyPlan& plan, RunReport& report, LiveView& view);
 

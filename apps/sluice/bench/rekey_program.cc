@@ -17,7 +17,8 @@ same without rekeys. Rates, pauses, neighbours, errors, CPU, memory.
   --sessions N, --seconds S      (100, 10); --calm S without rekeys (3; 0: none)
   --mode random|time|volume, --interval S (1), --volume SIZE (16M)
   --by client|server|both        who starts them (both)
-  --kex LIST, --suite LIST       in turn by the sessions; mixed: all of them
+  --kex LIST, --suite LIST       in turn by the sessions; mixed: all that
+                                 the server has
   --server self|sluiced|sshd|HOST:PORT   self: this program; others run cat
   --client self|ssh|ssh=PATH     whose client; ssh only with --server self
   --neighbours N    sessions that are only asked how quickly they answer (2)
@@ -45,13 +46,15 @@ struct Words {
 ResultOrText<void> read_algorithms(const Words& words, RekeyPlan& plan) {
   const TransportConfig all = default_transport_config(Role::client);
   plan.kexes = words.kexes;
-  if (plan.kexes == std::vector<std::string>{"mixed"}) plan.kexes = {all.kex.begin(), all.kex.end()};
+  plan.mixed_kexes = words.kexes == std::vector<std::string>{"mixed"};
+  plan.mixed_suites = words.suites == std::vector<std::string>{"mixed"};
+  if (plan.mixed_kexes) plan.kexes = {all.kex.begin(), all.kex.end()};
   for (const std::string& name : plan.kexes) {
     if (find_kex_method(name) == nullptr)
       return fail("--kex: there is no method " + name + "; sluice ssh -Q kex lists them");
   }
   std::vector<std::string> suites = words.suites;
-  if (suites == std::vector<std::string>{"mixed"}) {
+  if (plan.mixed_suites) {
     suites.clear();
     for (const CipherSuite& suite : cipher_suites()) {
       if (suite.negotiable && suite.on_by_default) suites.push_back(suite.name());

@@ -44,6 +44,7 @@ void note(const RekeyPlan& plan, const PhaseOutcome& outcome, bool rekeys, Row& 
   std::sort(delays.begin(), delays.end());
   add_quantiles(row, "neighbour", delays);
   add("errors", "", Better::lower, static_cast<double>(outcome.errors));
+  add("turned away", "", Better::lower, static_cast<double>(outcome.turned_away));
   add("client CPU", "cores", Better::lower, outcome.client_cpu / outcome.seconds);
   add("client memory", "MiB", Better::lower, outcome.client_bytes / kMib);
   if (outcome.server_bytes == 0) return;
@@ -112,6 +113,20 @@ void add_verdicts(const RekeyPlan& plan, RunReport& report) {
   add("throughput with : without rekeys", share, plan.asked.least_share, true);
 }
 
+void remark_once(RunReport& report, const std::string& remark) {
+  const auto same = [&](const std::string& one) { return one == remark; };
+  if (std::none_of(report.remarks.begin(), report.remarks.end(), same)) report.remarks.push_back(remark);
+}
+
+// What is no error, but no answer to all that was asked either.
+void remark_on(const PhaseOutcome& outcome, const Row& row, RunReport& report) {
+  if (!outcome.lacking.empty())
+    remark_once(report, "left out of the mix, since the server has not: " + terminal_text(join(outcome.lacking, ", ")));
+  if (outcome.turned_away > 0)
+    remark_once(report, row.name + ": the server turned logins away for load " + std::to_string(outcome.turned_away) +
+                            " times; these came again, and none of it is an error of a session");
+}
+
 // A round of both phases; false: it could not be had, and no other need be tried.
 bool measure_round(const RekeyPlan& plan, bool last, RunReport& report, LiveView& view) {
   std::optional<PhaseOutcome> calm;
@@ -125,6 +140,7 @@ bool measure_round(const RekeyPlan& plan, bool last, RunReport& report, LiveView
     Row& row = report.row(rekeys ? "with rekeys" : "without rekeys");
     note(plan, *outcome, rekeys, row);
     view.step(row.name, row.find("throughput")->rounds.back(), "GB/s");
+    remark_on(*outcome, row, report);
     if (outcome->errors > 0) {
       report.failures.push_back(std::to_string(outcome->errors) + " sessions failed " + row.name + "; " +
                                 log_text(outcome->trouble));

@@ -5,6 +5,7 @@
 #include "apps/sluice/bench/figures.h"
 #include "apps/sluice/bench/foreign_crowd.h"
 #include "apps/sluice/bench/rekey_plan.h"
+#include "apps/sluice/bench/server_offer.h"
 #include "base/clock.h"
 
 namespace sluice::bench {
@@ -136,6 +137,7 @@ class Crowd {
     for (const auto& member : members()) sum += member->received.load(std::memory_order_relaxed);
     return sum;
   }
+  size_t turned_away() const { return own_ ? own_->turned_away() : 0; }
   bool foreign() const { return others_ != nullptr; }
   double cpu_seconds() const { return own_ ? cpu_seconds_of(::getpid()) : others_->use().cpu_seconds; }
   uint64_t memory_bytes() const { return own_ ? memory_of(::getpid()) : others_->use().memory_bytes; }
@@ -210,6 +212,25 @@ class LastSigns {
   const std::vector<uint64_t> of_crowd_, of_neighbours_;
 };
 
+// The plan with what this server has of a mix. Our own has all of it; names that were asked for one by one stay.
+ResultOrText<std::vector<std::string>> leave_out_lacking(RekeyPlan& plan, const Target& target) {
+  if (plan.server == "self" || (!plan.mixed_kexes && !plan.mixed_suites)) return std::vector<std::string>{};
+  auto offer = ask_offer(target.endpoint().host, target.endpoint().port);
+  if (!offer) return fail(offer.error());
+  using Suites = decltype(plan.suites);
+  Narrowed left = narrow(*offer, plan.mixed_kexes ? plan.kexes : std::vector<std::string>{},
+                         plan.mixed_suites ? plan.suites : Suites{});
+  if (plan.mixed_kexes && left.kexes.empty())
+    return fail("no key exchange method of the mix is the server's: it has " + join_names((*offer)[KexList::kex]));
+  if (plan.mixed_suites && left.suites.empty())
+    return fail("no suite of the mix is the server's: it has " +
+                join_names((*offer)[KexList::cipher_client_to_server]) + " with " +
+                join_names((*offer)[KexList::mac_client_to_server]));
+  if (plan.mixed_kexes) plan.kexes = std::move(left.kexes);
+  if (plan.mixed_suites) plan.suites = std::move(left.suites);
+  return std::move(left.lacking);
+}
+
 // By the client's count where it is ours, else by the server's.
 std::optional<uint64_t> rekeys_of(const Crowd& crowd, const Target& target) {
   return crowd.foreign() ? target.rekeys() : crowd.rekeys();
@@ -217,10 +238,12 @@ std::optional<uint64_t> rekeys_of(const Crowd& crowd, const Target& target) {
 
 }  // namespace
 
-ResultOrText<PhaseOutcome> run_phase(const RekeyPlan& plan, bool rekeys, LiveView& view) {
+ResultOrText<PhaseOutcome> run_phase(RekeyPlan plan, bool rekeys, LiveView& view) {
   const std::string name = rekeys ? "with rekeys" : "without rekeys";
   auto target = Target::start(plan, rekeys);
   if (!target) return fail(target.error());
+  auto lacking = leave_out_lacking(plan, **target);
+  if (!lacking) return fail(lacking.error());
   view.now(name + ": " + std::to_string(plan.sessions) + " sessions log in");
   CrowdPlan near;
   near.server = (*target)->quiet();
@@ -236,6 +259,7 @@ ResultOrText<PhaseOutcome> run_phase(const RekeyPlan& plan, bool rekeys, LiveVie
   auto crowd = Crowd::arrive(plan, **target, rekeys);
   if (!crowd) return fail(crowd.error());
   PhaseOutcome outcome;
+  outcome.lacking = std::move(*lacking);
   const auto first_rekeys = rekeys_of(**crowd, **target);
   const uint64_t first_bytes = (*crowd)->bytes(), since_ns = monotonic_clock().now_ns();
   const double client_cpu = (*crowd)->cpu_seconds(), first_server_cpu = (*target)->cpu_seconds();
@@ -258,6 +282,7 @@ ResultOrText<PhaseOutcome> run_phase(const RekeyPlan& plan, bool rekeys, LiveVie
   outcome.client_bytes = static_cast<double>((*crowd)->memory_bytes());
   if ((*target)->process() != 0)
     outcome.server_bytes = static_cast<double>(tree_use((*target)->process()).memory_bytes);
+  outcome.turned_away = (*crowd)->turned_away() + (*neighbours)->turned_away();
   const LastSigns signs((*crowd)->members(), (*neighbours)->members());
   signs.wait();
   (*neighbours)->stop();

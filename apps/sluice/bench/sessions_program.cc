@@ -102,6 +102,9 @@ class Run {
       return fail(name + ": " + std::to_string((*crowd)->logged_in()) +
                   " sessions are in: " + (why.empty() ? "no time is left" : why));
     }
+    if (crowd && (*crowd)->turned_away() > 0)
+      report_.remarks.push_back(name + ": the server turned logins away for load " +
+                                std::to_string((*crowd)->turned_away()) + " times; these came again, later");
     return crowd;
   }
 

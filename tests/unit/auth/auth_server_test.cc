@@ -236,5 +236,43 @@ TEST(AuthServer, refuses_huge_counts_of_answers) {
   EXPECT_FALSE(server.take(WireWriter().u8(61).u32(1).string("a").string("b").take(), kNow));
 }
 
+// The first request of every stock client.
+TEST(AuthServer, answers_a_first_probe_itself_where_it_knows_the_methods) {
+  AuthServer server({.max_tries = 2, .first_methods = kAll});
+  auto actions = server.take(none_request("whoever"), kNow);
+  ASSERT_TRUE(actions);
+  EXPECT_FALSE(find_action<AskMonitor>(*actions));
+  const auto* sent = find_action<SendMessage>(*actions);
+  ASSERT_TRUE(sent);
+  EXPECT_EQ(sent->message, failure_message(kAll, false));
+  EXPECT_EQ(sent->not_before, kNow);
+  EXPECT_EQ(server.phase(), AuthPhase::idle);
+  EXPECT_EQ(server.failures(), 0u);
+  // A second one is a try, and the monitor's to count as well.
+  const uint32_t id = ask(server, none_request("whoever"));
+  EXPECT_TRUE(server.take_verdict(id, verdict_of(VerdictKind::refused), kNow));
+  EXPECT_EQ(server.failures(), 1u);
+}
+
+TEST(AuthServer, asks_the_monitor_about_a_probe_behind_anything_else) {
+  const auto asks = [](const std::vector<uint8_t>& first, AuthServerConfig config) {
+    AuthServer server(std::move(config));
+    const uint32_t id = ask(server, first);
+    EXPECT_TRUE(server.take_verdict(id, verdict_of(VerdictKind::prompts), kNow));
+    const auto actions = server.take(none_request(), kNow);
+    return actions && find_action<AskMonitor>(*actions) != nullptr;
+  };
+  EXPECT_TRUE(asks(interactive_request(), {.first_methods = kAll})) << "prompts that it abandons are the monitor's";
+  AuthServer unknown({.first_methods = kAll});
+  EXPECT_TRUE(find_action<AskMonitor>(*unknown.take(test::request_head("ann", "strange").take(), kNow)));
+}
+
+// What was sent ahead of its answer is asked about at once.
+TEST(AuthServer, goes_on_with_what_was_sent_behind_a_probe_that_it_answers) {
+  AuthServer server({.first_methods = kAll});
+  EXPECT_FALSE(find_action<AskMonitor>(*server.take(none_request(), kNow)));
+  EXPECT_TRUE(find_action<AskMonitor>(*server.take(password_request("pw"), kNow)));
+}
+
 }  // namespace
 }  // namespace sluice

@@ -43,6 +43,7 @@ TEST(Monitor, lists_its_host_keys_and_signs_exchange_hashes) {
   const auto* listed = find_event<HostKeysListed>(events);
   ASSERT_TRUE(listed);
   ASSERT_EQ(listed->keys.size(), 1u);
+  EXPECT_EQ(listed->first_methods.names(), "publickey,password,keyboard-interactive");
   EXPECT_EQ(listed->keys[0].algorithms, std::vector<std::string>{"ssh-ed25519"});
   const uint32_t id = world.client.open({"192.0.2.1", ""});
   const SignRequest request = world.sign_request();

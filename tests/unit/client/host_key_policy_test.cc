@@ -87,15 +87,32 @@ TEST(HostKeyPolicy, looks_in_every_file_and_learns_into_the_first) {
 
 TEST(HostKeyPolicy, does_not_take_a_file_that_it_cannot_trust_for_an_empty_one) {
   TemporaryFolder folder;
+  // Root reads whatever there is, but no folder.
   const std::string file = folder / "known_hosts";
-  write_text(file, line(key_number(1).public_key()));
-  ASSERT_EQ(run("chmod 0666 " + file).status, 0);
+  ASSERT_EQ(run("mkdir " + file).status, 0);
   const auto decide = [&](StrictHostKeys strict) {
     return HostKeyPolicy({.host = "host", .strict = strict, .user_files = {file}}).decide(key_number(0).public_key());
   };
   EXPECT_EQ(decide(StrictHostKeys::accept_new).kind, Kind::refuse);
   EXPECT_EQ(decide(StrictHostKeys::ask).kind, Kind::refuse);
   EXPECT_EQ(decide(StrictHostKeys::no).kind, Kind::accept);
+}
+
+// As stock clients do: a file that a group keeps together counts as any other.
+TEST(HostKeyPolicy, uses_a_file_that_others_may_write_and_says_when_everybody_may) {
+  TemporaryFolder folder;
+  const std::string file = folder / "known_hosts";
+  write_text(file, line(key_number(1).public_key()));
+  const auto decide = [&](const char* mode, size_t key) {
+    EXPECT_EQ(run("chmod " + std::string(mode) + " " + file).status, 0);
+    return HostKeyPolicy({.host = "host", .strict = StrictHostKeys::yes, .user_files = {file}})
+        .decide(key_number(key).public_key());
+  };
+  EXPECT_EQ(decide("0664", 1).kind, Kind::accept);
+  EXPECT_EQ(decide("0664", 1).text, "");
+  EXPECT_EQ(decide("0664", 0).failure, FailureKind::host_key_changed);
+  EXPECT_EQ(decide("0666", 1).kind, Kind::accept);
+  EXPECT_NE(decide("0666", 1).text.find("everybody may write " + file), std::string::npos);
 }
 
 TEST(HostKeyPolicy, judges_by_what_can_be_read_where_the_program_fails_and_nobody_is_strict) {

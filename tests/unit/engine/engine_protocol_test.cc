@@ -1,7 +1,9 @@
 // What SSH and TLS ask of a cipher beyond data: counted IVs, tags, records whose AAD is given first; and processes that
 // fork and threads that share nothing but the module.
 #include <gtest/gtest.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -160,6 +162,7 @@ TEST_P(Protocol, Answers_control_commands_as_the_default_does) {
     both(EVP_CTRL_AEAD_GET_TAG, 16, "a tag before the end");
     both(EVP_CTRL_AEAD_SET_TAG, 0, "set tag");
     both(EVP_CTRL_AEAD_SET_TAG, 17, "set tag");
+    EXPECT_LE(control(ours, EVP_CTRL_AEAD_SET_TAG, 16, nullptr), 0) << "a length is no tag to compare with";
     both(EVP_CTRL_AEAD_SET_TAG, 16, "set tag");
     both(EVP_CTRL_AEAD_SET_IVLEN, 0, "IV length");
     both(EVP_CTRL_AEAD_SET_IVLEN, 129, "IV length");
@@ -240,6 +243,47 @@ TEST_P(Protocol, Threads_work_side_by_side) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, std::vector<int>(4));
+}
+
+// What a program's exit handlers see: threads' own memory is gone, and has others' bytes in it.
+void encrypt_at_the_end() {
+  const Buffer key(16, 1), iv(16, 2), text(4096, 3);
+  std::vector<Buffer> others(200, Buffer(52'520, 0x41));
+  for (const char* name : {"AES-128-CTR", "AES-128-CBC"}) {
+    Buffer a(5000), b(5000);
+    int written = 0;
+    for (const Way way : kOurWays) {
+      Context ours = start(way, name, false, key, iv), theirs = start(Way::default_provider, name, false, key, iv);
+      EVP_CipherUpdate(ours.get(), a.data(), &written, text.data(), 4096);
+      EVP_CipherUpdate(theirs.get(), b.data(), &written, text.data(), 4096);
+      if (!std::equal(a.begin(), a.begin() + written, b.begin())) ::_exit(3);
+    }
+  }
+}
+
+TEST(ExitHandlers, Have_the_same_ciphers_as_the_program_had) {
+  EXPECT_EXIT(
+      {
+        std::atexit(encrypt_at_the_end);
+        encrypt_at_the_end();
+        std::exit(0);
+      },
+      testing::ExitedWithCode(0), "");
+}
+
+TEST(Parameters, Tell_how_long_an_iv_is_where_no_room_is_given) {
+  for (const CipherFacts& facts : served_ciphers()) {
+    const Buffer key(facts.key_bytes, 1), iv(facts.iv_bytes, 2);
+    Context ours = start(Way::provider, facts.name, true, key, iv);
+    for (const char* name : {OSSL_CIPHER_PARAM_IV, OSSL_CIPHER_PARAM_UPDATED_IV}) {
+      OSSL_PARAM asked[] = {OSSL_PARAM_construct_octet_string(name, nullptr, 0), OSSL_PARAM_construct_end()};
+      EXPECT_EQ(EVP_CIPHER_CTX_get_params(ours.get(), asked), 1) << facts.name;
+      EXPECT_EQ(asked[0].return_size, facts.iv_bytes) << facts.name;
+      Buffer small(4);
+      OSSL_PARAM into_little[] = {OSSL_PARAM_construct_octet_string(name, small.data(), 4), OSSL_PARAM_construct_end()};
+      EXPECT_EQ(EVP_CIPHER_CTX_get_params(ours.get(), into_little), 0) << facts.name;
+    }
+  }
 }
 
 TEST(TwoEngines, Of_one_module_do_not_take_each_other_s_ciphers_along) {

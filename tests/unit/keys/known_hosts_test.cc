@@ -82,26 +82,29 @@ TEST(KnownHosts, hashed_by_ssh_keygen_are_found_and_ours_by_it) {
   EXPECT_EQ(again->text(), ours.text());
 }
 
-TEST(KnownHosts, an_absent_file_is_empty_and_an_open_one_is_refused) {
+TEST(KnownHosts, an_absent_file_is_empty_and_one_that_others_may_write_is_used) {
   test::TemporaryFolder folder;
   const auto hosts = KnownHosts::load(folder / "absent");
   ASSERT_TRUE(hosts);
   EXPECT_TRUE(hosts->text().empty());
   test::write_text(folder / "open", line("h", 0));
   std::filesystem::permissions(folder / "open", std::filesystem::perms(0666));
-  EXPECT_FALSE(KnownHosts::load(folder / "open"));
+  const auto open = KnownHosts::load(folder / "open");
+  ASSERT_TRUE(open) << open.error();
+  EXPECT_EQ(open->lookup("h", 22, key_number(0)).verdict, HostVerdict::found);
+  EXPECT_TRUE(KnownHosts::everybody_may_write(folder / "open"));
 }
 
 TEST(KnownHosts, are_saved_through_links_with_the_mode_they_had) {
   test::TemporaryFolder folder;
   test::write_text(folder / "real", line("h", 0));
-  std::filesystem::permissions(folder / "real", std::filesystem::perms(0644));
+  std::filesystem::permissions(folder / "real", std::filesystem::perms(0664));
   std::filesystem::create_symlink(folder / "real", folder / "link");
   auto hosts = KnownHosts::load(folder / "link");
   ASSERT_TRUE(hosts && hosts->add("i", 22, key_number(1), HostNaming::plain) && hosts->save(folder / "link"));
   EXPECT_TRUE(std::filesystem::is_symlink(folder / "link"));
   EXPECT_EQ(test::read_text(folder / "real"), line("h", 0) + line("i", 1));
-  EXPECT_EQ(std::filesystem::status(folder / "real").permissions(), std::filesystem::perms(0644));
+  EXPECT_EQ(std::filesystem::status(folder / "real").permissions(), std::filesystem::perms(0664));
 }
 
 TEST(KnownHosts, add_refuses_names_that_the_file_would_read_otherwise) {
