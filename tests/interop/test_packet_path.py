@@ -2,6 +2,7 @@
 import hashlib
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,110 @@ def test_port_scans_see_what_rfc_9293_says(world):
     assert closed == {"S": "RA", "A": "R", "F": "RA", "null": "RA", "FPU": "RA", "R": "none", "SR": "none"}
     assert said[("echo",)] == "True" and said[("udp",)] == "True"
     # A scan leaves nothing behind.
+    assert world.ssh("echo still here").stdout == "still here\n"
+
+
+def ports_of(done):
+    """nmap's lines PORT STATE SERVICE."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = (line.split() for line in done.stdout.splitlines() if "/tcp " in line or "/udp " in line)
+    return {words[0]: words[1] for words in lines}
+
+
+@pytest.mark.skipif(shutil.which("nmap") is None, reason="nmap is not installed")
+def test_nmap_finds_the_one_port_by_every_scan(world):
+    def scan(*words, target=OURS):
+        return world.inside("nmap", "-n", "-Pn", "--reason", "--max-retries", "10", *words, target, timeout=600)
+
+    found = "22/tcp"
+    for way, one, other in (("-sS", "open", "closed"), ("-sT", "open", "closed"), ("-sF", "open|filtered", "closed"),
+                            ("-sX", "open|filtered", "closed"), ("-sN", "open|filtered", "closed"), ("-sA", "unfiltered", "unfiltered")):
+        assert ports_of(scan(way, "-p", f"{world.port},9")) == {found: one, "9/tcp": other}, way
+    assert ports_of(scan("-6", "-sS", "-p", f"{world.port},9", target=OURS6)) == {found: "open", "9/tcp": "closed"}
+    assert ports_of(scan("-sU", "-p", "9")) == {"9/udp": "closed"}
+    # All that answer with a reset are said to, and none is lost to a limit.
+    many = scan("-sS", "-p", "1-1000")
+    assert ports_of(many) == {found: "open"} and "999 closed" in many.stdout, many.stdout
+    # Questions nobody should ask: its guess at the system, and who serves.
+    asked = scan("-O", "-sV", "-p", f"{world.port},9")
+    assert ports_of(asked) == {found: "open", "9/tcp": "closed"} and "protocol 2.0" in asked.stdout, asked.stdout
+    assert world.ssh("echo still here").stdout == "still here\n"
+
+
+ENDS = """
+import socket, struct, sys
+where = sys.argv[1], int(sys.argv[2])
+def opened(source):
+    each = socket.create_connection(where, 60, (source, 0))
+    each.settimeout(60)
+    got = b""
+    while not got.endswith(b"\\n"):
+        piece = each.recv(1)
+        assert piece, "no greeting"
+        got += piece
+    return each
+def to_its_end(each):
+    try:
+        while each.recv(65536): pass
+        return "fin"
+    except ConnectionResetError:
+        return "reset"
+# A greeting, and a packet of 4 GiB: what no server stays for.
+nonsense = b"SSH-2.0-odd_1\\r\\n" + b"\\xff" * 64
+def we_close(each): each.close()
+def we_close_half(each):
+    each.shutdown(socket.SHUT_WR)
+    assert to_its_end(each) == "fin"
+def we_reset(each):
+    each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    each.close()
+def we_close_and_have_not_read(each):
+    each.sendall(b"SSH-2.0-odd_1\\r\\n")
+    each.recv(1, socket.MSG_PEEK)
+    each.close()
+def it_closes(each):
+    each.sendall(nonsense)
+    assert to_its_end(each) == "fin"
+def it_closes_and_we_write_on(each):
+    each.sendall(nonsense)
+    to_its_end(each)
+    try:
+        for _ in range(100): each.sendall(b"x" * 1000)
+    except OSError: pass
+def both_close(each):
+    each.sendall(nonsense)
+    each.shutdown(socket.SHUT_WR)
+    to_its_end(each)
+def it_closes_and_we_reset(each):
+    each.sendall(nonsense)
+    we_reset(each)
+ends = we_close, we_close_half, we_reset, we_close_and_have_not_read, it_closes, it_closes_and_we_write_on, both_close, it_closes_and_we_reset
+for source, end in zip(sys.argv[3:], ends):
+    for _ in range(5):
+        each = opened(source)
+        end(each)
+        each.close()
+    print(end.__name__, flush=True)
+"""
+
+
+def test_connections_end_in_every_order_and_leave_nothing_behind(world):
+    # Each order from an address of its own, as in the test of a thousand.
+    sources = [f"10.9.0.{80 + i}" for i in range(8)]
+    for source in sources:
+        world.namespace.ip("addr", "add", f"{source}/24", "dev", "ssh0" if world.kind == "tap" else "peer0")
+    # What the server does not close stays to be seen.
+    world.inside("sysctl", "-qw", "net.ipv4.tcp_fin_timeout=3600")
+    done = world.inside("/usr/bin/python3", "-c", ENDS, OURS, world.port, *sources, timeout=600)
+    assert done.returncode == 0 and len(done.stdout.split()) == 8, done.stdout + done.stderr
+    deadline = time.monotonic() + 100
+    while True:
+        there = world.inside("ss", "-Htan").stdout.splitlines()
+        left = [line for line in there if any(f"{source}:" in line for source in sources) and not line.startswith("TIME-WAIT")]
+        if not left or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    assert not left
     assert world.ssh("echo still here").stdout == "still here\n"
 
 
