@@ -35,6 +35,10 @@ std::string advice(const ClientFailure& failure, const ClientOptions& options) {
     case FailureKind::server_silent:
       return "The network or the host is gone; ServerAliveInterval and ServerAliveCountMax say how soon that is "
              "noticed.";
+    case FailureKind::turned_away:
+      if (options.proxy_command.empty())
+        return "The server takes no more connections, or none from here for now; its log says which.";
+      [[fallthrough]];
     case FailureKind::closed:
       return options.proxy_command.empty() ? "" : "It went through the ProxyCommand: does that end? Run it by hand.";
     default: return {};

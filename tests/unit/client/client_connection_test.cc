@@ -332,7 +332,7 @@ TEST(ClientConnection, tells_a_close_from_a_disconnect_and_from_no_ssh) {
     ClientWorld world;
     ::close(world.start_against_descriptor());
     ASSERT_TRUE(world.until_ended());
-    EXPECT_EQ(world.failure->kind, FailureKind::closed);
+    EXPECT_EQ(world.failure->kind, FailureKind::turned_away);
   }
   {
     ClientWorld world;
