@@ -235,6 +235,7 @@ std::string ClientRun::peer_software(SessionId link) {
 void ClientRun::log_in(const std::shared_ptr<Link>& link, const LoggedIn& in) {
   log_line(LogLevel::debug,
            "Authenticated to " + options_.host + " using \"" + std::string(name_of(in.method)) + "\".");
+  set_dscp(link->descriptor, link->wishes.interactive ? options_.dscp_interactive : options_.dscp_bulk);
   if (link->wishes.logged_in) link->wishes.logged_in(in);
   loop_->open_channels(link->id, std::make_unique<ChannelTable>(std::move(link->wishes.opener), link->wishes.channels));
   {
@@ -266,12 +267,6 @@ ClientConnection* ClientRun::connection(SessionId id) {
   const std::lock_guard lock(mutex_);
   const auto found = links_.find(id);
   return found == links_.end() ? nullptr : found->second->connection;
-}
-
-int ClientRun::descriptor(SessionId id) {
-  const std::lock_guard lock(mutex_);
-  const auto found = links_.find(id);
-  return found == links_.end() ? -1 : found->second->descriptor;
 }
 
 void ClientRun::close(SessionId link) {

@@ -37,6 +37,8 @@ struct LinkWishes {
   std::function<void(const LinkEnd&)> ended = {};
   // Of a logged-in link the second and later: answer what was answered before, and ask nobody.
   bool ask = true;
+  // Somebody sits at it, which is another DSCP than that of bulk.
+  bool interactive = false;
   // Instead of a socket that is dialed: a connected stream.
   UniqueFd stream = {};
 };
@@ -78,8 +80,6 @@ class ClientRun {
   WindowBudget& windows() { return windows_; }
   // What the server of a link that logged in called itself.
   std::string peer_software(SessionId link);
-  // Where the link's socket is, for its DSCP; -1: none or gone.
-  int descriptor(SessionId link);
   // "aes128-gcm@openssh.com (ipsec_mb)", of a link in use. On control's thread.
   std::string describe(SessionId link);
 

@@ -59,8 +59,10 @@ void set_dscp(int descriptor, int octet) {
   sockaddr_storage own{};
   socklen_t size = sizeof own;
   if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &size) != 0) return;
-  if (own.ss_family == AF_INET) ::setsockopt(descriptor, IPPROTO_IP, IP_TOS, &octet, sizeof octet);
-  if (own.ss_family == AF_INET6) ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_TCLASS, &octet, sizeof octet);
+  // Which of the two counts where an IPv6 socket carries IPv4 (::ffff:192.0.2.1).
+  const bool six = own.ss_family == AF_INET6;
+  if (six || own.ss_family == AF_INET) ::setsockopt(descriptor, IPPROTO_IP, IP_TOS, &octet, sizeof octet);
+  if (six) ::setsockopt(descriptor, IPPROTO_IPV6, IPV6_TCLASS, &octet, sizeof octet);
 }
 
 tl::expected<Reached, ClientFailure> reach_host(const ClientOptions& options) {

@@ -15,7 +15,6 @@
 #include <future>
 
 #include "apps/sluice/client_log.h"
-#include "apps/sluice/reach.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/wire.h"
@@ -141,6 +140,7 @@ int SshSession::run() {
   wanted.opener = channels_.make_opener();
   wanted.note = channels_.note_taker();
   wanted.channels.budget = &run_.windows();
+  wanted.interactive = wishes_.terminal;
   wanted.logged_in = [this](const LoggedIn& in) { host_unsafe_ = in.host_unsafe; };
   wanted.ended = [this](const LinkEnd& why) { push({Kind::link_ended, {}, why}); };
   run_.set_around_questions([this](bool asking) { hold_input(asking); });
@@ -151,7 +151,6 @@ int SshSession::run() {
   }
   link_ = *link;
   take_signals();
-  set_dscp(run_.descriptor(link_), wishes_.terminal ? options_.dscp_interactive : options_.dscp_bulk);
   run_.post([this] {
     channels_.set_link(link_);
     begin_forwards();
