@@ -22,10 +22,11 @@ namespace {
 using namespace sluice;
 
 constexpr const char* kKinds[] = {
-    "host_not_found",      "connection_refused", "connect_failed",   "connect_timeout",  "version",
-    "no_common",           "host_key_unknown",   "host_key_changed", "host_key_revoked", "host_key_declined",
-    "host_key_unverified", "permission_denied",  "login_timeout",    "closed",           "disconnected",
-    "server_silent",       "protocol",           "overloaded"};
+    "host_not_found",    "connection_refused",  "connect_failed",    "connect_timeout",  "turned_away",
+    "version",           "no_common",           "host_key_unknown",  "host_key_changed", "host_key_revoked",
+    "host_key_declined", "host_key_unverified", "permission_denied", "login_timeout",    "closed",
+    "disconnected",      "server_silent",       "protocol",          "overloaded"};
+static_assert(std::size(kKinds) == static_cast<size_t>(FailureKind::overloaded) + 1);
 
 class Options {
  public:
