@@ -143,7 +143,7 @@ const std::array kRows{
     ExecRow{"crypto key generate {dsa|ed25519} [{label}] [LABEL]", "A pair", generate_other},
     ExecRow{"crypto key zeroize {rsa|dsa|ed25519} [LABEL]", "Remove the pair", zeroize},
     ExecRow{"crypto key zeroize ecdsa [{nistp256|nistp384|nistp521}] [LABEL]", "Remove the pairs", zeroize_ecdsa},
-    ExecRow{"crypto key import FILE [LABEL]", "Take over a private key", import_key},
+    ExecRow{"crypto key import FILE [{label}] [LABEL]", "Take over a private key", import_key},
     ExecRow{"crypto key reload", "Serve the pairs that are there now", reload_keys, kManages, kAtExec},
     ExecRow{"crypto key export {rsa|dsa|ed25519|ecdsa-nistp256|ecdsa-nistp384|ecdsa-nistp521} [LABEL]",
             "Print a private key, encrypted", export_key, kManages, kAtExec},

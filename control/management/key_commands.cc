@@ -164,7 +164,7 @@ void import_key(Command exec) {
   exec->run = {
       "sluicectl", "--socket", "{control}", "--state-dir", store->folder().substr(0, store->folder().rfind('/')),
       "crypto",    "key",      "import",    exec->word(0)};
-  if (exec->has(1)) exec->run.insert(exec->run.end(), {"label", exec->word(1)});
+  if (exec->has(2)) exec->run.insert(exec->run.end(), {"label", exec->word(2)});
 }
 
 ResultOrText<std::string> sealed_key(const ResultOrText<HostKeyStore>& store, KeyType type, const std::string& label,

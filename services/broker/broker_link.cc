@@ -85,6 +85,7 @@ void BrokerLink::flush() {
     const PacketOutcome outcome = send_packet(socket_.get(), out_.front().packet, out_.front().descriptors);
     if (outcome == PacketOutcome::ended) return end();
     if (outcome == PacketOutcome::would_block) break;
+    give_back(out_.front());
     out_.pop_front();
   }
   if (ended_) return;
@@ -92,7 +93,15 @@ void BrokerLink::flush() {
   if (std::exchange(watched_, wanted) != wanted) broker_.loop().change(socket_.get(), wanted);
 }
 
-void BrokerLink::answer(uint32_t request, const BrokerAnswer& body, std::vector<UniqueFd> descriptors) {
+void BrokerLink::give_back(Answer& sent) {
+  if (sent.handle == 0 || sent.descriptors.empty()) return;
+  const auto found = handles_.find(sent.handle);
+  auto* file = found != handles_.end() ? std::get_if<UniqueFd>(&found->second) : nullptr;
+  if (file) *file = std::move(sent.descriptors.front());
+}
+
+void BrokerLink::answer(uint32_t request, const BrokerAnswer& body, std::vector<UniqueFd> descriptors,
+                        uint32_t handle) {
   auto packet = write_answer(request, body);
   // Of our own texts none is too long; names that came from elsewhere may be.
   if (!packet) {
@@ -100,7 +109,7 @@ void BrokerLink::answer(uint32_t request, const BrokerAnswer& body, std::vector<
     descriptors.clear();
   }
   SLUICE_CHECK(packet.has_value());
-  out_.push_back({std::move(*packet), std::move(descriptors)});
+  out_.push_back({std::move(*packet), std::move(descriptors), handle});
 }
 
 void BrokerLink::answer(uint32_t request, const Outcome<void>& outcome) {

@@ -30,15 +30,18 @@ class BrokerLink : public std::enable_shared_from_this<BrokerLink> {
   struct Answer {
     std::vector<uint8_t> packet;
     std::vector<UniqueFd> descriptors;
+    // Whose the first of them is again when it was sent; 0: nobody's.
+    uint32_t handle = 0;
   };
 
   void on_ready(uint32_t events);
   void take_packets();
   bool full() const { return out_.size() + slow_ >= kMaxOpenRequestsOfLink; }
   void flush();
+  void give_back(Answer& sent);
   void end();
 
-  void answer(uint32_t request, const BrokerAnswer& body, std::vector<UniqueFd> descriptors = {});
+  void answer(uint32_t request, const BrokerAnswer& body, std::vector<UniqueFd> descriptors = {}, uint32_t handle = 0);
   void answer(uint32_t request, const Outcome<void>& outcome);
   // The outcome's value as `Message`, or the failure.
   template <class Message, class T>

@@ -8,6 +8,13 @@ namespace {
 
 Failure bad_handle() { return failed(BrokerFault::bad_handle, "No such handle"); }
 
+// The end of a second descriptor may be what hears that writing by the first one failed; the first one's will not
+// again.
+BrokerAnswer closed(UniqueFd& second, BrokerAnswer&& otherwise) {
+  if (::close(second.release()) != 0 && errno != EINTR) return system_failure().value();
+  return std::move(otherwise);
+}
+
 }  // namespace
 
 std::string BrokerLink::absolute(const std::string& path) const {
@@ -64,11 +71,12 @@ void BrokerLink::take(uint32_t request, const OpenFile& open) {
     return answer(request, failed(BrokerFault::too_many, "Too many open files"));
   auto opened = open_file(absolute(open.path), open.flags, open.mode & ~policy_.mask);
   if (!opened) return answer(request, opened.error());
+  // No second one is made to be sent: its close() could be the one that hears what went wrong with a write, and it is
+  // nobody's who would say so. Until the answer went nobody knows the handle.
   std::vector<UniqueFd> given;
-  given.emplace_back(::fcntl(opened->descriptor.get(), F_DUPFD_CLOEXEC, 0));
-  if (!given.front()) return answer(request, system_failure().value());
-  if (const auto handle = add_handle(request, std::move(opened->descriptor)))
-    answer(request, FileOpened{*handle, opened->attributes}, std::move(given));
+  given.push_back(std::move(opened->descriptor));
+  if (const auto handle = add_handle(request, UniqueFd()))
+    answer(request, FileOpened{*handle, opened->attributes}, std::move(given), *handle);
 }
 
 void BrokerLink::take(uint32_t request, const CloseHandle& close) {
@@ -175,7 +183,7 @@ void BrokerLink::take(uint32_t request, const SyncFile& sync) {
   if (!*file) return;
   aside(request, [file](const std::atomic<bool>&) -> BrokerAnswer {
     if (::fsync(file->get()) != 0) return system_failure().value();
-    return Done{};
+    return closed(*file, Done{});
   });
 }
 
@@ -187,7 +195,7 @@ void BrokerLink::take(uint32_t request, const CopyData& copy) {
   aside(request, [from, to, copy](const std::atomic<bool>& cancelled) -> BrokerAnswer {
     const auto copied = copy_range(from->get(), to->get(), copy, cancelled);
     if (!copied) return copied.error();
-    return Done{};
+    return closed(*from, closed(*to, Done{}));
   });
 }
 
@@ -197,7 +205,7 @@ void BrokerLink::take(uint32_t request, const CheckFile& check) {
   aside(request, [file, check, &digests = broker_.digests()](const std::atomic<bool>& cancelled) -> BrokerAnswer {
     auto hashes = hash_range(file->get(), check, digests, cancelled);
     if (!hashes) return hashes.error();
-    return std::move(*hashes);
+    return closed(*file, std::move(*hashes));
   });
 }
 

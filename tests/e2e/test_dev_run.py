@@ -179,9 +179,8 @@ def test_what_is_built_already_is_not_built_again(tmp_path):
     build = ROOT / "build"
     if BUILD != build or shutil.which("ninja") is None:
         pytest.skip("another build folder than that of ./dev run")
-    plan = subprocess.run(["ninja", "-C", build, "-n", *targets], capture_output=True, text=True, timeout=PATIENCE)
-    if "no work to do" not in plan.stdout:
-        pytest.skip("not everything is built")
+    # A dry run cannot say it: the commit's number is looked up each time, and mostly is what it was.
+    subprocess.run(["ninja", "-C", build, *targets], capture_output=True, timeout=PATIENCE, check=True)
     before = [(build / target).stat().st_mtime_ns for target in targets]
     program = OnTerminal("./dev", "run", "--size", "1M", "--once", "--state", tmp_path / "state")
     try:

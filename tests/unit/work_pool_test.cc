@@ -234,11 +234,15 @@ TEST(WorkPool, Items_of_a_line_keep_their_order_when_it_logs_in) {
   WorkPool pool({.threads = 2});
   Plug plug(pool, 2);
   std::vector<int> order;
+  std::atomic<bool> done = false;
   ASSERT_TRUE(pool.submit({"b"}, [] {}));
   ASSERT_TRUE(pool.submit({"a", 1}, [&] { order.push_back(1); }));
-  ASSERT_TRUE(pool.submit({"a", 1, true}, [&] { order.push_back(2); }));
+  ASSERT_TRUE(pool.submit({"a", 1, true}, [&] {
+    order.push_back(2);
+    done = true;
+  }));
   plug.let_go();
-  while (!pool.idle()) std::this_thread::yield();
+  while (!done || !pool.idle()) std::this_thread::yield();
   EXPECT_EQ(order, (std::vector<int>{1, 2}));
 }
 
