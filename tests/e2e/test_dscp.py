@@ -54,6 +54,9 @@ def packets_of(protocol, port):
                 packet = wire.recv(256)
                 octet, tcp = (packet[1], 20) if protocol == 0x0800 else (struct.unpack("!I", packet[:4])[0] >> 20 & 0xff, 40)
                 source = struct.unpack_from("!H", packet, tcp)[0]
+                # A reset is the kernel's and bears the mark of what it answers.
+                if packet[tcp + 13] & 0x04:
+                    continue
                 if (source, octet & 0xfc) not in seen[-1:]:
                     seen.append((source, octet & 0xfc))
 
