@@ -105,7 +105,9 @@ bool LentDevice::Inside::compute(CryptoOp& work) {
   const uint64_t until = monotonic_clock().now_ns() + kDeadlineNs;
   CryptoOp* done = nullptr;
   while (driver->poll({&done, 1}) == 0) {
+    // Looked at once more: it may be this thread that had no processor meanwhile, and not the device that was late.
     if (monotonic_clock().now_ns() < until) continue;
+    if (driver->poll({&done, 1}) != 0) break;
     lost = true;
     log_line(LogLevel::error, std::string(driver->name()) + " does not answer: it is asked no more");
     return false;
