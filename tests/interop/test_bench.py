@@ -286,7 +286,10 @@ class Greeter:
     def serve(self):
         try:
             while True:
-                self.answer(self.socket.accept()[0])
+                connection = self.socket.accept()[0]
+                # Who hangs up may do it with a reset; the next one is answered all the same.
+                with contextlib.suppress(ConnectionError):
+                    self.answer(connection)
         except OSError:
             pass
 
