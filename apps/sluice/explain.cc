@@ -36,11 +36,10 @@ std::string advice(const ClientFailure& failure, const ClientOptions& options) {
       return "The network or the host is gone; ServerAliveInterval and ServerAliveCountMax say how soon that is "
              "noticed.";
     case FailureKind::turned_away:
-      if (options.proxy_command.empty())
-        return "The server takes no more connections, or none from here for now; its log says which.";
-      [[fallthrough]];
     case FailureKind::closed:
-      return options.proxy_command.empty() ? "" : "It went through the ProxyCommand: does that end? Run it by hand.";
+      if (!options.proxy_command.empty()) return "It went through the ProxyCommand: does that end? Run it by hand.";
+      if (failure.kind == FailureKind::closed) return {};
+      return "The server takes no more connections, or none from here for now; its log says which.";
     default: return {};
   }
 }

@@ -1,11 +1,6 @@
 """`sluice ssh` against sluiced: the tests of test_client_ssh.py that are about no other server, and what a socket of ours
-looks like from outside: its address, its device, its DSCP."""
-import contextlib
-import ctypes
-import os
+looks like from outside: its address, its device."""
 import pathlib
-import socket
-import struct
 import sys
 
 import pytest
@@ -74,34 +69,3 @@ def test_the_device_is_ours_to_choose(client):
     assert client.run("-B", "lo", "test", "echo in").stdout == b"in\n"
     done = client.run("-B", "nodevice9", "test", "true", code=255)
     assert b"No such device" in done.stderr and b"nodevice9" in done.stderr, done.stderr
-
-
-def watch_port(wire, port):
-    """Only IPv4 TCP packets to this port: others' traffic on the loopback device would crowd them out."""
-    program = [(0x30, 0, 0, 9), (0x15, 0, 4, 6),  # the protocol's byte; TCP or drop
-               (0xb1, 0, 0, 0), (0x48, 0, 0, 2), (0x15, 0, 1, port),  # the destination port behind the header
-               (0x06, 0, 0, 256), (0x06, 0, 0, 0)]
-    code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in program))
-    wire.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HP", len(program), ctypes.addressof(code)))  # SO_ATTACH_FILTER
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="packets are root's to see")
-@pytest.mark.parametrize("options,octet", [
-    ([], 0x20),  # cs1: no terminal, so it is bulk
-    (["-tt"], 0x48),  # af21
-    (["-o", "IPQoS=ef cs5"], 0xa0),
-    (["-tt", "-o", "IPQoS=ef cs5"], 0xb8),
-    (["-o", "IPQoS=none"], 0x00),
-], ids=["bulk", "interactive", "bulk as asked", "interactive as asked", "none"])
-def test_packets_carry_the_dscp_of_what_they_are(client, options, octet):
-    with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0) as wire:
-        watch_port(wire, client.port)
-        wire.bind(("lo", 0x0800))
-        wire.settimeout(1)
-        client.run(*options, "test", "true")
-        seen = []
-        with contextlib.suppress(TimeoutError):
-            while True:
-                seen.append(wire.recv(256)[1] & 0xfc)
-    # The session's packets are the last ones; the login's are nobody's affair.
-    assert len(seen) > 8 and seen[-2] == octet, seen
