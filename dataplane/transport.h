@@ -53,6 +53,10 @@ class Transport {
   // The descriptor may stay unready to be read until so much is there; who asks for more than 1 looks on his own too.
   virtual void wake_for(size_t) {}
 
+  // Where the last bytes came in: of a peer on this machine its core, of another the one that its packets interrupt; or
+  // -1. Asks the system.
+  virtual int peer_core() const { return -1; }
+
   SendRing& send_ring() { return *send_ring_; }
   bool has_unsent() const { return send_ring_->pending_bytes() > 0; }
   virtual void flush() = 0;

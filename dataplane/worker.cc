@@ -1,6 +1,7 @@
 // The loop, and what it waits for.
 #include "dataplane/worker.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -12,12 +13,12 @@
 namespace sluice {
 namespace {
 
-// After the last work: about what two system calls and a wake-up cost. Longer, and on a small machine the spinning
-// takes the core from whom it waits for.
-constexpr uint64_t kSpinNs = 5'000;
-// So often in a row has a session moved soon again before it is worth spinning for.
-constexpr uint64_t kSoonNs = 100'000;
-constexpr int kHot = 8;
+// So long after the last work a session's descriptor is read before it is watched: about what two system calls cost.
+// Longer, and on a small machine the spinning takes the core from whom it waits for, unless it is known to be
+// elsewhere.
+constexpr uint64_t kShortSpinNs = 5'000;
+// So long has a session to be the only one that moves before it is spun for.
+constexpr uint64_t kAloneNs = 1'000'000;
 // While some sessions are busy the others' descriptors are looked at this often.
 constexpr uint64_t kLookNs = 20'000;
 // Sessions' ages are looked at this often.
@@ -91,6 +92,10 @@ void Worker::run() {
         look(0);
         revive_stalled();
       }
+    } else if (now < spin_until_ns_) {
+      counters_.spins.add();
+      look(0);
+      revive_stalled();
     } else if (port_.worker_may_sleep()) {
       counters_.sleeps.add();
       sleep();
@@ -224,8 +229,8 @@ bool Worker::turn() {
   for (size_t i = 0; i < active_.size();) {
     Member& member = *active_[i];
     if (member.session->take_moved()) {
-      member.heat = now - member.moved_ns <= kSoonNs ? std::min(member.heat + 1, kHot) : 0;
-      member.moved_ns = now;
+      member.spin.moved(now);
+      if (std::exchange(last_mover_, &member) != &member) others_moved_ns_ = now;
       moved = true;
     }
     if (!drop_if_over(member, now)) ++i;
@@ -273,20 +278,31 @@ bool Worker::polls(const Member& member) const {
   if (member.told) return false;
   // What it sends may keep it active for long, and epoll is silent about less than kWakeBytes.
   if (member.pace.naps()) return turned_ns_ - member.received_ns >= StreamPace::kNapNs;
-  return member.heat == kHot && session.has_channels() && !session.turning();
+  return member.spin.is_hot() && session.has_channels() && !session.turning();
+}
+
+// A peer on this core, or one whose packets interrupt it, would only be kept from it. Of several one has something to
+// do.
+bool Worker::is_worth_a_spin(const Member& member, uint64_t now) const {
+  Session& session = *member.session;
+  if (member.told || member.pace.naps() || !member.spin.is_dialogue()) return false;
+  if (!session.has_channels() || session.turning() || now - others_moved_ns_ < kAloneNs) return false;
+  const int core = session.transport().peer_core();
+  return core >= 0 && core != ::sched_getcpu();
 }
 
 void Worker::rest(uint64_t now) {
   for (size_t i = 0; i < active_.size();) {
     Member& member = *active_[i];
     // However long the last turn took: who moved in it may have more to do, and nothing else would wake it.
-    const bool moved = member.moved_ns == turned_ns_;
-    const bool spins = !member.pace.naps() && polls(member) && now - member.moved_ns <= kSpinNs;
+    const bool moved = member.spin.moved_ns() == turned_ns_;
+    const bool spins = !member.pace.naps() && polls(member) && now - member.spin.moved_ns() <= kShortSpinNs;
     if (is_blind(member) || moved || spins || member.session->in_flight()) {
       ++i;
       continue;
     }
     set_pace(member, now);
+    if (is_worth_a_spin(member, now)) spin_until_ns_ = member.spin.spin(now);
     member.active = false;
     active_[i] = active_.back();
     active_.pop_back();
@@ -343,7 +359,7 @@ void Worker::wake_due(uint64_t now) {
     if (member.active) continue;
     if (member.session->due(now)) {
       activate(member);
-    } else if (!member.lean && now - member.moved_ns > kSweepNs) {
+    } else if (!member.lean && now - member.spin.moved_ns() > kSweepNs) {
       member.lean = true;
       member.session->give_memory_back();
     }

@@ -16,6 +16,7 @@
 #include "dataplane/poller.h"
 #include "dataplane/porch.h"
 #include "dataplane/session.h"
+#include "dataplane/spin_pace.h"
 #include "dataplane/stream_pace.h"
 
 namespace sluice {
@@ -24,6 +25,7 @@ namespace sluice {
 struct WorkerCounters {
   Counter turns;
   Counter busy;    // turns in which something moved
+  Counter spins;   // looks for descriptors in place of a sleep
   Counter sleeps;  // waits for descriptors
   Counter records, batches;
 };
@@ -65,14 +67,13 @@ class Worker final : public WatchList, public Porch {
     void wake() override;
     Worker* worker = nullptr;
     std::unique_ptr<Session> session;
-    uint64_t moved_ns = 0;
     uint64_t received_ns = 0;  // when it was last looked at for bytes
-    int heat = 0;              // times in a row that it moved soon again, up to kHot
     uint32_t watched = 0;      // epoll's event bits
     bool active = false;
     bool told = false;      // its transport has no descriptor, and wakes it
     bool readable = false;  // there may be bytes to receive, or the end
     StreamPace pace;
+    SpinPace spin;
     bool lean = false;  // gave its memory back since it was last active
   };
   struct Watch {
@@ -90,6 +91,7 @@ class Worker final : public WatchList, public Porch {
   bool polls(const Member& member) const;
   void activate(Member& member);
   void activate(SessionId session);
+  bool is_worth_a_spin(const Member& member, uint64_t now_ns) const;
   // Those that did not move for a while leave the turn.
   void rest(uint64_t now_ns);
   void revive_stalled();
@@ -122,6 +124,9 @@ class Worker final : public WatchList, public Porch {
   std::vector<Watch> watches_;
   std::vector<uint32_t> free_watches_;
   uint64_t looked_ns_ = 0;
+  uint64_t spin_until_ns_ = 0;
+  const Member* last_mover_ = nullptr;  // to be compared only
+  uint64_t others_moved_ns_ = 0;        // when it last was another one
   uint64_t turned_ns_ = 0;
   uint64_t swept_ns_ = 0;
   int epoll_;

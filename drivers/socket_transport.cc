@@ -75,6 +75,12 @@ void SocketTransport::wake_for(size_t bytes) {
   ::setsockopt(descriptor_, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof least);
 }
 
+int SocketTransport::peer_core() const {
+  int core = -1;
+  socklen_t size = sizeof core;
+  return ::getsockopt(descriptor_, SOL_SOCKET, SO_INCOMING_CPU, &core, &size) == 0 ? core : -1;
+}
+
 void SocketTransport::flush() {
   while (has_unsent() && !broken_) {
     std::array<Bytes, kMostPieces> pieces;

@@ -27,6 +27,7 @@ class SocketTransport final : public Transport {
   bool broken() const override { return broken_; }
   int descriptor() const override { return descriptor_; }
   void wake_for(size_t bytes) override;
+  int peer_core() const override;
   void flush() override;
   void give_memory_back() override;
 

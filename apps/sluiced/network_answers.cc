@@ -50,6 +50,7 @@ void add_workers(const NetworkParts& parts, NetworkFacts& facts) {
     worker.sessions = parts.loop.sessions_on(i);
     worker.turns = counters.turns.get();
     worker.busy_turns = counters.busy.get();
+    worker.spins = counters.spins.get();
     worker.sleeps = counters.sleeps.get();
     worker.records = counters.records.get();
     worker.batches = counters.batches.get();

@@ -82,7 +82,8 @@ void fields(F& f, T& item) {
     f(item.exchanges), f(item.began_ms), f(item.ended_ms), f(item.idle_ms), f(item.end), f(item.in_exchange);
     f(item.channels);
   } else if constexpr (std::is_same_v<Plain, WorkerFacts>) {
-    f(item.sessions), f(item.turns), f(item.busy_turns), f(item.sleeps), f(item.cpu_ns), f(item.since_ns);
+    f(item.sessions), f(item.turns), f(item.busy_turns), f(item.spins), f(item.sleeps), f(item.cpu_ns),
+        f(item.since_ns);
     f(item.records), f(item.batches), f(item.events_waiting), f(item.commands_waiting);
   } else if constexpr (std::is_same_v<Plain, SuiteFacts>) {
     f(item.suite), f(item.records), f(item.bytes), f(item.errors), f(item.redone), f(item.median_ns), f(item.worst_ns);

@@ -63,7 +63,7 @@ struct SessionFacts {
 
 struct WorkerFacts {
   uint64_t sessions = 0;
-  uint64_t turns = 0, busy_turns = 0, sleeps = 0;
+  uint64_t turns = 0, busy_turns = 0, spins = 0, sleeps = 0;
   uint64_t cpu_ns = 0, since_ns = 0;
   uint64_t records = 0, batches = 0;
   uint64_t events_waiting = 0, commands_waiting = 0;

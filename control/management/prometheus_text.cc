@@ -36,6 +36,7 @@ const std::map<std::string_view, Family>& families() {
       {"sluice_worker_cpu_seconds_total", {"counter", "Processor time of a worker."}},
       {"sluice_worker_turns_total", {"counter", "Turns of a worker's loop."}},
       {"sluice_worker_busy_turns_total", {"counter", "Turns in which something moved."}},
+      {"sluice_worker_spins_total", {"counter", "Looks of a worker in place of a wait."}},
       {"sluice_worker_sleeps_total", {"counter", "Waits of a worker."}},
       {"sluice_worker_records_total", {"counter", "Records that a worker sealed or opened."}},
       {"sluice_worker_batches_total", {"counter", "Batches that they came in."}},
@@ -116,6 +117,7 @@ void add_workers(Text& text, const NetworkFacts& facts) {
     text.add("sluice_worker_cpu_seconds_total", which, seconds_text(static_cast<double>(worker.cpu_ns) / 1e9));
     text.add("sluice_worker_turns_total", which, worker.turns);
     text.add("sluice_worker_busy_turns_total", which, worker.busy_turns);
+    text.add("sluice_worker_spins_total", which, worker.spins);
     text.add("sluice_worker_sleeps_total", which, worker.sleeps);
     text.add("sluice_worker_records_total", which, worker.records);
     text.add("sluice_worker_batches_total", which, worker.batches);

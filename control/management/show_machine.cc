@@ -74,6 +74,7 @@ void show_dataplane(Command exec) {
                        {"Load", 7},
                        {"Turns", 12},
                        {"Busy", 12},
+                       {"Spins", 12},
                        {"Sleeps", 12},
                        {"Records", 12},
                        {"Batches", 12},
@@ -88,7 +89,7 @@ void show_dataplane(Command exec) {
     const double cycles = static_cast<double>(worker.cpu_ns) / 1000 * static_cast<double>(exec->facts.cycles_per_us);
     table.rows.push_back({number(i), number(worker.sessions),
                           percent(static_cast<double>(worker.cpu_ns), static_cast<double>(worker.since_ns)),
-                          number(worker.turns), number(worker.busy_turns), number(worker.sleeps),
+                          number(worker.turns), number(worker.busy_turns), number(worker.spins), number(worker.sleeps),
                           number(worker.records), number(worker.batches),
                           ratio(static_cast<double>(worker.records), static_cast<double>(worker.batches)),
                           ratio(static_cast<double>(worker.cpu_ns), static_cast<double>(worker.records)),

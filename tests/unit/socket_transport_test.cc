@@ -2,6 +2,8 @@
 #include "drivers/socket_transport.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -57,6 +59,41 @@ TEST(SocketTransport, leaves_the_headroom_before_the_first_byte_alone) {
   pair.take_in("second");
   for (size_t i = 1; i <= kReceiveHeadroom; ++i) EXPECT_EQ(piece[0].data()[-static_cast<ptrdiff_t>(i)], 0x55);
   EXPECT_EQ(pair.transport->available(), 11u);
+}
+
+TEST(SocketTransport, knows_from_which_core_a_peer_on_this_machine_sent) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  const int peer = ::socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(::connect(peer, reinterpret_cast<sockaddr*>(&address), size), 0);
+  SocketTransport transport(::accept(listener, nullptr, nullptr));
+
+  cpu_set_t allowed;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (!CPU_ISSET(core, &allowed)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
+    ASSERT_EQ(::send(peer, "x", 1, 0), 1);
+    EXPECT_EQ(transport.peer_core(), core);
+  }
+  ASSERT_EQ(::sched_setaffinity(0, sizeof allowed, &allowed), 0);
+  ::close(peer);
+  ::close(listener);
+}
+
+TEST(SocketTransport, knows_no_core_of_a_peer_behind_a_unix_socket) {
+  Pair pair;
+  pair.take_in("x");
+  EXPECT_EQ(pair.transport->peer_core(), -1);
 }
 
 }  // namespace

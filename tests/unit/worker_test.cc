@@ -137,6 +137,56 @@ TEST_F(WorkerTest, A_peer_that_makes_us_answer_and_never_reads_is_cut_off) {
   EXPECT_LT(answers, 100000u) << "what waits is counted with what it costs";
 }
 
+constexpr uint64_t kUs = 1'000;
+
+// A question every `gap_us`, each looked for: how many of them while it was a dialogue.
+int looked_for(SpinPace& pace, uint64_t& now, uint64_t gap_us, int questions) {
+  int looked = 0;
+  for (int i = 0; i < questions; ++i) {
+    pace.moved(now += gap_us * kUs);
+    if (!pace.is_dialogue()) continue;
+    ++looked;
+    pace.spin(now);
+  }
+  return looked;
+}
+
+TEST(SpinPace, Quick_questions_in_a_row_are_looked_for) {
+  SpinPace pace;
+  uint64_t now = kUs;
+  EXPECT_EQ(looked_for(pace, now, 40, 7), 0) << "not yet";
+  EXPECT_EQ(looked_for(pace, now, 40, 1000), 1000);
+  EXPECT_EQ(looked_for(pace, now, 40, 1), 1);
+  now += 1'000'000 * kUs;
+  EXPECT_EQ(looked_for(pace, now, 40, 8), 0) << "a pause ends it";
+  EXPECT_GT(looked_for(pace, now, 40, 8), 0);
+}
+
+TEST(SpinPace, A_peer_that_is_always_just_too_late_is_seldom_looked_for) {
+  SpinPace pace;
+  uint64_t now = kUs;
+  const int looked = looked_for(pace, now, 80, 10'000);
+  EXPECT_GT(looked, 0) << "it may have become quicker";
+  EXPECT_LT(looked, 100);
+  EXPECT_GT(looked_for(pace, now, 40, 2000), 900) << "it has";
+}
+
+TEST(SpinPace, A_late_question_now_and_then_changes_nothing) {
+  SpinPace pace;
+  uint64_t now = kUs;
+  looked_for(pace, now, 40, 20);
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(looked_for(pace, now, 80, 1), 1) << i;
+    EXPECT_EQ(looked_for(pace, now, 40, 9), 9) << i;
+  }
+}
+
+TEST(SpinPace, Slow_questions_never_are) {
+  SpinPace pace;
+  uint64_t now = kUs;
+  EXPECT_EQ(looked_for(pace, now, 150, 10'000), 0);
+}
+
 constexpr uint64_t kMs = 1'000'000;
 
 TEST(StreamPace, Small_messages_however_quick_are_never_napped_over) {
