@@ -145,8 +145,8 @@ def serve(chosen, *words, inside=()):
     return server
 
 
-def ask_bench(chosen, *words):
-    done = subprocess.run([str(chosen.build / "bench/port_bench"), *map(str, words)], capture_output=True, text=True,
+def ask_bench(chosen, *words, inside=()):
+    done = subprocess.run([*inside, str(chosen.build / "bench/port_bench"), *map(str, words)], capture_output=True, text=True,
                           timeout=chosen.seconds + PATIENCE)
     if done.returncode != 0:
         raise RuntimeError(f"port_bench {words}: {done.stderr}")

@@ -147,6 +147,8 @@ void DpdkPortQueue::lease_over(void*, void* opaque) {
 void DpdkPortQueue::push(rte_mbuf* frame) {
   if (port_.capture() != nullptr) capture(frame);
   unsent_[end_++ % kMostUnsent] = frame;
+  // Questions and answers: their peer works at them while the next ones are made. Of a stream nobody waits for a part.
+  if (frame->pkt_len <= kSmallBytes && ++small_ == kMostSmall) flush();
 }
 
 // What a driver wants of frames whose sums and cuts are the device's. May be done again to the same frames. False: it
@@ -158,6 +160,7 @@ bool DpdkPortQueue::prepare(rte_mbuf** frames, uint16_t& n) {
 
 void DpdkPortQueue::flush() {
   if (port_.gate() != nullptr && !port_.gate()->entered()) return;
+  small_ = 0;
   while (begin_ < end_) {
     const size_t at = begin_ % kMostUnsent;
     auto n = static_cast<uint16_t>(std::min(end_ - begin_, kMostUnsent - at));

@@ -50,6 +50,9 @@ class DpdkPortQueue final : public PortQueue {
   static constexpr size_t kBurst = 64;
   // Frames that wait for room in the device.
   static constexpr size_t kMostUnsent = 512;
+  // So many that are not longer than that are sent before the turn's end.
+  static constexpr size_t kMostSmall = 16;
+  static constexpr size_t kSmallBytes = 256;
   static constexpr size_t kLeases = 4096;
   static constexpr size_t kMostParts = 20;
 
@@ -90,6 +93,7 @@ class DpdkPortQueue final : public PortQueue {
   std::array<rte_mbuf*, kMostUnsent> unsent_{};
   size_t begin_ = 0;  // positions grow; modulo the size is the place
   size_t end_ = 0;
+  size_t small_ = 0;  // of those that wait
   std::vector<uint8_t> gathered_;
   int descriptor_ = -1;
   PortQueueCounters counters_;

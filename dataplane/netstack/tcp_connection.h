@@ -145,9 +145,8 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   void fill_options(TcpSegment& header, bool sacks);
   uint16_t window_field();
   size_t unsent() const;
-  size_t pace_limit();
-  // Of a window a round trip.
-  uint64_t pace_percent() const { return congestion_.slow_start() ? 200 : 120; }
+  size_t pace() const;
+  size_t pace_limit() const;
   void idle_restart();
 
   // Time.

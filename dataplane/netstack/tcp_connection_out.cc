@@ -15,6 +15,10 @@ constexpr size_t kMostChunk = 65000;
 constexpr size_t kMostCut = 128;
 // RFC 8985 and the delivery of stretched acknowledgments live better with bursts of a millisecond.
 constexpr uint64_t kPaceQuantumUs = 1000;
+// Whoever was kept from sending makes up for so much of it at once.
+constexpr uint64_t kPaceCreditUs = 4000;
+// Any path takes a window of so many segments at once.
+constexpr size_t kUnpacedSegments = 64;
 constexpr size_t kDuplicateThreshold = 3;
 constexpr uint64_t kMostWidenUs = 600'000'000;
 
@@ -175,10 +179,23 @@ bool TcpConnection::retransmit(SentSegment& segment) {
   return true;
 }
 
-size_t TcpConnection::pace_limit() {
-  if (!table_.settings().pacing || !rtt_.known()) return SIZE_MAX;
+// Bytes a round trip; 0: as fast as the layer below takes them.
+size_t TcpConnection::pace() const {
+  if (!rtt_.known() || rtt_.srtt() < table_.settings().paced_from_us) return 0;
+  // In recovery the window follows what arrives, and ends where it will be.
+  const size_t window =
+      recovery_ == Recovery::fast ? std::max(congestion_.cwnd(), congestion_.ssthresh()) : congestion_.cwnd();
+  if (window <= kUnpacedSegments * mss_) return 0;
+  return congestion_.slow_start() && recovery_ == Recovery::open ? 2 * window : window + window / 5;
+}
+
+// After a hole is filled, or a core was away, a window may open all at once: sent at once it would not fit the queue of
+// any hop that holds less.
+size_t TcpConnection::pace_limit() const {
+  const size_t rate = pace();
+  if (rate == 0) return SIZE_MAX;
   if (now() < pace_at_) return 0;
-  const uint64_t quantum = congestion_.cwnd() * pace_percent() * kPaceQuantumUs / 100 / rtt_.srtt();
+  const uint64_t quantum = rate * kPaceQuantumUs / rtt_.srtt();
   // Segments may themselves be larger than what is cut below.
   return std::max<size_t>(2 * mss_, std::min<uint64_t>(quantum, kMostChunk));
 }
@@ -269,9 +286,9 @@ void TcpConnection::note_sent(size_t n, size_t each) {
   prr_out_ += n;
   count(TcpCount::bytes_out, n);
   last_sent_ = now();
-  if (table_.settings().pacing && rtt_.known()) {
-    const uint64_t rate = std::max<uint64_t>(congestion_.cwnd() * pace_percent() / 100, 1);
-    pace_at_ = std::max(pace_at_, now()) + n * rtt_.srtt() / rate;
+  if (const size_t rate = pace(); rate > 0) {
+    const uint64_t least = now() > kPaceCreditUs ? now() - kPaceCreditUs : 0;
+    pace_at_ = std::max(pace_at_, least) + n * rtt_.srtt() / rate;
   }
   flight_high_ = std::max(flight_high_, sent_.in_flight());
 }

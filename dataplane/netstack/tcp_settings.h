@@ -38,8 +38,8 @@ struct TcpSettings {
   uint64_t keepalive_idle_us = 7'200'000'000;
   uint64_t keepalive_interval_us = 75'000'000;
   int keepalive_probes = 9;
-  // Segments are spread over the round trip.
-  bool pacing = false;
+  // Segments are spread over the round trip where it is so long or longer. 0: always; UINT64_MAX: never.
+  uint64_t paced_from_us = 5'000;
   bool timestamps = true;
   bool sack = true;
   bool window_scaling = true;

@@ -55,7 +55,7 @@ void run_bad_path(uint64_t seed) {
   settings.timestamps = random.below(4) != 0;
   settings.sack = random.below(4) != 0;
   settings.window_scaling = random.below(4) != 0;
-  settings.pacing = random.below(3) == 0;
+  settings.paced_from_us = std::array<uint64_t, 3>{0, 5'000, UINT64_MAX}[random.below(3)];
   LinkPath path;
   path.delay_us = random.below(3) == 0 ? random.below(50'000) : random.below(500);
   path.rate = random.below(2) == 0 ? 0 : 200'000 + random.below(20'000'000);
@@ -282,15 +282,47 @@ TEST(TcpLink, Long_streams_pass_every_sequence_number) {
 
 // Larger than what is handed down in one piece where it is cut below.
 TEST(TcpLink, Segments_as_large_as_ip_allows_flow) {
-  for (const bool pacing : {false, true}) {
+  for (const uint64_t paced_from : {UINT64_MAX, uint64_t{0}}) {
     LinkPath path;
     path.delay_us = 50;
     path.mtu = 65521;
     path.most_payload = 65435;
     TcpSettings settings = script_settings();
-    settings.pacing = pacing;
-    EXPECT_GT(throughput(path, size_t{200} << 20, settings), 200e6) << pacing;
+    settings.paced_from_us = paced_from;
+    EXPECT_GT(throughput(path, size_t{200} << 20, settings), 200e6) << paced_from;
   }
+}
+
+// Its owner was away for as long as all that was under way took: a whole window may leave at once.
+uint64_t dropped_after_a_pause(uint64_t paced_from_us) {
+  LinkPath path;
+  path.delay_us = 50 * kMs;
+  path.rate = 50'000'000;
+  path.queue = size_t{1} << 20;
+  TcpSettings settings = script_settings();
+  settings.paced_from_us = paced_from_us;
+  SimulatedLink link(path, 7, settings);
+  Pair pair = open_pair(link);
+  CheckedStream stream(*pair.client, *pair.server, size_t{500} << 20, 3);
+  const auto go = [&](size_t until) {
+    return link.run(100 * kSecond, [&] {
+      stream.step();
+      return stream.received() >= until;
+    });
+  };
+  EXPECT_TRUE(go(size_t{250} << 20));
+  EXPECT_GT(pair.client->facts().cwnd, size_t{2} << 20);
+  link.run(330 * kMs, [] { return false; });
+  EXPECT_LT(pair.client->facts().in_flight, 5000u);
+  const uint64_t before = link.dropped;
+  EXPECT_TRUE(go(size_t{260} << 20));
+  EXPECT_TRUE(stream.right());
+  return link.dropped - before;
+}
+
+TEST(TcpLink, A_window_that_opens_at_once_is_no_burst) {
+  EXPECT_GT(dropped_after_a_pause(UINT64_MAX), 0u) << "or this says nothing";
+  EXPECT_EQ(dropped_after_a_pause(TcpSettings().paced_from_us), 0u);
 }
 
 TEST(TcpLink, Pacing_fills_a_path_whose_queue_is_short) {
@@ -300,7 +332,7 @@ TEST(TcpLink, Pacing_fills_a_path_whose_queue_is_short) {
   path.queue = 60'000;
   TcpSettings settings = script_settings();
   const double without = throughput(path, size_t{40} << 20, settings);
-  settings.pacing = true;
+  settings.paced_from_us = 0;
   const double with = throughput(path, size_t{40} << 20, settings);
   EXPECT_GT(with, 0.5 * 20e6);
   EXPECT_GT(with, 0.9 * without);
