@@ -102,6 +102,16 @@ def test_login_rules_hold_from_the_reload_on(server):
     assert ssh(server).stdout == "in\n"
 
 
+def test_what_waits_for_the_next_start_is_said(server):
+    server.reload("workers count 1", "brokers linger 7")
+    server.await_log("reload: Takes effect at the next start, since workers are started once: workers count 1\n")
+    server.await_log(": brokers linger 7\n")
+    server.reload("workers count 1")
+    server.await_log(": brokers linger 30\n")
+    assert server.log.read_text().count("workers count 1\n") == 1
+    assert ssh(server).stdout == "in\n"
+
+
 def test_a_folder_where_the_file_was_is_told_and_nobody_is_thrown_out(server):
     holder = subprocess.Popen(["ssh", *server.options(), "-p", str(server.port), f"{USER}@127.0.0.1", "cat"], stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE)
