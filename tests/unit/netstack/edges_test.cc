@@ -152,6 +152,46 @@ TEST(TcpEdges, Two_stacks_that_open_at_once_become_one_connection) {
   }
 }
 
+// It is wider than what a loss leaves of a window of small segments: a window below one segment would wait for ever.
+TEST(TcpEdges, A_path_that_is_wide_again_after_a_loss_is_still_used) {
+  PacketScript script;
+  script.mtu = 9000;
+  script.accept_connection(60000, true, false, -1, 8960);
+  script.write(2000);
+  script.stack.on_notice(script.notice(SegmentNotice::Kind::too_big, 1, 576), script.now_us * 1000);
+  script.end_burst();
+  script.drain();
+  script.in({.seq = 1, .ack = 2001});
+  ASSERT_EQ(script.transport->facts().mss, 536u);
+  script.pass(601 * kSecond);
+  uint32_t at = 2001;
+  for (int i = 0; i < 10; ++i, at += 8000) {
+    script.write(8000);
+    script.pass(10 * kMs);
+    while (!script.sent.empty()) {
+      for (const Seen& seen : script.drain()) {
+        script.in(
+            {.seq = 1, .ack = seen.segment.sequence + static_cast<uint32_t>(seen.payload.size()) - script.own(0)});
+      }
+    }
+  }
+  // A small one is lost, the large one behind it arrives.
+  script.write(536);
+  script.out({.seq = at, .len = 536});
+  script.write(8960 + 3 * 536);
+  script.out({.seq = at + 536, .len = 8960});
+  script.drain();
+  const uint32_t end = at + 536 + 8960 + 3 * 536;
+  script.pass(10 * kMs);
+  script.in({.seq = 1, .ack = at, .sacks = std::vector<SackBlock>{{at + 536, end}}});
+  script.out({.seq = at, .len = 536});
+  script.in({.seq = 1, .ack = end});
+  ASSERT_EQ(script.transport->facts().mss, 8960u);
+  script.drain();
+  script.write(30000);
+  script.out({.seq = end, .len = 8960});
+}
+
 TEST(TcpEdges, A_window_grows_to_64_MiB_and_no_further) {
   LinkPath path;
   path.delay_us = 100 * kMs;
