@@ -60,7 +60,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   } up;
   NetworkLayer network(net, wire, up);
   TcpSettings settings;
-  settings.most_connections = 64;
+  // Few of each, so that they are full soon and made quickly.
+  settings.most_connections = 16;
+  settings.syn_backlog = 8;
+  settings.most_time_waits = 8;
   settings.send_bytes = settings.receive_bytes = 1 << 16;
   TcpStack tcp(settings, network, now);
   up.stack = &tcp;
