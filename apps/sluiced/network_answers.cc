@@ -140,6 +140,7 @@ NetworkFacts facts_of(const NetworkParts& parts) {
       facts.listening.push_back((any ? text == "::" ? "any6" : "any" : text) + "," + std::to_string(place.port));
     }
   }
+  facts.listening.insert(facts.listening.end(), parts.port.listening.begin(), parts.port.listening.end());
   if (parts.port.port) facts.port = {parts.port.port->about(), parts.port.port->statistics()};
   facts.cycles_per_us = cycles_per_us();
   facts.host_keys = parts.gate.host_keys() ? parts.gate.host_keys()->size() : 0;

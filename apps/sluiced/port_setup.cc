@@ -37,6 +37,11 @@ ResultOrText<ServedPort> open_port(const ServerConfig& config, size_t workers) {
   if (config.subsystems.contains("netconf")) {
     settings.listen_on.push_back(static_cast<uint16_t>(config.listen.netconf_port));
   }
+  for (const InterfaceAddress& own : settings.net.addresses) {
+    for (const uint16_t at : settings.listen_on) {
+      served.listening.push_back(own.address.text() + "," + std::to_string(at));
+    }
+  }
   settings.shares_port = served.port->queues() > 1;
   for (size_t i = 0; i < served.port->queues(); ++i) {
     fill_random(settings.tcp.secret);

@@ -17,6 +17,7 @@ struct ServedPort {
   std::unique_ptr<NetPort> port;
   // In the order of the workers. They send through the port, and go before it.
   std::vector<std::unique_ptr<PortStack>> stacks;
+  std::vector<std::string> listening;  // "ADDRESS,PORT"
 };
 
 // Before rights are dropped. Nothing inside where none is configured.

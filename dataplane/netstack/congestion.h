@@ -9,8 +9,11 @@ namespace sluice {
 class Congestion {
  public:
   void begin(size_t mss);
-  // The path takes smaller segments now.
-  void set_mss(size_t mss) { mss_ = mss; }
+  // The path takes smaller segments now, or larger ones again: a window is never below one of them.
+  void set_mss(size_t mss) {
+    mss_ = mss;
+    set_cwnd(cwnd_);
+  }
 
   size_t cwnd() const { return cwnd_; }
   size_t ssthresh() const { return ssthresh_; }

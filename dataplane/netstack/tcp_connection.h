@@ -93,6 +93,7 @@ class TcpConnection final : public FrameOwner, private TcpConnectionState {
   bool passes_paws(const TcpSegment& segment);
   bool acceptable(const TcpSegment& segment) const;
   void refuse_unacceptable(const TcpSegment& segment);
+  bool may_acknowledge(uint32_t ack) const;
   bool take_ack_field(const TcpSegment& segment);
   void take_payload(const TcpSegment& segment);
   void keep_payload(const TcpSegment& segment, uint32_t begin, uint32_t size);

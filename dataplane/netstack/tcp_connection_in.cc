@@ -36,6 +36,8 @@ void TcpConnection::input(const TcpSegment& segment) {
   }
   if (segment.has(kSyn)) return challenge();
   if (!segment.has(kAck)) return;
+  // Before anything that it says is believed, its time too.
+  if (state_ != TcpState::syn_received && !may_acknowledge(segment.acknowledgment)) return challenge();
   heard_at_ = now();
   keepalives_ = 0;
   // RFC 7323 section 4.3.
@@ -167,12 +169,14 @@ void TcpConnection::challenge() {
   send_ack();
 }
 
+// RFC 5961 section 5.2.
+bool TcpConnection::may_acknowledge(uint32_t ack) const {
+  return seq_at_most(ack, nxt_) && seq_at_most(una_ - std::max<uint32_t>(most_wnd_, 1), ack);
+}
+
 // False: the rest of the segment is not to be looked at.
 bool TcpConnection::take_ack_field(const TcpSegment& segment) {
   const uint32_t ack = segment.acknowledgment;
-  // RFC 5961 section 5.2.
-  if (seq_before(nxt_, ack)) return challenge(), false;
-  if (seq_before(ack, una_ - std::max<uint32_t>(most_wnd_, 1))) return challenge(), false;
   const bool newer = seq_before(wl1_, segment.sequence) || (wl1_ == segment.sequence && seq_at_most(wl2_, ack));
   if (seq_before(ack, una_)) return true;
   const uint32_t window = static_cast<uint32_t>(segment.window) << std::max(agreed_.peer_shift, 0);

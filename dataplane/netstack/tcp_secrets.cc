@@ -80,6 +80,8 @@ uint32_t TcpSecrets::port_offset(const IpEndpoints& endpoints) const {
   return static_cast<uint32_t>(hash(4, endpoints, 0));
 }
 
+uint32_t TcpSecrets::whim(uint64_t now_us) const { return static_cast<uint32_t>(hash(5, {}, now_us)); }
+
 // 27 bits of hash, 2 of the clock, 3 of the MSS.
 uint32_t TcpSecrets::cookie_hash(const IpEndpoints& endpoints, uint32_t peer_sequence, uint64_t tick,
                                  size_t mss_index) const {

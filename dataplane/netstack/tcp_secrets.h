@@ -20,6 +20,8 @@ class TcpSecrets {
   uint32_t initial_sequence(const IpEndpoints& endpoints, uint64_t now_us) const;
   uint32_t timestamp_offset(const IpEndpoints& endpoints) const;
   uint32_t port_offset(const IpEndpoints& endpoints) const;
+  // Of a moment; nobody else knows it.
+  uint32_t whim(uint64_t now_us) const;
 
   // The initial sequence number that stands for a handshake that we do not remember.
   uint32_t cookie(const IpEndpoints& endpoints, uint32_t peer_sequence, uint16_t mss, uint64_t now_us) const;

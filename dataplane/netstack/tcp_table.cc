@@ -9,7 +9,9 @@ namespace sluice {
 namespace {
 
 constexpr uint64_t kChallengeUs = 100'000;
-constexpr int kMostChallenges = 1000;
+// Of all strangers together. How many are left tells one of them, who also speaks in another's name, whether that one
+// is connected; so nobody knows how many there are: up to half of them less, another number each time.
+constexpr uint32_t kMostChallenges = 1000;
 // A sink that had no room is asked again by then even if nobody says that it has some.
 constexpr uint64_t kRoomUs = 1000;
 constexpr uint16_t kFirstPort = 32768;
@@ -145,11 +147,12 @@ bool TcpTable::take_orphan() {
 }
 
 bool TcpTable::may_challenge() {
-  if (now_us_ - challenge_window_ > kChallengeUs) {
+  if (most_challenges_ == 0 || now_us_ - challenge_window_ > kChallengeUs) {
     challenge_window_ = now_us_;
     challenges_ = 0;
+    most_challenges_ = kMostChallenges - secrets_.whim(now_us_) % (kMostChallenges / 2);
   }
-  return ++challenges_ <= kMostChallenges;
+  return ++challenges_ <= most_challenges_;
 }
 
 void TcpTable::touch(TcpConnection& connection) {

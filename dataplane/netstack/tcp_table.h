@@ -139,7 +139,8 @@ class TcpTable {
   size_t memory_ = 0;
   size_t orphans_ = 0;
   uint64_t challenge_window_ = 0;
-  int challenges_ = 0;
+  uint32_t challenges_ = 0;
+  uint32_t most_challenges_ = 0;
 };
 
 }  // namespace sluice

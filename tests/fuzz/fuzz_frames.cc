@@ -60,7 +60,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   } up;
   NetworkLayer network(net, wire, up);
   TcpSettings settings;
-  settings.most_connections = 64;
+  // Few of each, so that they are full soon and made quickly.
+  settings.most_connections = 16;
+  settings.syn_backlog = 8;
+  settings.most_time_waits = 8;
   settings.send_bytes = settings.receive_bytes = 1 << 16;
   TcpStack tcp(settings, network, now);
   up.stack = &tcp;
@@ -68,7 +71,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Bytes rest(data, size);
   size_t frames = 0;
   for (; rest.size() > 3 && frames < kMostFrames; ++frames) {
-    const size_t n = std::min<size_t>(rest[0] | rest[1] << 8, rest.size() - 3);
+    const size_t n = std::min(size_t{rest[0]} | size_t{rest[1]} << 8, rest.size() - 3);
     now += rest[2] * kTick;
     // Memory of its own, so that a byte too far is seen.
     std::vector<uint8_t> frame(rest.begin() + 3, rest.begin() + 3 + static_cast<std::ptrdiff_t>(n));

@@ -2,6 +2,8 @@
 #include <array>
 #include <cstdlib>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "dataplane/netstack/tcp_segment.h"
@@ -22,21 +24,29 @@ struct Peer : SegmentSink, TcpAcceptor {
     SLUICE_CHECK(out.segment_size != 0 || size + out.header.size() <= 1480);
     own = segment->sequence + static_cast<uint32_t>(size) + (segment->has(kSyn) ? 1 : 0);
     if (segment->has(kAck)) wanted = segment->acknowledgment;
-    if (out.owner != nullptr) out.owner->frame_left();
+    if (out.owner == nullptr) return SendAnswer::sent;
+    held.push_back(out.owner);
+    if (!holds || held.size() > 64) let_go();
     return SendAnswer::sent;
+  }
+  // As a device's queue that makes room, in the middle of a send too.
+  void let_go() {
+    for (FrameOwner* owner : std::exchange(held, {})) owner->frame_left();
   }
   PathFacts path(const IpAddress&, const IpAddress&) const override { return {1500, 32000}; }
   std::optional<IpAddress> source_for(const IpAddress&) const override { return std::nullopt; }
   void accept(std::unique_ptr<TcpTransport> connection) override { transport = std::move(connection); }
 
   std::unique_ptr<TcpTransport> transport;
+  std::vector<FrameOwner*> held;
+  bool holds = false;
   uint32_t own = 0;
   uint32_t wanted = 1;
 };
 
 class Run {
  public:
-  Run() : stack_(settings(), peer_, 1'000'000'000) {
+  explicit Run(bool paced) : stack_(settings(paced), peer_, 1'000'000'000) {
     const std::array<uint8_t, 4> ours{192, 0, 2, 1};
     const std::array<uint8_t, 4> theirs{192, 0, 2, 2};
     local_ = IpAddress::of_v4(ours.data());
@@ -44,13 +54,18 @@ class Run {
     stack_.listen({local_, 22}, peer_);
   }
   // A transport outlives no stack.
-  ~Run() { peer_.transport.reset(); }
+  ~Run() {
+    peer_.transport.reset();
+    peer_.let_go();
+  }
 
   // One step: kind, flags, two small offsets, window, a length, option bytes.
   bool step(Bytes& from) {
     if (from.size() < 10) return false;
     const uint8_t* p = from.data();
     const uint8_t kind = p[0];
+    peer_.holds = (kind & 0x20) != 0;
+    if (!peer_.holds) peer_.let_go();
     const size_t options = std::min<size_t>(p[9] % 41 / 4 * 4, (from.size() - 10) / 4 * 4);
     switch (kind % 8) {
       case 5: owner(p); break;
@@ -59,14 +74,18 @@ class Run {
       default: segment(p, from.subspan(10, options));
     }
     stack_.end_burst(now_);
-    if ((kind & 0x80) != 0) stack_.advance(now_);
+    if ((kind & 0x80) != 0) {
+      stack_.advance(now_);
+      SLUICE_CHECK(stack_.next_deadline() > now_);
+    }
     from = from.subspan(kind % 8 < 5 ? 10 + options : 10);
     return true;
   }
 
  private:
-  static TcpSettings settings() {
+  static TcpSettings settings(bool paced) {
     TcpSettings out;
+    out.paced_from_us = paced ? 0 : UINT64_MAX;
     out.send_bytes = out.receive_bytes = 65536;
     out.most_receive_bytes = 262144;
     out.most_connections = 4;
@@ -135,7 +154,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     SLUICE_CHECK(segment->payload_size <= size && segment->sack_count <= kMostSackBlocks);
     SLUICE_CHECK(segment->window_shift <= 14);
   }
-  Run run;
+  Run run(size % 2 == 0);
   for (int steps = 0; steps < 2000 && run.step(rest); ++steps) {}
   return 0;
 }

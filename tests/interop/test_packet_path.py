@@ -2,6 +2,7 @@
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -344,6 +345,35 @@ def test_a_capture_shows_the_frames_of_a_connection(tmp_path):
     frames = scapy.rdpcap(str(capture))
     assert any(scapy.TCP in frame and frame[scapy.IP].src == PEERS for frame in frames if scapy.IP in frame)
     assert any(b"SSH-2.0-" in bytes(frame) for frame in frames)
+
+
+def test_shows_and_the_log_tell_of_the_port_and_its_connections(world):
+    def show(what):
+        done = subprocess.run([BUILD / "apps/sluicectl/sluicectl", "--state-dir", world.folder / "state", "show", *what.split()],
+                              capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    world.ssh("true")
+    shown = show("port")
+    assert world.device() in shown and f"{OURS}/24" in shown
+    assert int(re.search(r"link up, frames in (\d+)", shown)[1]) > 0
+    assert f"port address {OURS}/24" in show("running-config port")
+    assert re.search(rf"{re.escape(OURS)}:22 .*LISTEN", show("tcp"))
+    words = ("ssh", *world.options(), "-p", world.port, f"root@{OURS}", "echo here; cat")
+    staying = subprocess.Popen(world.namespace.words(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert staying.stdout.readline() == b"here\n"
+        wanted = re.compile(rf"{re.escape(OURS)} 22 - {re.escape(PEERS)} \d+ ESTABLISHED, mss \d+, cwnd \d+, rtt us [1-9].*retransmits \d")
+        world.process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + 60
+        while not wanted.search(world.log.read_text(errors="replace")):
+            assert time.monotonic() < deadline, world.log.read_text(errors="replace")[-3000:]
+            time.sleep(0.05)
+    finally:
+        staying.stdin.close()
+        assert staying.wait(60) == 0
+        staying.stdout.close()
 
 
 def test_an_idle_server_sleeps(world):

@@ -1,5 +1,6 @@
 // What is at the edges: numbers that wrap under losses, the last number of a window, two ends that do the same at once,
 // acknowledgments made to mislead, windows as large as there are.
+#include "base/random.h"
 #include "tests/unit/netstack/packet_script.h"
 #include "tests/unit/netstack/simulated_link.h"
 
@@ -150,6 +151,135 @@ TEST(TcpEdges, Two_stacks_that_open_at_once_become_one_connection) {
     link.run(600 * kSecond, [] { return false; });
     EXPECT_EQ(link.a().stack->connections() + link.b().stack->connections(), 0u);
   }
+}
+
+uint32_t end_of(const PacketScript& script, const Seen& seen) {
+  const uint32_t fin = seen.segment.has(kFin) ? 1 : 0;
+  return seen.segment.sequence + static_cast<uint32_t>(seen.payload.size()) + fin - script.own(0);
+}
+
+// A window of more segments than leave at once, on a path of tens of ms; nothing is in flight.
+void widen(PacketScript& script) {
+  script.accept_connection(65535, true, false, 7);
+  while (script.transport->facts().cwnd < 100'000) {
+    script.write(200'000);
+    for (bool more = true; more;) {
+      script.pass(50 * kMs);
+      const auto sent = script.drain();
+      more = !sent.empty();
+      for (const Seen& seen : sent) script.in({.seq = 1, .ack = end_of(script, seen), .win = 65535});
+    }
+  }
+  ASSERT_GT(script.transport->facts().srtt_us, TcpSettings().paced_from_us);
+}
+
+TEST(TcpPacing, What_waits_for_its_time_needs_no_word_of_the_peer_and_the_end_comes_behind_it) {
+  PacketScript script;
+  widen(script);
+  script.write(90'000);
+  script.transport->close_sending();
+  const size_t at_once = script.drain().size();
+  EXPECT_GT(at_once, 0u);
+  EXPECT_LT(at_once, 62u);
+  // Each time that it wakes something goes.
+  const uint64_t until = script.now_us + script.transport->facts().srtt_us;
+  size_t wakes = 0, useless = 0;
+  std::vector<Seen> sent;
+  for (uint64_t at; (at = script.stack.next_deadline() / 1000) <= until; ++wakes) {
+    ASSERT_GT(at, script.now_us);
+    script.now_us = at;
+    script.stack.advance(at * 1000);
+    const auto now = script.drain();
+    useless += now.empty() ? 1 : 0;
+    sent.insert(sent.end(), now.begin(), now.end());
+  }
+  ASSERT_FALSE(sent.empty());
+  EXPECT_TRUE(sent.back().segment.has(kFin));
+  EXPECT_EQ(end_of(script, sent.back()), script.written + 2);
+  EXPECT_LE(useless, 1u);
+  EXPECT_LE(wakes, 62u);
+}
+
+TEST(TcpPacing, A_window_that_closes_meanwhile_is_asked_about) {
+  PacketScript script;
+  widen(script);
+  script.write(90'000);
+  const auto sent = script.drain();
+  ASSERT_LT(sent.size(), 62u);
+  const uint32_t at = end_of(script, sent.back());
+  script.in({.seq = 1, .ack = at, .win = 0});
+  script.pass(kSecond);
+  const auto asked = script.drain();
+  ASSERT_FALSE(asked.empty());
+  EXPECT_LE(asked.size(), 4u);
+  EXPECT_EQ(end_of(script, asked.back()), at - 1);
+  script.in({.seq = 1, .ack = at, .win = 65535});
+  script.out({.seq = at, .len = 1460});
+}
+
+// Round trips on both sides of where it begins, windows that close, a clock that stands still.
+TEST(TcpPacing, A_stream_ends_whatever_the_round_trip_does) {
+  for (uint64_t seed = 1; seed <= 10; ++seed) {
+    SCOPED_TRACE(seed);
+    CheapRandom random(seed);
+    PacketScript script;
+    widen(script);
+    const size_t total = script.written + 1'000'000;
+    uint32_t seen_to = static_cast<uint32_t>(script.written) + 1;
+    for (int turn = 0; seen_to < total + 1; ++turn) {
+      ASSERT_LT(turn, 4000);
+      const size_t room = 900'000 - script.transport->send_ring().pending_bytes();
+      if (room < 900'000 && script.written < total) script.write(std::min<size_t>(total - script.written, room));
+      if (room == 900'000 && script.written < total) script.write(std::min<size_t>(total - script.written, 400'000));
+      constexpr std::array<uint64_t, 6> kWaits{0, 0, 100, 4'000, 12'000, 80'000};
+      script.pass(kWaits[random.below(kWaits.size())]);
+      EXPECT_GT(script.stack.next_deadline() / 1000, script.now_us);
+      for (const Seen& seen : script.drain()) {
+        if (random.below(100) > 0) seen_to = std::max(seen_to, end_of(script, seen));
+      }
+      script.in({.seq = 1, .ack = seen_to, .win = static_cast<uint16_t>(random.below(8) == 0 ? 0 : 65535)});
+    }
+  }
+}
+
+// It is wider than what a loss leaves of a window of small segments: a window below one segment would wait for ever.
+TEST(TcpEdges, A_path_that_is_wide_again_after_a_loss_is_still_used) {
+  PacketScript script;
+  script.mtu = 9000;
+  script.accept_connection(60000, true, false, -1, 8960);
+  script.write(2000);
+  script.stack.on_notice(script.notice(SegmentNotice::Kind::too_big, 1, 576), script.now_us * 1000);
+  script.end_burst();
+  script.drain();
+  script.in({.seq = 1, .ack = 2001});
+  ASSERT_EQ(script.transport->facts().mss, 536u);
+  script.pass(601 * kSecond);
+  uint32_t at = 2001;
+  for (int i = 0; i < 10; ++i, at += 8000) {
+    script.write(8000);
+    script.pass(10 * kMs);
+    while (!script.sent.empty()) {
+      for (const Seen& seen : script.drain()) {
+        script.in(
+            {.seq = 1, .ack = seen.segment.sequence + static_cast<uint32_t>(seen.payload.size()) - script.own(0)});
+      }
+    }
+  }
+  // A small one is lost, the large one behind it arrives.
+  script.write(536);
+  script.out({.seq = at, .len = 536});
+  script.write(8960 + 3 * 536);
+  script.out({.seq = at + 536, .len = 8960});
+  script.drain();
+  const uint32_t end = at + 536 + 8960 + 3 * 536;
+  script.pass(10 * kMs);
+  script.in({.seq = 1, .ack = at, .sacks = std::vector<SackBlock>{{at + 536, end}}});
+  script.out({.seq = at, .len = 536});
+  script.in({.seq = 1, .ack = end});
+  ASSERT_EQ(script.transport->facts().mss, 8960u);
+  script.drain();
+  script.write(30000);
+  script.out({.seq = end, .len = 8960});
 }
 
 TEST(TcpEdges, A_window_grows_to_64_MiB_and_no_further) {

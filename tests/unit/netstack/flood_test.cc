@@ -1,4 +1,6 @@
 // Strangers who open and never finish, and the honest ones who get in all the same.
+#include <set>
+
 #include "tests/unit/netstack/packet_script.h"
 
 namespace sluice::test {
@@ -86,6 +88,23 @@ TEST(TcpFlood, Guessed_cookies_open_nothing) {
   for (uint32_t i = 0; i < 100000; ++i) script.in({.flags = kAck, .seq = 1, .ack = i * 40503});
   EXPECT_EQ(script.accepted, 0u);
   EXPECT_LE(script.drain().size(), 1001u) << "answers to strangers have a limit";
+}
+
+// A limit that is known tells who takes part in it, and so who has a connection and is answered by that.
+TEST(TcpFlood, Resets_to_strangers_have_a_limit_that_nobody_knows) {
+  PacketScript script;
+  script.in({.flags = kSyn, .seq = 0});
+  script.drain();
+  std::set<size_t> seen;
+  for (int round = 0; round < 20; ++round) {
+    script.pass(200 * kMs);
+    for (int i = 0; i < 2000; ++i) script.in({.flags = kAck, .seq = 5, .ack = 77});
+    const size_t answers = script.drain().size();
+    EXPECT_GT(answers, 500u);
+    EXPECT_LE(answers, 1000u);
+    seen.insert(answers);
+  }
+  EXPECT_GT(seen.size(), 10u);
 }
 
 TEST(TcpFlood, The_backlog_empties_by_itself) {

@@ -146,6 +146,17 @@ TEST(TcpReceive, Paws_refuses_what_is_older_than_what_came) {
   EXPECT_EQ(script.stack.counters().get(TcpCount::paws_drops), 2u);
 }
 
+// Whoever is in the window by luck, and does not know what we have sent, would otherwise make the peer old.
+TEST(TcpReceive, A_time_is_believed_by_nobody_whose_acknowledgment_is_not) {
+  PacketScript script;
+  script.accept_connection(60000, true, true);
+  script.in({.seq = 1, .ack = 0x40000000, .len = 100, .stamp = script.peer_stamp + 0x40000000});
+  script.drain();
+  script.in({.seq = 1, .ack = 1, .len = 100});
+  EXPECT_EQ(script.stack.counters().get(TcpCount::paws_drops), 0u);
+  script.read(100);
+}
+
 TEST(TcpReceive, A_timestamp_ahead_of_a_gap_does_not_make_the_gap_old) {
   PacketScript script;
   script.accept_connection(60000, true, true);
