@@ -37,6 +37,15 @@ bool narrow_to(std::vector<ForwardRule>& rules, const std::vector<ForwardTarget>
   return narrow_rules(rules, rules_of(permit));
 }
 
+GatewayPorts gateway_of(ForwardingSettings::Reach reach) {
+  switch (reach) {
+    case ForwardingSettings::Reach::loopback: break;
+    case ForwardingSettings::Reach::as_asked: return GatewayPorts::as_asked;
+    case ForwardingSettings::Reach::everywhere: return GatewayPorts::everywhere;
+  }
+  return GatewayPorts::loopback_only;
+}
+
 // All of them or a failure: a user without some of his groups would miss a chroot that one of them brings.
 ResultOrText<std::vector<uint32_t>> groups_of(const std::string& name, gid_t gid) {
   std::vector<gid_t> groups(64);
@@ -220,6 +229,7 @@ LinkPolicy link_policy_for(const UserIdentity& user, const Permit& permit, const
   policy.connect_unix = forwarding.unix_local && permit.port_forwarding;
   policy.listen_unix = forwarding.unix_remote && permit.port_forwarding;
   policy.agent = forwarding.agent && permit.agent_forwarding;
+  policy.gateway = gateway_of(forwarding.reach);
   if (!narrow_to(policy.permit_open, forwarding.permit_open, permit.permit_open)) policy.connect_tcp = false;
   if (!narrow_to(policy.permit_listen, forwarding.permit_listen, permit.permit_listen)) policy.listen_tcp = false;
   policy.take_internal_sftp();

@@ -11,10 +11,9 @@
 #include <charconv>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "base/check.h"
+#include "base/file_text.h"
 #include "base/log.h"
 #include "base/plain_text.h"
 #include "base/random.h"
@@ -135,11 +134,7 @@ void ManagementDesk::put_into_effect(const ServerConfig& config, std::function<v
   parts_.take_up(config, std::move(done));
 }
 
-std::string ManagementDesk::saved() const {
-  std::ifstream file(parts_.config_file, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), {}};
-  return text.size() > kMaxConfigText ? std::string() : text;
-}
+std::string ManagementDesk::saved() const { return file_text(parts_.config_file, kMaxConfigText).value_or(""); }
 
 // Whole or not at all. There may be users' secrets in it.
 ResultOrText<std::string> ManagementDesk::save(const ServerConfig& config) {

@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <utility>
 
+#include "base/file_text.h"
 #include "control/config/running_config.h"
 #include "control/config/state_folder.h"
 
@@ -55,9 +55,11 @@ std::string listen_line(const std::string& text) {
   std::string port;
   const size_t colon = text.rfind(':');
   if (!text.empty() && text[0] == '[') {
+    // Anything else than ADDR in brackets, alone or with a port, stays as it is: it is no address, and said not to be.
     const size_t end = text.find(']');
-    address = text.substr(1, end == std::string::npos ? end : end - 1);
-    if (end != std::string::npos && colon != std::string::npos && colon > end) port = text.substr(colon + 1);
+    const std::string rest = end == std::string::npos ? "?" : text.substr(end + 1);
+    if (rest.empty() || rest[0] == ':') address = text.substr(1, end - 1);
+    if (rest.size() > 1) port = rest.substr(1);
   } else if (colon != std::string::npos && text.find(':') == colon) {
     address = text.substr(0, colon);
     port = text.substr(colon + 1);
@@ -111,10 +113,8 @@ std::string config_file(const ServerOptions& options, bool root) {
 ResultOrText<ConfigText> read_config_text(const ServerOptions& options, bool root) {
   ConfigText text;
   text.file_name = config_file(options, root);
-  std::ifstream file(text.file_name, std::ios::binary);
-  if (file) {
-    text.file.assign(std::istreambuf_iterator<char>(file), {});
-    if (file.bad() || text.file.size() > kMaxConfigText) return fail(text.file_name + ": cannot be read as a whole");
+  if (auto file = file_text(text.file_name, kMaxConfigText)) {
+    text.file = std::move(*file);
   } else if (!options.file.empty() || (errno != ENOENT && errno != ENOTDIR)) {
     // The default one need not be there. One that cannot be read may hold what keeps somebody out.
     return fail(text.file_name + ": " + std::strerror(errno));

@@ -14,6 +14,7 @@ using C = ServerConfig;
 
 constexpr std::array<std::string_view, 3> kPlatforms{"sluice", "ios", "ios-xr"};
 constexpr std::array<std::string_view, 2> kPolicies{"default", "modern"};
+constexpr std::array<std::string_view, 3> kReachWords{"loopback", "as-asked", "everywhere"};
 constexpr std::array<std::string_view, 4> kRootWords{"yes", "no", "prohibit-password", "forced-commands-only"};
 constexpr std::array<std::string_view, 3> kOffloadUses{"software", "hardware", "adaptive"};
 constexpr std::array<std::string_view, 5> kLogDetails{"debugging", "informational", "notifications", "warnings",
@@ -410,6 +411,9 @@ const std::array kCommands{
                "A target of local; with one, no others", kPermitOpen, 2},
     CommandRow{"ssh server port-forwarding permit-listen PATTERN PORT", kOwn, "permit-listen",
                "An address and port of remote; with one, no others", kPermitListen, 2},
+    CommandRow{"ssh server port-forwarding gateway {loopback|as-asked|everywhere}", kOwn, "forward-gateway",
+               "Where ports of remote listen: for this host alone, where the client asks, or on all addresses",
+               choice<kReachWords, &C::forwarding, &ForwardingSettings::reach>()},
     CommandRow{"ssh server env-accept PATTERN...", kOwn, "env-accept", "Variables that clients may set",
                names<&C::session, &SessionSettings::environment>()},
     CommandRow{"subsystem NAME LINE", kOwn | kIos | kXr, "subsystem", "The program of a subsystem, or internal-sftp",

@@ -129,13 +129,13 @@ struct AaaSettings {
 
 // Off, as with the routers. A direction without targets goes anywhere.
 struct ForwardingSettings {
-  bool local = false;
-  bool remote = false;
-  bool unix_local = false;
-  bool unix_remote = false;
+  bool local = false, remote = false;
+  bool unix_local = false, unix_remote = false;
   bool agent = false;
   std::vector<ForwardTarget> permit_open = {};
   std::vector<ForwardTarget> permit_listen = {};
+  // Where ports listen that lead to clients, in the order of the command's words.
+  enum class Reach : uint8_t { loopback, as_asked, everywhere } reach = Reach::loopback;
 
   bool operator==(const ForwardingSettings&) const = default;
 };

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "control/config/config_parser.h"
 #include "control/config/running_config.h"
 
@@ -14,12 +15,15 @@ namespace {
 
 constexpr uint64_t kNsInMs = 1'000'000;
 
-std::string restarts(const ServerConfig& before, const ServerConfig& after) {
+// A file's changes are nobody's who could be told: they are logged.
+std::string restarts(const ServerConfig& before, const ServerConfig& after, bool from_file) {
   std::string told;
   for (const SettingChange& change : diff(before, after)) {
     if (change.restart.empty()) continue;
-    told.append("% Takes effect at the next start, since ").append(change.restart).append(": ");
-    told.append(change.after.empty() ? "no " + change.before : change.after);
+    const std::string line = joined({"Takes effect at the next start, since ", change.restart, ": ",
+                                     change.after.empty() ? "no " + change.before : change.after});
+    if (from_file) log_line(LogLevel::warning, "reload: " + std::string(line, 0, line.find('\n')));
+    told.append("% ").append(line);
   }
   return told;
 }
@@ -52,7 +56,7 @@ void ConfigLedger::change(Change wanted, Done done) {
                         done = std::move(done)](const ResultOrText<std::string>& result) {
     busy_ = false;
     if (result)
-      done(restarts(before, made->config) + *result + settle(*made, before));
+      done(restarts(before, made->config, made->from_file) + *result + settle(*made, before));
     else
       done(fail(result.error()));
     if (busy_ || !waiting_file_) return;

@@ -69,6 +69,8 @@ Outcome<void> copy_range(int from, int to, const CopyData& range, const std::ato
   if (!length) return tl::unexpected(length.error());
   const auto same = same_file(from, to);
   if (!same) return tl::unexpected(same.error());
+  // Whoever opens a file twice to copy it onto itself has emptied it by then, and must not be told that all went well.
+  if (*same && range.from_offset == range.to_offset) return tl::unexpected(failure_of(EINVAL));
   if (*length == 0) return {};
   const uint64_t limit = static_cast<uint64_t>(INT64_MAX) - *length;
   if (range.from_offset > limit || range.to_offset > limit) return tl::unexpected(failure_of(EFBIG));

@@ -121,7 +121,7 @@ Outcome<UserListener> UserListener::unix_path(const std::string& path, uint32_t 
 }
 
 Outcome<UserListener> UserListener::agent() {
-  char folder[] = "/tmp/ssh-XXXXXXXXXXXX";
+  char folder[] = "/tmp/ssh-XXXXXX";
   if (!::mkdtemp(folder)) return system_failure();
   auto made = unix_path(std::string(folder).append("/agent.").append(std::to_string(::getpid())), 0177, false);
   if (!made) {

@@ -39,6 +39,17 @@ Origin origin_of(const sockaddr_storage& from) {
   return {};
 }
 
+std::string addresses_of(const std::vector<UniqueFd>& sockets) {
+  std::string out;
+  for (const UniqueFd& socket : sockets) {
+    sockaddr_storage own{};
+    socklen_t size = sizeof own;
+    if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0) continue;
+    out.append(out.empty() ? "" : " and ").append(origin_of(own).address);
+  }
+  return out;
+}
+
 // A name that a client chose, fit for a line of the log.
 std::string printable(std::string_view text) {
   std::string out(text.substr(0, 128));
@@ -82,8 +93,10 @@ void RemoteListeners::take(uint32_t request, Place place, BrokerReceived&& recei
     place->handle = listening->handle;
     place->port = place->tcp ? listening->port : 0;
     place->listening = true;
+    // What was asked for may be wider than what the configuration gives.
+    const std::string where = place->tcp ? addresses_of(received.descriptors) : printable(place->name);
     accept_with(*place, std::move(received.descriptors));
-    log(*place, "Listening for the client");
+    log(*place, "Listening for the client on " + where);
     WireWriter extra;
     if (place->tcp && place->asked_port == 0) extra.u32(place->port);
     connection_.answer_global(request, true, extra.view());
@@ -151,10 +164,8 @@ void RemoteListeners::on_turn() {
   }
 }
 
-void RemoteListeners::log(const Listener& listener, std::string_view what) {
+void RemoteListeners::log(const Listener& listener, std::string line) {
   if (++lines_ > kMaxLines) return;
-  std::string line(what);
-  line.append(" on ").append(listener.name.empty() ? "*" : printable(listener.name));
   if (listener.tcp) line.append(" port ").append(std::to_string(listener.port));
   connection_.log(LogLevel::info, std::move(line));
 }

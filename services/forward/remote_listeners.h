@@ -43,7 +43,7 @@ class RemoteListeners final : public ConnectionPart {
   void take(uint32_t request, Place listener, BrokerReceived&& received);
   void accept_with(Listener& listener, std::vector<UniqueFd> descriptors);
   void cancel(uint32_t request, bool tcp, std::string_view name, uint32_t port);
-  void log(const Listener& listener, std::string_view what);
+  void log(const Listener& listener, std::string line);
 
   ConnectionServices& connection_;
   ForwardState& state_;

@@ -102,6 +102,34 @@ def test_login_rules_hold_from_the_reload_on(server):
     assert ssh(server).stdout == "in\n"
 
 
+def test_what_waits_for_the_next_start_is_said(server):
+    server.reload("workers count 1", "brokers linger 7")
+    server.await_log("reload: Takes effect at the next start, since workers are started once: workers count 1\n")
+    server.await_log(": brokers linger 7\n")
+    server.reload("workers count 1")
+    server.await_log(": brokers linger 30\n")
+    assert server.log.read_text().count("workers count 1\n") == 1
+    assert ssh(server).stdout == "in\n"
+
+
+def test_a_folder_where_the_file_was_is_told_and_nobody_is_thrown_out(server):
+    holder = subprocess.Popen(["ssh", *server.options(), "-p", str(server.port), f"{USER}@127.0.0.1", "cat"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    try:
+        holder.stdin.write(b"one\n")
+        holder.stdin.flush()
+        assert holder.stdout.readline() == b"one\n"
+        server.file.unlink()
+        server.file.mkdir()
+        server.process.send_signal(signal.SIGHUP)
+        server.await_log(f"reload: {server.file}: Is a directory")
+        assert ssh(server).stdout == "in\n"
+        assert holder.communicate(b"two\n", timeout=TIMEOUT)[0] == b"two\n" and holder.returncode == 0
+    finally:
+        holder.kill()
+        holder.wait()
+
+
 def test_a_new_host_key_serves_new_connections_and_old_ones_rekey_with_theirs(server):
     before = host_key(server, "ed25519")
     options = [option if option != "UserKnownHostsFile=/dev/null" else f"UserKnownHostsFile={server.folder}/known"

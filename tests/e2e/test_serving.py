@@ -39,6 +39,11 @@ def test_help_and_version_are_told_and_strange_flags_refused():
     for words in (["--nonsense"], ["argument"], ["-f", "/does/not/exist"], ["-o", "ssh server porridge"]):
         done = subprocess.run([PROGRAM, "-t", *words], capture_output=True, text=True, timeout=60)
         assert done.returncode != 0 and done.stderr
+    done = subprocess.run([PROGRAM, "-t", "-f", "/etc"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "/etc: Is a directory" in done.stderr
+    for address in ("[::1", "[::1]x", "[::1]22", "1.2.3.4:5:6"):
+        done = subprocess.run([PROGRAM, "-f", "/dev/null", "-t", "--listen", address], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 2 and f'"{address}"' in done.stderr
 
 
 def test_a_file_and_lines_make_one_configuration_and_errors_name_the_place(tmp_path):

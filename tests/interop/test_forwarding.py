@@ -310,3 +310,32 @@ def test_targets_and_ports_of_the_configuration_are_the_only_ones(tmp_path, targ
         assert refused(server, "-W", f"127.0.0.1:{server.port}")
         done = subprocess.run(ssh(server, "-W", f"127.0.0.1:{target}"), input=b"x", capture_output=True, timeout=TIMEOUT)
         assert b"prohibited" not in done.stderr
+
+
+@pytest.mark.parametrize("gateway, asked, reached, not_reached", [
+    ("loopback", "127.0.0.3", ["127.0.0.1", "::1"], ["127.0.0.3"]),
+    ("as-asked", "127.0.0.3", ["127.0.0.3"], ["127.0.0.1", "::1"]),
+    ("as-asked", "localhost", ["127.0.0.1", "::1"], ["127.0.0.3"]),
+    ("everywhere", "localhost", ["127.0.0.1", "127.0.0.3", "::1"], []),
+])
+def test_the_configuration_says_who_may_reach_a_port(tmp_path, target, gateway, asked, reached, not_reached):
+    lines = ["ssh server port-forwarding remote", f"ssh server port-forwarding gateway {gateway}"]
+    with Sluiced(BUILD, tmp_path / "server", *lines) as server:
+        port = free_port()
+        with running(ssh(server, "-N", "-R", f"{asked}:{port}:127.0.0.1:{target}")):
+            for address in reached:
+                deadline = time.monotonic() + TIMEOUT
+                while True:
+                    try:
+                        peer = socket.create_connection((address, port), TIMEOUT)
+                        break
+                    except OSError:
+                        assert time.monotonic() < deadline, address
+                        time.sleep(0.02)
+                exchange(peer)
+            for address in not_reached:
+                with pytest.raises(OSError):
+                    socket.create_connection((address, port), TIMEOUT)
+            where, = re.findall(r"Listening for the client on (.*) port (\d+)", server.log.read_text(errors="replace"))
+            assert where[1] == str(port)
+            assert set(where[0].split(" and ")) == ({"::"} if gateway == "everywhere" else set(reached))

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
+#include <cerrno>
+#include <cstring>
 
+#include "base/file_text.h"
 #include "control/client/config/config_words.h"
 #include "control/keys/name_patterns.h"
 #include "control/keys/words.h"
@@ -43,15 +44,13 @@ bool ConfigReader::read_file(const std::string& path, const std::string& include
     errors_.push_back("Bad owner or permissions on " + path);
     return true;
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return false;
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  if (text.size() > kMaxClientConfig) {
+  const auto text = file_text(path, kMaxClientConfig);
+  if (!text && errno == EFBIG) {
     errors_.push_back(path + ": longer than a configuration can be");
     return true;
   }
-  read_text(text, path, {path, include_folder, 0}, true);
-  return true;
+  if (text) read_text(*text, path, {path, include_folder, 0}, true);
+  return text.has_value();
 }
 
 void ConfigReader::read_text(std::string_view text, const std::string& path, const Place& from, bool active) {
@@ -135,13 +134,13 @@ void ConfigReader::include(const std::vector<std::string>& words, const Place& p
     if (::glob(pattern.c_str(), 0, nullptr, &found) == 0) {
       for (size_t i = 0; i < found.gl_pathc; ++i) {
         const std::string path = found.gl_pathv[i];
-        std::ifstream file(path, std::ios::binary);
-        if (!file) {
-          errors_.push_back(place.where + ": Include: cannot read " + path);
+        const auto text = file_text(path, kMaxClientConfig);
+        // A pattern may well stand for folders too.
+        if (!text && errno != EISDIR) {
+          errors_.push_back(place.where + ": Include: cannot read " + path + ": " + std::strerror(errno));
           continue;
         }
-        const std::string text{std::istreambuf_iterator<char>(file), {}};
-        if (text.size() <= kMaxClientConfig) read_text(text, path, {path, place.folder, place.depth + 1}, active);
+        if (text) read_text(*text, path, {path, place.folder, place.depth + 1}, active);
       }
     }
     ::globfree(&found);

@@ -225,6 +225,12 @@ TEST_F(BrokerFiles, copies_ranges_between_files_and_within_one) {
   broker.expect<Done>(SyncFile{handle(to)});
 }
 
+TEST_F(BrokerFiles, a_file_that_was_emptied_to_be_copied_onto_itself_is_not_called_copied) {
+  folder.write("a", "content");
+  const auto from = open("a", kOpenRead), to = open("a", kOpenWrite | kOpenCreate | kOpenTruncate);
+  EXPECT_EQ(broker.fault(CopyData{handle(from), 0, 0, handle(to), 0}), BrokerFault::invalid);
+}
+
 TEST_F(BrokerFiles, hashes_ranges_in_blocks_with_the_first_hash_that_it_knows) {
   folder.write("a", std::string(1000, 'x'));
   const uint32_t file = handle(open("a", kOpenRead));

@@ -1,5 +1,6 @@
 // ssh_config(5) as users write it: which words win, which blocks match, what is a mistake.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 
@@ -167,6 +168,18 @@ TEST(ConfigReader, Included_files_count_where_they_are_included) {
   EXPECT_EQ(read("Host other\n Include " + (folder / "one") + "\n").settings.one("Port"), "22");
   EXPECT_EQ(read("Host box\n Include " + (folder / "one") + "\n").settings.one("Port"), "1");
   EXPECT_EQ(read("Include " + (folder / "loop") + "\n").errors.size(), 1u);
+}
+
+TEST(ConfigReader, A_folder_that_an_include_means_too_is_passed_over_and_one_for_the_file_is_none) {
+  const test::TempFolder folder;
+  folder.write("one", "Port 1\n");
+  ASSERT_EQ(::mkdir((folder / "other").c_str(), 0700), 0);
+  const auto got = read("Include " + (folder / "o*") + "\n");
+  EXPECT_EQ(got.settings.one("Port"), "1");
+  EXPECT_TRUE(got.errors.empty());
+  ClientSettings settings;
+  ConfigReader reader(settings, {}, {});
+  EXPECT_FALSE(reader.read_file(folder / "other", folder.path(), false));
 }
 
 TEST(ConfigReader, A_file_that_others_can_write_is_refused) {
