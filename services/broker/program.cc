@@ -165,7 +165,8 @@ ChildExited Program::collect() {
   if (WIFEXITED(status)) exited.status = static_cast<uint32_t>(WEXITSTATUS(status));
   if (WIFSIGNALED(status)) {
     const char* name = ::sigabbrev_np(WTERMSIG(status));
-    exited.signal = name ? name : "KILL";
+    // Real-time ones have none; a name of RFC 4254's form that stands for none of its own.
+    exited.signal = name ? name : "SIG@openssh.com";
     exited.core_dumped = WCOREDUMP(status);
   }
   return exited;

@@ -55,6 +55,8 @@ def test_asyncssh_sees_status_signal_and_a_resized_terminal(server):
             assert (done.exit_status, done.stdout, done.stderr) == (23, DATA, b"to-error\n")
             killed = await client.run("kill -KILL $$")
             assert killed.exit_signal[0] == "KILL"
+            killed = await client.run("kill -64 $$")
+            assert killed.exit_signal[0] == "SIG@openssh.com"
             process = await client.create_process("read x; stty size; kill -TERM $$", term_type="vt100", term_size=(100, 50))
             process.change_terminal_size(90, 20)
             process.stdin.write("\n")
