@@ -32,8 +32,11 @@ class SpinPace {
   uint64_t moved_ns() const { return moved_ns_; }
   // So often in a row has it moved soon again that looking once more before leaving it is worth it.
   bool is_hot() const { return heat_ == kHot; }
-  // Hot, and most questions came in time.
-  bool is_dialogue() const { return is_hot() && wary_ == 0; }
+  // Hot, and most questions came in time. Once after each move: who waits for something else than the peer comes by
+  // without having moved, and would be looked for as long as he waits.
+  bool is_dialogue(uint64_t now_ns) const {
+    return is_hot() && wary_ == 0 && spins_until_ns_ == 0 && now_ns - moved_ns_ <= kSoonNs;
+  }
   // Until when it is looked for from now on.
   uint64_t spin(uint64_t now_ns) { return spins_until_ns_ = now_ns + kSpinNs; }
 
@@ -50,7 +53,7 @@ class SpinPace {
   int heat_ = 0;
   int luck_ = kMissCosts + 1;
   int wary_ = 0;
-  uint64_t spins_until_ns_ = 0;  // 0: is not looked for
+  uint64_t spins_until_ns_ = 0;  // 0: was not looked for since it moved
 };
 
 }  // namespace sluice

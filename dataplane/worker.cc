@@ -230,7 +230,8 @@ bool Worker::turn() {
     Member& member = *active_[i];
     if (member.session->take_moved()) {
       member.spin.moved(now);
-      if (std::exchange(last_mover_, &member) != &member) others_moved_ns_ = now;
+      const SessionId id = member.session->id();
+      if (std::exchange(last_mover_, id) != id) others_moved_ns_ = now;
       moved = true;
     }
     if (!drop_if_over(member, now)) ++i;
@@ -285,7 +286,7 @@ bool Worker::polls(const Member& member) const {
 // do.
 bool Worker::is_worth_a_spin(const Member& member, uint64_t now) const {
   Session& session = *member.session;
-  if (member.told || member.pace.naps() || !member.spin.is_dialogue()) return false;
+  if (turned_by_others_ || member.told || member.pace.naps() || !member.spin.is_dialogue(now)) return false;
   if (!session.has_channels() || session.turning() || now - others_moved_ns_ < kAloneNs) return false;
   const int core = session.transport().peer_core();
   return core >= 0 && core != ::sched_getcpu();

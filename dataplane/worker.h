@@ -118,15 +118,15 @@ class Worker final : public WatchList, public Porch {
   std::vector<Member*> active_;
   std::vector<SessionId> stalled_;  // not active, but waiting for something that makes no descriptor ready
   std::vector<SessionId> napping_;  // all looked at again at the same time
-  bool turned_by_others_ = false;   // who would have to end the naps
+  bool turned_by_others_ = false;   // who would have to end the naps, and to spin
   uint64_t nap_over_ns_ = 0;
   std::unordered_map<int, uint32_t> watch_of_;
   std::vector<Watch> watches_;
   std::vector<uint32_t> free_watches_;
   uint64_t looked_ns_ = 0;
   uint64_t spin_until_ns_ = 0;
-  const Member* last_mover_ = nullptr;  // to be compared only
-  uint64_t others_moved_ns_ = 0;        // when it last was another one
+  SessionId last_mover_ = 0;
+  uint64_t others_moved_ns_ = 0;  // when it last was another one
   uint64_t turned_ns_ = 0;
   uint64_t swept_ns_ = 0;
   int epoll_;

@@ -2,11 +2,20 @@
 #include "dataplane/worker.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
 
 #include "base/message_numbers.h"
 #include "drivers/driver_registry.h"
 #include "drivers/memory_transport.h"
 #include "drivers/reference_crypto.h"
+#include "drivers/socket_transport.h"
 
 namespace sluice {
 namespace {
@@ -144,7 +153,7 @@ int looked_for(SpinPace& pace, uint64_t& now, uint64_t gap_us, int questions) {
   int looked = 0;
   for (int i = 0; i < questions; ++i) {
     pace.moved(now += gap_us * kUs);
-    if (!pace.is_dialogue()) continue;
+    if (!pace.is_dialogue(now)) continue;
     ++looked;
     pace.spin(now);
   }
@@ -185,6 +194,231 @@ TEST(SpinPace, Slow_questions_never_are) {
   SpinPace pace;
   uint64_t now = kUs;
   EXPECT_EQ(looked_for(pace, now, 150, 10'000), 0);
+}
+
+TEST(SpinPace, Who_does_not_move_is_looked_for_once) {
+  SpinPace pace;
+  uint64_t now = kUs;
+  looked_for(pace, now, 40, 20);
+  pace.moved(now += 40 * kUs);
+  ASSERT_TRUE(pace.is_dialogue(now));
+  pace.spin(now);
+  EXPECT_FALSE(pace.is_dialogue(now + kUs)) << "it came by for something else";
+  pace.moved(now += 40 * kUs);
+  EXPECT_TRUE(pace.is_dialogue(now));
+  EXPECT_FALSE(pace.is_dialogue(now + 1000 * kUs)) << "its next question is late already";
+}
+
+// Answers each channel message, as long as it takes any.
+class Answering final : public ConnectionSink {
+ public:
+  explicit Answering(const std::atomic<bool>& takes) : takes_(takes) {}
+  size_t on_messages(std::span<const Message> messages, ChannelSender&) override {
+    if (!takes_) return 0;
+    owed_ += messages.size();
+    return messages.size();
+  }
+  void on_turn(ChannelSender& sender) override {
+    constexpr std::array<uint8_t, 5> answer{kMsgChannelData};
+    for (; owed_ > 0; --owed_) {
+      const auto draft = sender.reserve(answer.size());
+      if (!draft) return;
+      std::copy(answer.begin(), answer.end(), draft->payload.begin());
+      sender.finish(*draft, answer.size());
+    }
+  }
+
+ private:
+  const std::atomic<bool>& takes_;
+  size_t owed_ = 0;
+};
+
+// On a core that is said to be another one.
+class FarTransport final : public MemoryTransport {
+ public:
+  explicit FarTransport(int& asked) : MemoryTransport(size_t{1} << 20), asked_(asked) {}
+  ~FarTransport() override { ::close(descriptor_); }
+  int descriptor() const override { return descriptor_; }
+  int peer_core() const override { return ++asked_, CPU_SETSIZE; }
+
+ private:
+  int& asked_;
+  int descriptor_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+};
+
+TEST(Spinning, A_porch_whose_owner_sleeps_himself_asks_for_nobodys_core) {
+  const auto drivers = std::move(*make_driver_set("openssl"));
+  Worker worker(*drivers);
+  int asked = 0;
+  auto owned = std::make_unique<FarTransport>(asked);
+  FarTransport& transport = *owned;
+  const std::atomic<bool> takes{true};
+  worker.port().adopt(1, std::move(owned), {});
+  worker.port().open_channels(1, std::make_unique<Answering>(takes));
+  transport.receive(bytes_of("SSH-2.0-x\r\n"));
+  const auto question = frame_payload(plain_suite(), std::vector<uint8_t>{kMsgChannelData, 0, 0, 0, 0});
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(transport.receive(question), question.size());
+    worker.port().tell_sink(1, {});
+    do worker.step();
+    while (worker.wait_ms() == 0);
+    transport.discard_sent();
+  }
+  EXPECT_EQ(asked, 0);
+}
+
+cpu_set_t allowed_cores() {
+  cpu_set_t allowed;
+  SLUICE_CHECK(::sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+  return allowed;
+}
+
+void stay_on(int core) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(core, &one);
+  SLUICE_CHECK(::sched_setaffinity(0, sizeof one, &one) == 0);
+}
+
+// The other end of a session over loopback.
+class Asking {
+ public:
+  Asking(Worker& worker, SessionId id, const std::atomic<bool>& takes) {
+    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    SLUICE_CHECK(::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    SLUICE_CHECK(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    SLUICE_CHECK(::listen(listener, 1) == 0);
+    SLUICE_CHECK(::connect(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    const timeval limit{60, 0};
+    ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    worker.port().adopt(id, std::make_unique<SocketTransport>(::accept(listener, nullptr, nullptr)), {});
+    worker.port().open_channels(id, std::make_unique<Answering>(takes));
+    ::close(listener);
+    const Bytes line = bytes_of("SSH-2.0-x\r\n");
+    ::send(socket_, line.data(), line.size(), 0);
+  }
+  ~Asking() { ::close(socket_); }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+
+  void say() { ::send(socket_, question_.data(), question_.size(), MSG_NOSIGNAL); }
+  // An answer is as long as its question.
+  bool hear() {
+    std::vector<uint8_t> answer(question_.size());
+    ssize_t n = -1;
+    for (int i = 0; i < kLooks && n < 0; ++i) n = ::recv(socket_, answer.data(), answer.size(), MSG_DONTWAIT);
+    if (n < 0) n = ::recv(socket_, answer.data(), answer.size(), MSG_WAITALL);
+    return n == static_cast<ssize_t>(answer.size());
+  }
+  bool ask() { return say(), hear(); }
+
+ private:
+  // So that the next question does not wait for this side's wake-up.
+  static constexpr int kLooks = 50;
+  int socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::vector<uint8_t> question_ = frame_payload(plain_suite(), std::vector<uint8_t>{kMsgChannelData, 0, 0, 0, 0});
+};
+
+class Dialogue : public testing::Test {
+ protected:
+  static constexpr std::chrono::seconds kLong{60};
+
+  void SetUp() override {
+    drivers_ = std::move(*make_driver_set("openssl"));
+    worker_ = std::make_unique<Worker>(*drivers_);
+    for (int core = 0; core < CPU_SETSIZE; ++core)
+      if (CPU_ISSET(core, &allowed_)) cores_.push_back(core);
+  }
+  void TearDown() override {
+    if (thread_.joinable()) worker_->stop(), thread_.join();
+    ::sched_setaffinity(0, sizeof allowed_, &allowed_);
+  }
+  void start(int workers_core, int own_core) {
+    thread_ = std::thread([this, workers_core] {
+      stay_on(workers_core);
+      worker_->run();
+    });
+    stay_on(own_core);
+  }
+  uint64_t spins() const { return worker_->counters().spins.get(); }
+
+  template <class Condition>
+  static bool eventually(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + kLong;
+    while (!condition())
+      if (std::chrono::steady_clock::now() > deadline) return false;
+    return true;
+  }
+  // Asks until it is looked for.
+  bool becomes_a_dialogue(Asking& peer) {
+    const uint64_t before = spins();
+    return eventually([&] { return !peer.ask() || spins() > before + 1000; }) && spins() > before;
+  }
+  // Sleeps so often without a look between.
+  bool comes_to_rest(uint64_t sleeps) {
+    return eventually([&] {
+      const uint64_t looks = spins();
+      const uint64_t enough = worker_->counters().sleeps.get() + sleeps;
+      const bool slept = eventually([&] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        return spins() != looks || worker_->counters().sleeps.get() >= enough;
+      });
+      return slept && spins() == looks;
+    });
+  }
+
+  const cpu_set_t allowed_ = allowed_cores();
+  std::vector<int> cores_;
+  std::atomic<bool> takes_{true};
+  std::unique_ptr<DriverSet> drivers_;
+  std::unique_ptr<Worker> worker_;
+  std::thread thread_;
+};
+
+TEST_F(Dialogue, From_another_core_it_is_looked_for_until_it_pauses) {
+  if (cores_.size() < 2) GTEST_SKIP() << "needs two cores";
+  Asking peer(*worker_, 1, takes_);
+  start(cores_[0], cores_[1]);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(becomes_a_dialogue(peer));
+    EXPECT_TRUE(comes_to_rest(1));
+  }
+}
+
+TEST_F(Dialogue, From_the_workers_own_core_it_is_not) {
+  Asking peer(*worker_, 1, takes_);
+  start(cores_[0], cores_[0]);
+  for (int i = 0; i < 5000; ++i) ASSERT_TRUE(peer.ask());
+  EXPECT_EQ(spins(), 0u);
+}
+
+TEST_F(Dialogue, Of_two_sessions_neither_is) {
+  if (cores_.size() < 2) GTEST_SKIP() << "needs two cores";
+  Asking one(*worker_, 1, takes_), other(*worker_, 2, takes_);
+  start(cores_[0], cores_[1]);
+  for (int i = 0; i < 5000; ++i) {
+    one.say(), other.say();
+    ASSERT_TRUE(one.hear() && other.hear());
+  }
+  EXPECT_EQ(spins(), 0u);
+}
+
+TEST_F(Dialogue, A_session_that_waits_for_something_else_than_its_peer_is_not) {
+  if (cores_.size() < 2) GTEST_SKIP() << "needs two cores";
+  Asking peer(*worker_, 1, takes_);
+  start(cores_[0], cores_[1]);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(becomes_a_dialogue(peer));
+    takes_ = false;
+    peer.say();
+    EXPECT_TRUE(comes_to_rest(20));
+    takes_ = true;
+    EXPECT_TRUE(peer.hear()) << "it is tried again all the same";
+  }
 }
 
 constexpr uint64_t kMs = 1'000'000;
