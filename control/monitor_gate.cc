@@ -62,7 +62,8 @@ void MonitorGate::ask(uint32_t connection, const AuthQuestion& question) {
 
 void MonitorGate::start_broker(uint32_t connection, BrokerDone then) {
   if (lost_) return then(fail("the monitor is gone"));
-  if (!brokers_.emplace(connection, std::move(then)).second) SLUICE_CHECK(!"one broker at a time");
+  const bool only_one = brokers_.emplace(connection, std::move(then)).second;
+  SLUICE_CHECK(only_one);
   client_.start_broker(connection);
   flush();
 }

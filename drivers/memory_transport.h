@@ -20,6 +20,7 @@ class MemoryTransport : public Transport {
   bool ended() const override { return ended_; }
   void flush() override;
 
+  using Transport::receive;
   // What a network would bring: at most as much as there is room for; returns how much.
   size_t receive(Bytes bytes);
   void end() { ended_ = true; }

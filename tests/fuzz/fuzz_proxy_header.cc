@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   // It took the header and nothing of what the client said.
   const size_t taken = all.size() - rest.size();
-  SLUICE_CHECK(reader.wanted().empty() && taken == size_t{16} + (all[14] << 8 | all[15]));
+  SLUICE_CHECK(reader.wanted().empty() && taken == size_t{16} + (size_t{all[14]} << 8 | size_t{all[15]}));
   if (reader.ends()) {
     SLUICE_CHECK(!reader.ends()->from.text().empty() && !reader.ends()->to.text().empty());
   }
