@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint64_t kNsInS = 1'000'000'000;
 constexpr unsigned kMostLinesASecond = 2000;
+// A threshold beyond it is none yet.
+constexpr uint64_t kMostWindow = uint64_t{1} << 40;
 const uint64_t kBeganNs = monotonic_clock().now_ns();
 
 uint64_t cpu_of(const std::thread& thread) {
@@ -101,6 +103,25 @@ void add_drivers(const NetworkParts& parts, NetworkFacts& facts) {
   }
 }
 
+PortConnectionFacts port_connection(const TcpConnectionFacts& from) {
+  PortConnectionFacts facts;
+  facts.local = endpoint_of(from.endpoints.local).text();
+  facts.remote = endpoint_of(from.endpoints.remote).text();
+  facts.state = kTcpStateNames[static_cast<size_t>(from.state)];
+  facts.mss = from.mss;
+  facts.cwnd = from.cwnd;
+  facts.ssthresh = from.ssthresh < kMostWindow ? from.ssthresh : 0;
+  facts.rtt_us = from.srtt_us;
+  facts.rto_us = from.rto_us;
+  facts.in_flight = from.in_flight;
+  facts.peer_window = from.peer_window;
+  facts.in = from.bytes_in;
+  facts.out = from.bytes_out;
+  facts.retransmits = from.retransmits;
+  facts.timeouts = from.timeouts;
+  return facts;
+}
+
 std::string act(const NetworkParts& parts, std::string_view verb, std::string_view what) {
   if (verb == "clear" && what == "all") {
     const size_t count = parts.loop.connections();
@@ -161,6 +182,13 @@ void answer_question(const NetworkParts& parts, ProcessLink& link, const Receive
     if (file) link.send(Order::answer, number, {file->get()});
   };
   std::string answer;
+  if (verb == "facts" && what == "port") {
+    return list_port_connections(parts.port, parts.loop, [parts, reply](const std::vector<TcpConnectionFacts>& found) {
+      NetworkFacts facts = facts_of(parts);
+      for (const TcpConnectionFacts& one : found) facts.port_connections.push_back(port_connection(one));
+      reply(text_of(facts.write()));
+    });
+  }
   if (verb == "facts") {
     const auto facts = facts_of(parts).write();
     answer.assign(facts.begin(), facts.end());

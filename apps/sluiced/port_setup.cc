@@ -1,7 +1,11 @@
 // Texts of a configuration into a port's settings, and the way of a connection to the listener.
 #include "apps/sluiced/port_setup.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <mutex>
 #include <sstream>
 
 #include "apps/port_opening.h"
@@ -11,9 +15,11 @@
 namespace sluice {
 namespace {
 
-Endpoint endpoint_of(const IpEndpoint& end) { return {Address::of(end.address.view()), end.port}; }
+constexpr int64_t kListPatienceMs = 2000;
 
 }  // namespace
+
+Endpoint endpoint_of(const IpEndpoint& end) { return {Address::of(end.address.view()), end.port}; }
 
 ResultOrText<ServedPort> open_port(const ServerConfig& config, size_t workers) {
   ServedPort served;
@@ -73,6 +79,43 @@ void tell_port_counts(const ServedPort& served) {
     stack->show([](const std::string& text) {
       std::istringstream lines(text);
       for (std::string line; std::getline(lines, line);) log_line(LogLevel::notice, "port " + line);
+    });
+  }
+}
+
+void list_port_connections(const ServedPort& served, ControlLoop& loop,
+                           std::function<void(std::vector<TcpConnectionFacts>)> listed) {
+  // Shared with the workers, of whom one may still answer when nobody waits any more.
+  struct Gathering {
+    std::mutex mutex;
+    std::vector<TcpConnectionFacts> found;
+    size_t missing;
+    UniqueFd whole;
+  };
+  const auto gathering = std::make_shared<Gathering>();
+  gathering->missing = served.stacks.size();
+  gathering->whole = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (served.stacks.empty() || !gathering->whole) return listed({});
+  const auto over = std::make_shared<bool>(false);
+  const auto end = [gathering, over, &loop, listed = std::move(listed)] {
+    if (std::exchange(*over, true)) return;
+    loop.unwatch(gathering->whole.get());
+    std::vector<TcpConnectionFacts> found;
+    {
+      const std::lock_guard lock(gathering->mutex);
+      found = std::move(gathering->found);
+    }
+    listed(std::move(found));
+  };
+  loop.watch(gathering->whole.get(), end);
+  loop.after(kListPatienceMs, end);
+  for (const auto& stack : served.stacks) {
+    stack->list([gathering](const std::vector<TcpConnectionFacts>& some) {
+      const std::lock_guard lock(gathering->mutex);
+      gathering->found.insert(gathering->found.end(), some.begin(), some.end());
+      if (--gathering->missing > 0) return;
+      const uint64_t one = 1;
+      (void)!::write(gathering->whole.get(), &one, sizeof one);
     });
   }
 }

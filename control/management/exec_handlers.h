@@ -48,6 +48,7 @@ void show_dataplane(Command exec);
 void show_offload(Command exec);
 void show_top(Command exec);
 void show_port(Command exec);
+void show_port_connections(Command exec);
 void show_brokers(Command exec);
 
 // show_config.cc

@@ -106,6 +106,8 @@ const std::array kRows{
     ExecRow{"show crypto offload", "Drivers, devices, suites, errors", show_offload, kWatches, kAnywhere, true},
     ExecRow{"show dataplane", "Workers and their load", show_dataplane, kWatches, kAnywhere, true},
     ExecRow{"show port", "The Ethernet port without the kernel, and its counts", show_port, kWatches, kAnywhere, true},
+    ExecRow{"show port connections", "TCP over it: windows, round trips, what was sent again", show_port_connections,
+            kWatches},
     ExecRow{"show brokers", "Processes that work in users' names", show_brokers, kWatches},
     ExecRow{"show top", "Counts of sessions, workers and devices", show_top, kWatches, kAnywhere, true},
     ExecRow{"show lpts bindings brief", "Listeners and connections", show_lpts, kWatches, kAnywhere, true},

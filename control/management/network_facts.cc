@@ -92,13 +92,17 @@ void fields(F& f, T& item) {
     f(item.passed_over), f(item.suites);
   } else if constexpr (std::is_same_v<Plain, EngineFacts>) {
     f(item.name), f(item.process), f(item.state), f(item.operations), f(item.failures), f(item.lacking);
+  } else if constexpr (std::is_same_v<Plain, PortConnectionFacts>) {
+    f(item.local), f(item.remote), f(item.state), f(item.mss), f(item.cwnd), f(item.ssthresh), f(item.rtt_us);
+    f(item.rto_us), f(item.in_flight), f(item.peer_window), f(item.in), f(item.out), f(item.retransmits);
+    f(item.timeouts);
   } else if constexpr (std::is_same_v<Plain, CountFacts>) {
     f(item.name), f(item.label), f(item.value);
   } else if constexpr (std::is_same_v<Plain, NetworkFacts>) {
     // What there are many of comes last.
     f(item.workers), f(item.drivers), f(item.engines), f(item.counts), f(item.rekey_pauses), f(item.listening);
     f(item.host_keys), f(item.port), f(item.cycles_per_us);
-    f(item.history), f(item.sessions);
+    f(item.port_connections), f(item.history), f(item.sessions);
   } else {
     f(item);
   }

@@ -102,6 +102,18 @@ struct EngineFacts {
   bool operator==(const EngineFacts&) const = default;
 };
 
+// A TCP connection over the Ethernet port.
+struct PortConnectionFacts {
+  std::string local, remote;  // "ADDRESS:PORT"
+  std::string state;
+  uint64_t mss = 0, cwnd = 0, ssthresh = 0;  // ssthresh zero: none yet
+  uint64_t rtt_us = 0, rto_us = 0;
+  uint64_t in_flight = 0, peer_window = 0;
+  uint64_t in = 0, out = 0, retransmits = 0, timeouts = 0;
+
+  bool operator==(const PortConnectionFacts&) const = default;
+};
+
 struct CountFacts {
   std::string name;   // of Prometheus
   std::string label;  // "reason=\"...\"" or empty
@@ -122,6 +134,7 @@ struct NetworkFacts {
   uint64_t host_keys = 0;              // that serve
   std::vector<std::string> port;       // what the Ethernet port counts, a line each; nothing where there is none
   uint64_t cycles_per_us = 0;          // of the processor's own clock; 0: it has none
+  std::vector<PortConnectionFacts> port_connections;  // only where they are asked for
 
   std::vector<uint8_t> write() const;
   static Result<NetworkFacts> read(Bytes text);

@@ -256,6 +256,14 @@ void PortStack::show(std::function<void(std::string)> shown) {
   do_errand([this, shown = std::move(shown)] { shown(describe()); });
 }
 
+void PortStack::list(std::function<void(std::vector<TcpConnectionFacts>)> listed) {
+  do_errand([this, listed = std::move(listed)] {
+    std::vector<TcpConnectionFacts> found;
+    tcp_.show([&](const TcpConnectionFacts& facts) { found.push_back(facts); });
+    listed(std::move(found));
+  });
+}
+
 std::string PortStack::describe() const {
   std::string out = "network: " + network_.counters().text() + "\ntcp: connections " +
                     std::to_string(tcp_.connections()) + ", half open " + std::to_string(tcp_.half_open()) +

@@ -65,6 +65,8 @@ class PortStack final : public Poller, private FrameReceiver, private TcpAccepto
   void connect(const IpEndpoint& to, uint64_t patience_ns, Opened opened);
   // Counters and each connection, as of soon: calls back on the worker's thread.
   void show(std::function<void(std::string)> shown);
+  // The connections alone.
+  void list(std::function<void(std::vector<TcpConnectionFacts>)> listed);
 
  private:
   struct Opening {

@@ -364,6 +364,9 @@ def test_shows_and_the_log_tell_of_the_port_and_its_connections(world):
     staying = subprocess.Popen(world.namespace.words(*words), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert staying.stdout.readline() == b"here\n"
+        listed = re.search(rf"{re.escape(OURS)}:22 +{re.escape(PEERS)}:\d+ +ESTABLISHED +(.*)", show("port connections"))
+        mss, cwnd, _, rtt, rto, *_ = map(int, listed[1].split())
+        assert mss > 500 and cwnd >= mss and 0 < rtt < rto
         wanted = re.compile(rf"{re.escape(OURS)} 22 - {re.escape(PEERS)} \d+ ESTABLISHED, mss \d+, cwnd \d+, rtt us [1-9].*retransmits \d")
         world.process.send_signal(signal.SIGUSR1)
         deadline = time.monotonic() + 60
