@@ -114,7 +114,17 @@ class CommandGrammar::Walk {
 
   std::vector<std::string> expected() const {
     std::vector<std::string> words;
-    for (const Choice& choice : choices()) put_new(words, with_unit(element_of(choice)));
+    for (const Choice& choice : choices()) {
+      const PatternElement& element = element_of(choice);
+      if (element.type != PatternElement::Type::kind) {
+        put_new(words, with_unit(element));
+      } else if (element.kind->candidates) {
+        for (const std::string_view word : element.kind->candidates()) put_new(words, std::string(word));
+      } else {
+        // A name of ours in capitals says nothing to whoever has not read its documentation.
+        put_new(words, std::string(element.text) + " (" + std::string(element.kind->help) + ")");
+      }
+    }
     if (accepted()) put_new(words, "end of line");
     return words;
   }

@@ -58,6 +58,9 @@ TEST(ConfigParser, names_line_column_word_and_what_was_expected) {
 
 TEST(ConfigParser, refuses_unknown_missing_ambiguous_and_extra_words) {
   EXPECT_NE(error_of("ssh server frobnicate").find("unknown word: \"frobnicate\""), std::string::npos);
+  EXPECT_NE(error_of("ssh server algorithms cipher foo").find("expected aes128-gcm@openssh.com, "), std::string::npos);
+  EXPECT_NE(error_of("port address 10.0.0.1/8/9").find("expected PREFIX (an address with its prefix, as 192.0.2.1/24"),
+            std::string::npos);
   EXPECT_NE(error_of("ssh server rekey-volume").find("a word is missing; expected <1024-4095> megabytes"),
             std::string::npos);
   const std::string ambiguous = error_of("ssh server rekey- 3");
