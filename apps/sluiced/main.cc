@@ -151,7 +151,7 @@ int main(int argc, char** argv) {
   if (outcome != OptionsOutcome::run) return outcome == OptionsOutcome::done ? 0 : 2;
   const Machine machine = Machine::here();
   const auto text = read_config_text(options, machine.root);
-  if (!text) return complain(text.error());
+  if (!text) return complain(text.error()), 2;
   ParsedConfig parsed = parse_config_text(*text, machine);
   tell(parsed.warnings);
   tell(parsed.errors);

@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <mutex>
 #include <set>
 #include <vector>
 
@@ -20,9 +21,16 @@ cpu_set_t allowed_cores(const std::string& list) {
   CPU_ZERO(&allowed);
   CPU_ZERO(&chosen);
   if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return chosen;
-  for (const unsigned core : core_numbers(list))
+  const std::vector<unsigned> wanted = core_numbers(list);
+  for (const unsigned core : wanted)
     if (core < CPU_SETSIZE && CPU_ISSET(core, &allowed)) CPU_SET(core, &chosen);
-  return CPU_COUNT(&chosen) > 0 ? chosen : allowed;
+  if (CPU_COUNT(&chosen) > 0) return chosen;
+  static std::once_flag told;
+  if (!wanted.empty())
+    std::call_once(told, [&] {
+      log_line(LogLevel::warning, "workers cores " + list + ": there is none of them to run on; all others are used");
+    });
+  return allowed;
 }
 
 }  // namespace

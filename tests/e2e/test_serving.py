@@ -29,6 +29,11 @@ def ssh(server, *words, options=()):
                           timeout=120, stdin=subprocess.DEVNULL)
 
 
+def test_cores_that_are_not_there_are_told_and_it_serves(tmp_path):
+    with Sluiced(BUILD, tmp_path, "workers cores 1023") as server:
+        assert server.log.read_text().count("workers cores 1023: there is none of them") == 1
+
+
 def test_help_and_version_are_told_and_strange_flags_refused():
     done = subprocess.run([PROGRAM, "--help"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0
@@ -38,9 +43,9 @@ def test_help_and_version_are_told_and_strange_flags_refused():
     assert done.returncode == 0 and re.fullmatch(r"sluiced \d+\.\d+\.\d+\n", done.stdout)
     for words in (["--nonsense"], ["argument"], ["-f", "/does/not/exist"], ["-o", "ssh server porridge"]):
         done = subprocess.run([PROGRAM, "-t", *words], capture_output=True, text=True, timeout=60)
-        assert done.returncode != 0 and done.stderr
+        assert done.returncode == 2 and done.stderr
     done = subprocess.run([PROGRAM, "-t", "-f", "/etc"], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1 and "/etc: Is a directory" in done.stderr
+    assert done.returncode == 2 and "/etc: Is a directory" in done.stderr
     for address in ("[::1", "[::1]x", "[::1]22", "1.2.3.4:5:6"):
         done = subprocess.run([PROGRAM, "-f", "/dev/null", "-t", "--listen", address], capture_output=True, text=True, timeout=60)
         assert done.returncode == 2 and f'"{address}"' in done.stderr
