@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from tests.e2e.test_management import CTL, TIMEOUT, Managed  # noqa: E402
 from tests.e2e.test_reload import ssh  # noqa: E402
-from tests.support.ssh_servers import USER  # noqa: E402
+from tests.support.ssh_servers import USER, answers  # noqa: E402
 
 
 class Tmux:
@@ -256,7 +256,7 @@ def test_debugging_the_client_tells_what_the_clients_of_this_shell_do(server, tm
     agent = subprocess.Popen(["ssh-agent", "-D", "-a", tmp_path / "agent"], stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + TIMEOUT
-        while not (tmp_path / "agent").exists():
+        while not answers(tmp_path / "agent"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         subprocess.run(["ssh-add", "-q", server.key], env={**os.environ, "SSH_AUTH_SOCK": str(tmp_path / "agent")}, check=True)

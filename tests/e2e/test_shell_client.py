@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent))
 from tests.e2e.test_management import CTL, TIMEOUT, Dialog, Managed, Terminal, login  # noqa: E402
 from tests.interop.foreign_servers import PASSWORD, Keys, sshd  # noqa: E402
-from tests.support.ssh_servers import USER, Sluiced, Sshd  # noqa: E402
+from tests.support.ssh_servers import USER, Sluiced, Sshd, answers  # noqa: E402
 
 BUILD = pathlib.Path(os.environ["SLUICE_BUILD"])
 
@@ -27,7 +27,7 @@ def targets(tmp_path_factory):
     with Sluiced(BUILD, folder / "sluiced") as ours, Sshd(folder / "sshd") as theirs:
         agent = subprocess.Popen(["ssh-agent", "-D", "-a", folder / "agent"], stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + TIMEOUT
-        while not (folder / "agent").exists():
+        while not answers(folder / "agent"):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         for server in (ours, theirs):

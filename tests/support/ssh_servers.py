@@ -27,6 +27,12 @@ def free_port():
                 pass
 
 
+def answers(path):
+    """A Unix socket has its name a moment before anybody listens."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
 def make_key(path, kind="ed25519"):
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", path], check=True)
     return path

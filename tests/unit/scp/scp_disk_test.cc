@@ -10,6 +10,7 @@
 #include <random>
 
 #include "services/scp/scp_service.h"
+#include "services/transfer/file_io_pool.h"
 #include "services/transfer/held_file.h"
 #include "tests/support/service_world.h"
 #include "tests/support/slow_close.h"
@@ -335,6 +336,9 @@ TEST_F(ScpDisk, opens_nothing_for_whoever_owes_too_many_closes) {
   ASSERT_TRUE(other.turn_until([&] { return other.sent().size() > why.size(); }));
   EXPECT_EQ(other.sent(), kOk + "\1scp: g: " + why);
   unblock();
+  // The user of the next test is the same one.
+  const std::string owner = world.connection().login().user;
+  EXPECT_TRUE(world.turn_until([&] { return !FileIoPool::shared().owes_closes(owner); }));
 }
 
 }  // namespace
