@@ -189,10 +189,8 @@ void answer_question(const NetworkParts& parts, ProcessLink& link, const Receive
       reply(text_of(facts.write()));
     });
   }
-  if (verb == "facts") {
-    const auto facts = facts_of(parts).write();
-    answer.assign(facts.begin(), facts.end());
-  } else if (verb == "settle") {
+  if (verb == "facts") return reply(text_of(facts_of(parts).write()));
+  if (verb == "settle") {
     // What was ordered before this is done; which keys serve we have asked, and hear.
     return parts.gate.when_listed([reply] { reply("settled\n"); });
   } else if (verb == "debug") {

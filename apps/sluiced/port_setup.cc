@@ -2,7 +2,6 @@
 #include "apps/sluiced/port_setup.h"
 
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <mutex>
@@ -91,14 +90,14 @@ void list_port_connections(const ServedPort& served, ControlLoop& loop,
     std::vector<TcpConnectionFacts> found;
     size_t missing;
     UniqueFd whole;
+    bool over = false;  // the loop's thread's alone
   };
   const auto gathering = std::make_shared<Gathering>();
   gathering->missing = served.stacks.size();
   gathering->whole = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (served.stacks.empty() || !gathering->whole) return listed({});
-  const auto over = std::make_shared<bool>(false);
-  const auto end = [gathering, over, &loop, listed = std::move(listed)] {
-    if (std::exchange(*over, true)) return;
+  const auto end = [gathering, &loop, listed = std::move(listed)] {
+    if (std::exchange(gathering->over, true)) return;
     loop.unwatch(gathering->whole.get());
     std::vector<TcpConnectionFacts> found;
     {
@@ -114,8 +113,7 @@ void list_port_connections(const ServedPort& served, ControlLoop& loop,
       const std::lock_guard lock(gathering->mutex);
       gathering->found.insert(gathering->found.end(), some.begin(), some.end());
       if (--gathering->missing > 0) return;
-      const uint64_t one = 1;
-      (void)!::write(gathering->whole.get(), &one, sizeof one);
+      (void)::eventfd_write(gathering->whole.get(), 1);
     });
   }
 }

@@ -18,7 +18,8 @@ struct ExecRow {
   void (*run)(const std::shared_ptr<Exec>&);
   unsigned privilege = kManages;
   uint8_t places = kAnywhere;
-  bool facts = false;  // the network process' are asked for before it runs
+  // What the network process is asked before it runs; null: nothing.
+  const char* facts = nullptr;
   bool negatable = false;
 };
 

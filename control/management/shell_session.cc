@@ -161,7 +161,7 @@ void ShellSession::run_command(const ExecGrammar& grammar, const MatchedCommand&
     return settle(exec, done);
   }
   exec->later = true;
-  host_.ask("facts", [exec, lives = lives_, run = row.run](ResultOrText<std::vector<uint8_t>> answer) {
+  host_.ask(row.facts, [exec, lives = lives_, run = row.run](ResultOrText<std::vector<uint8_t>> answer) {
     if (!*lives) return;
     auto facts = answer ? NetworkFacts::read(*answer) : Result<NetworkFacts>(NetworkFacts());
     if (!answer) {
@@ -194,7 +194,7 @@ void ShellSession::run_line(const std::shared_ptr<Exec>& exec, const std::string
   exec->line = matched->line;
   if (!row.facts) return row.run(exec);
   exec->later = true;
-  host_.ask("facts", [exec, lives = lives_, run = row.run](ResultOrText<std::vector<uint8_t>> answer) {
+  host_.ask(row.facts, [exec, lives = lives_, run = row.run](ResultOrText<std::vector<uint8_t>> answer) {
     if (!*lives) return;
     auto facts = answer ? NetworkFacts::read(*answer) : Result<NetworkFacts>(NetworkFacts());
     exec->later = false;

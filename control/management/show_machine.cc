@@ -164,42 +164,31 @@ void show_port(Command exec) {
   exec->report.text("counts", std::move(text));
 }
 
-// The workers have to be asked, which they answer between two turns.
 void show_port_connections(Command exec) {
   if (exec->host.running().port.device.empty()) return exec->report.text("connections", kNoPort);
-  exec->later = true;
-  exec->host.ask("facts port", [exec](const ResultOrText<std::vector<uint8_t>>& answer) {
-    if (!*exec->shell_lives) return;
-    const auto facts = answer ? NetworkFacts::read(*answer) : Result<NetworkFacts>(NetworkFacts());
-    if (!answer || !facts) {
-      exec->refuse(answer ? "the network process' answer cannot be read" : answer.error());
-      return exec->finish();
-    }
-    exec->report.eyes(date_line(*exec));
-    Report::Table table{"connections",
-                        {{"Local", 24},
-                         {"Remote", 24},
-                         {"State", 12},
-                         {"MSS", 6},
-                         {"Cwnd", 10},
-                         {"Ssthresh", 10},
-                         {"RTT us", 9},
-                         {"RTO us", 9},
-                         {"In flight", 10},
-                         {"Peer window", 12},
-                         {"In", 14},
-                         {"Out", 14},
-                         {"Retransmits", 11},
-                         {"Timeouts"}}};
-    table.ruled = true;
-    for (const PortConnectionFacts& one : facts->port_connections) {
-      table.rows.push_back({one.local, one.remote, one.state, number(one.mss), number(one.cwnd), number(one.ssthresh),
-                            number(one.rtt_us), number(one.rto_us), number(one.in_flight), number(one.peer_window),
-                            number(one.in), number(one.out), number(one.retransmits), number(one.timeouts)});
-    }
-    exec->report.table(std::move(table));
-    exec->finish();
-  });
+  exec->report.eyes(date_line(*exec));
+  Report::Table table{"connections",
+                      {{"Local", 24},
+                       {"Remote", 24},
+                       {"State", 12},
+                       {"MSS", 6},
+                       {"Cwnd", 10},
+                       {"Ssthresh", 10},
+                       {"RTT us", 9},
+                       {"RTO us", 9},
+                       {"In flight", 10},
+                       {"Peer window", 12},
+                       {"In", 14},
+                       {"Out", 14},
+                       {"Retransmits", 11},
+                       {"Timeouts"}}};
+  table.ruled = true;
+  for (const PortConnectionFacts& one : exec->facts.port_connections) {
+    table.rows.push_back({one.local, one.remote, one.state, number(one.mss), number(one.cwnd), number(one.ssthresh),
+                          number(one.rtt_us), number(one.rto_us), number(one.in_flight), number(one.peer_window),
+                          number(one.in), number(one.out), number(one.retransmits), number(one.timeouts)});
+  }
+  exec->report.table(std::move(table));
 }
 
 // The kernel is asked away from this thread: it may have many processes.
