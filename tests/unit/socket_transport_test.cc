@@ -2,13 +2,13 @@
 #include "drivers/socket_transport.h"
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <string>
+
+#include "tests/support/loopback_pair.h"
 
 namespace sluice {
 namespace {
@@ -62,32 +62,18 @@ TEST(SocketTransport, leaves_the_headroom_before_the_first_byte_alone) {
 }
 
 TEST(SocketTransport, knows_from_which_core_a_peer_on_this_machine_sent) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  ASSERT_EQ(::listen(listener, 1), 0);
-  const int peer = ::socket(AF_INET, SOCK_STREAM, 0);
-  ASSERT_EQ(::connect(peer, reinterpret_cast<sockaddr*>(&address), size), 0);
-  SocketTransport transport(::accept(listener, nullptr, nullptr));
+  const test::LoopbackPair pair;
+  SocketTransport transport(pair.accepted);
 
-  cpu_set_t allowed;
-  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  const cpu_set_t allowed = test::allowed_cores();
   for (int core = 0; core < CPU_SETSIZE; ++core) {
     if (!CPU_ISSET(core, &allowed)) continue;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
-    ASSERT_EQ(::send(peer, "x", 1, 0), 1);
+    test::stay_on(core);
+    ASSERT_EQ(::send(pair.connected, "x", 1, 0), 1);
     EXPECT_EQ(transport.peer_core(), core);
   }
   ASSERT_EQ(::sched_setaffinity(0, sizeof allowed, &allowed), 0);
-  ::close(peer);
-  ::close(listener);
+  ::close(pair.connected);
 }
 
 TEST(SocketTransport, knows_no_core_of_a_peer_behind_a_unix_socket) {

@@ -2,8 +2,6 @@
 #include "dataplane/worker.h"
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +14,7 @@
 #include "drivers/memory_transport.h"
 #include "drivers/reference_crypto.h"
 #include "drivers/socket_transport.h"
+#include "tests/support/loopback_pair.h"
 
 namespace sluice {
 namespace {
@@ -267,37 +266,14 @@ TEST(Spinning, A_porch_whose_owner_sleeps_himself_asks_for_nobodys_core) {
   EXPECT_EQ(asked, 0);
 }
 
-cpu_set_t allowed_cores() {
-  cpu_set_t allowed;
-  SLUICE_CHECK(::sched_getaffinity(0, sizeof allowed, &allowed) == 0);
-  return allowed;
-}
-
-void stay_on(int core) {
-  cpu_set_t one;
-  CPU_ZERO(&one);
-  CPU_SET(core, &one);
-  SLUICE_CHECK(::sched_setaffinity(0, sizeof one, &one) == 0);
-}
-
 // The other end of a session over loopback.
 class Asking {
  public:
   Asking(Worker& worker, SessionId id, const std::atomic<bool>& takes) {
-    const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    SLUICE_CHECK(::bind(listener, reinterpret_cast<sockaddr*>(&address), size) == 0);
-    SLUICE_CHECK(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-    SLUICE_CHECK(::listen(listener, 1) == 0);
-    SLUICE_CHECK(::connect(socket_, reinterpret_cast<sockaddr*>(&address), size) == 0);
     const timeval limit{60, 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    worker.port().adopt(id, std::make_unique<SocketTransport>(::accept(listener, nullptr, nullptr)), {});
+    worker.port().adopt(id, std::make_unique<SocketTransport>(pair_.accepted), {});
     worker.port().open_channels(id, std::make_unique<Answering>(takes));
-    ::close(listener);
     const Bytes line = bytes_of("SSH-2.0-x\r\n");
     ::send(socket_, line.data(), line.size(), 0);
   }
@@ -319,7 +295,8 @@ class Asking {
  private:
   // So that the next question does not wait for this side's wake-up.
   static constexpr int kLooks = 50;
-  int socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const test::LoopbackPair pair_;
+  const int socket_ = pair_.connected;
   std::vector<uint8_t> question_ = frame_payload(plain_suite(), std::vector<uint8_t>{kMsgChannelData, 0, 0, 0, 0});
 };
 
@@ -339,10 +316,10 @@ class Dialogue : public testing::Test {
   }
   void start(int workers_core, int own_core) {
     thread_ = std::thread([this, workers_core] {
-      stay_on(workers_core);
+      test::stay_on(workers_core);
       worker_->run();
     });
-    stay_on(own_core);
+    test::stay_on(own_core);
   }
   uint64_t spins() const { return worker_->counters().spins.get(); }
 
@@ -371,7 +348,7 @@ class Dialogue : public testing::Test {
     });
   }
 
-  const cpu_set_t allowed_ = allowed_cores();
+  const cpu_set_t allowed_ = test::allowed_cores();
   std::vector<int> cores_;
   std::atomic<bool> takes_{true};
   std::unique_ptr<DriverSet> drivers_;
